@@ -1,0 +1,142 @@
+"""Every bound in one place, each with its unit in the name and its reason beside it.
+
+Nothing here is configuration: what a user may change is in settings. Code that needs a bound imports it from here, so
+that the documentation (docs/protocol/limits.md) and the tests can walk one list.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- bytes from elsewhere, before parsing (docs/protocol/wire.md §1) --------------------------------------------
+ENTRY_BODY_BYTES_MAX: Final = 256 * 1024  # a long document fits; larger things are blobs
+ENTRY_HEADER_BYTES_MAX: Final = 4 * 1024  # a header is some 300 bytes; a name cannot make it long
+HEARTBEAT_BYTES_MAX: Final = 4 * 1024  # sent every second to everybody
+RECORD_BYTES_MAX: Final = 64 * 1024  # a frontier of 300 members fits
+FRAME_BYTES_MAX: Final = 1024 * 1024  # one entry of the largest size and its company
+CERTIFICATE_BYTES_MAX: Final = 4 * 1024  # DER of an Ed25519 certificate is some 500 bytes
+CERTIFICATE_CHAIN_MAX: Final = 3  # leaf, issuer, root
+JOIN_CODE_CHARS_MAX: Final = 1_024  # pasted by hand
+JOIN_MESSAGE_BYTES_MAX: Final = 16 * 1024  # a joiner is a stranger
+NESTING_DEPTH_MAX: Final = 16  # msgpack nests as deep as the sender likes
+
+# --- entries and gossip (docs/protocol/gossip.md) ----------------------------------------------------------------
+ENTRIES_PER_FRAME_MAX: Final = 256  # bounds the verification done for one frame
+ENTRIES_FRAME_BYTES_TARGET: Final = 256 * 1024  # frames are filled up to this size, then sent
+GOSSIP_IN_FLIGHT_BYTES_MAX: Final = 2 * 1024 * 1024  # unacknowledged entries to one peer
+FRONTIER_CHAINS_MAX: Final = 4_096  # authors x incarnations x chains that one peer may name
+DIGEST_INTERVAL_S: Final = 5.0  # frontiers are compared again this often, so nothing depends on a push
+WANT_DELAY_S: Final = 0.1  # an offered entry is probably on its way from its author
+WANT_RETRY_S: Final = 2.0  # a want without an answer is asked elsewhere
+FRONTIER_RECORD_INTERVAL_S: Final = 1.0  # signed frontiers, after the first: at most one a second
+RECEIPT_INTERVAL_S: Final = 1.0  # read receipts are batched to one entry a second
+RECEIPT_IDS_MAX: Final = 1_000  # message ids in one receipt entry
+ORPHANS_MAX: Final = 1_024  # entries kept in memory while their predecessor is fetched
+FORK_EVIDENCE_MAX: Final = 64  # forks kept for one author; more prove nothing more
+
+# --- links (docs/protocol/links.md) -------------------------------------------------------------------------------
+LINK_QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024  # outgoing frames kept for a slow peer
+LINK_QUEUE_FRAMES_MAX: Final = 4_096  # the same in frames, because small frames cost objects
+LINK_BAD_FRAMES_MAX: Final = 8  # bad frames on one link before it is closed
+LINK_BACKOFF_AFTER_ABUSE_S: Final = 30.0  # how long a peer closed for bad frames is not redialled
+HANDSHAKE_TIMEOUT_S: Final = 5.0  # TLS, websocket and hello together
+TLS_SILENT_S: Final = 1.0  # TCP accepted and no TLS within this: "accepted but silent"
+CONNECT_TIMEOUT_S: Final = 2.0  # no TCP within this: "unanswered"
+REDIAL_FIRST_S: Final = 0.5  # first redial delay, doubled with jitter
+REDIAL_MAX_S: Final = 30.0  # cap of the redial delay
+INBOUND_HANDSHAKES_MAX: Final = 64  # strangers being greeted at once
+INBOUND_LINKS_MAX: Final = 512  # open links, joiners included
+LINK_BATCH_BYTES: Final = 64 * 1024  # frames written with one system call; more only delays the first of them
+LINK_CLOSE_TIMEOUT_S: Final = 1.0  # queue, closing handshake and TCP end together; then the connection is cut
+LINK_LINGER_S: Final = 0.5  # how long a refused stranger may take to read why
+REFUSALS_SHOWN_PER_MINUTE_MAX: Final = 30  # refused handshakes told one by one for one address; all are counted
+RATE_LIMIT_KEYS_MAX: Final = 4_096  # addresses remembered by one rate limiter, the longest idle forgotten first
+INTERFACE_POLL_S: Final = 5.0  # network interfaces are looked at this often: a cable, a VPN, a new address
+MDNS_RESOLVE_TIMEOUT_S: Final = 3.0  # one answer to "where is this node"
+MDNS_CLOSE_TIMEOUT_S: Final = 2.0  # saying goodbye on the LAN
+MDNS_NODES_MAX: Final = 512  # names resolved at once: anybody on the LAN can announce
+ADDRESSES_PER_MACHINE_MAX: Final = 16  # addresses kept for one machine, newest first
+FULL_MESH_MEMBERS_MAX: Final = 24  # up to here every pair tries to link
+RELAY_LIFE_S: Final = 30.0  # a relayed frame older than this is dropped
+RELAY_WINDOW: Final = 1_024  # counters remembered for each source against replays
+RELAY_FANOUT: Final = 2  # members that relay one machine's heartbeats to one other
+
+# --- liveness (docs/protocol/liveness.md) -------------------------------------------------------------------------
+HEARTBEAT_FUTURE_S: Final = 3_600.0  # signed time further ahead than this is a wrong clock, shown, not believed
+CLOCK_JUMP_S: Final = 2.0  # wall against monotonic: more is a resumed or reset clock
+STARTUP_CHECK_S: Final = 5.0  # the start-up check ends at the latest after this
+HEARTBEAT_INTERVAL_S_MIN: Final = 0.1  # a cadence that costs more than it tells
+HEARTBEAT_INTERVAL_S_MAX: Final = 300.0  # limits grow with the announced cadence, so it is bounded
+HEARTBEAT_HEADS_MAX: Final = 64  # own chains (two) times own incarnations worth naming
+HEARTBEAT_LAG_MS_MAX: Final = 30 * 24 * 3600 * 1000  # of a health figure: more says nothing more
+ADDRESS_CHARS_MAX: Final = 262  # a host name of 253, brackets, colon, port
+VERSION_CHARS_MAX: Final = 64  # a program version
+WALL_MS_MAX: Final = 253_402_300_799_999  # the end of year 9999: the last that can be shown
+CLOCK_SAMPLES: Final = 8  # direct heartbeats that a clock offset is estimated from: two stalls fit, a step is forgotten
+CLOCK_TOLERANCE_S: Final = 30.0  # a relayed heartbeat of an unmeasured clock that is more behind is not believed
+RELAY_SOURCES_MAX: Final = 8  # members through which evidence of one machine is kept, freshest first
+OLD_STARTS_MAX: Final = 8  # earlier starts of one machine that are remembered
+OLD_START_GRACE_S: Final = RELAY_LIFE_S  # so long may a heartbeat of an earlier start still be on its way
+OLD_START_ADVANCES: Final = 2  # newer heartbeats of an older start that make a conflict: one may be a stray
+PROOF_INTERVALS: Final = 1.5  # a live link proves that I am connected when it spoke within so many intervals
+PROOF_KEPT_S: Final = 2.5 * REDIAL_MAX_S  # a redial's outcome stands until the next one, two jittered delays away
+HEARS_WAIT_S: Final = 1.5  # peers have so long to say that they hear a machine which I lost
+REFUSED_ANSWER_S: Final = 0.5  # and so long after a refused redial, which is known to all of them at once
+HEARS_AGAIN_INTERVALS: Final = 2  # while only peers hear a machine they are asked again after so many intervals
+LOOP_LAG_IGNORED_S: Final = 0.25  # scheduling noise of a small machine
+DISK_STALLED_S: Final = 10.0  # an antivirus scan holds a file for seconds; longer is a disk that does not write
+LOOP_STALLED_S: Final = 5.0  # an announced event loop lag from which on a node cannot be relied upon
+FLAP_WINDOW_S: Final = 60.0  # comebacks are counted over this
+FLAP_COMEBACKS_MAX: Final = 3  # more in the window and changes are held back
+FLAP_STABLE_S: Final = 10.0  # a held change is told once the verdict stood so long
+
+# --- joining (docs/protocol/joining.md) ---------------------------------------------------------------------------
+INVITES_OUTSTANDING_MAX: Final = 64
+JOIN_ATTEMPTS_PER_MINUTE_MAX: Final = 10  # for one address; a code has 128 bits, so this only saves work
+JOIN_CONNECTIONS_MAX: Final = 16  # strangers on the joining path at once
+JOIN_CONVERSATION_S: Final = 30.0  # one joining conversation, from the websocket to its end
+INVITE_TTL_S_MAX: Final = 30 * 24 * 3600
+CERTIFICATE_BACKDATE_S: Final = 2 * 24 * 3600  # clocks of freshly installed machines are behind
+MACHINE_CERTIFICATE_LIFE_S: Final = 365 * 24 * 3600
+ISSUER_CERTIFICATE_LIFE_S: Final = 5 * 365 * 24 * 3600
+ROOT_CERTIFICATE_LIFE_S: Final = 20 * 365 * 24 * 3600
+FLEET_NAME_CHARS_MAX: Final = 64  # X.520 ub-organization-name: it stands in the root certificate
+KEY_FILE_BYTES_MAX: Final = 4 * 1024  # PEM of an encrypted Ed25519 key is some 300 bytes
+CERTIFICATE_PEM_BYTES_MAX: Final = 3 * 8 * 1024  # a chain of three in base64, with comments
+JOIN_CONTACTS_MAX: Final = 8  # addresses in a join code: each makes it longer
+HOST_CHARS_MAX: Final = 253  # RFC 1035 §2.3.4, without the final dot
+ROLES_MAX: Final = 8  # more than there are roles
+
+# --- messages (docs/protocol/messages.md) -------------------------------------------------------------------------
+SUBJECT_CHARS_MAX: Final = 500
+RECIPIENTS_MAX: Final = 64  # addresses in one message; more is what "all" is for
+TAGS_MAX: Final = 32
+TAG_CHARS_MAX: Final = 64
+WORKSPACE_CHARS_MAX: Final = 128
+THREAD_ID_CHARS_MAX: Final = 200
+IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
+SENDS_PER_MINUTE_MAX: Final = 60  # for one session: an agent in a loop is stopped with a reason
+INBOX_PAGE_MAX: Final = 200
+
+# --- the local API and the store ----------------------------------------------------------------------------------
+API_BODY_BYTES_MAX: Final = 1024 * 1024
+EVENT_HISTORY_MAX: Final = 1_000  # events kept for a stream that resumes
+API_WAIT_S_MAX: Final = 3_600.0  # longest wait of one inbox request
+API_ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024  # a client reads no longer answer; a full inbox page is far below
+API_ANSWER_TIMEOUT_S: Final = 30.0  # how long a client waits for an answer beyond the wait it asked for
+API_CONNECT_TIMEOUT_S: Final = 2.0  # on the same computer; a node that is starved may be this late
+API_CONNECTIONS_MAX: Final = 128  # open connections to the local API: agents, watchers, one dashboard
+API_KEEPALIVE_S: Final = 15.0  # an event stream at rest carries a comment this often, so that a dead one is noticed
+API_SHUTDOWN_S: Final = 3.0  # open streams and waits are ended within this when the node stops
+API_SOCKET_PATH_BYTES_MAX: Final = 103  # sun_path holds 104 bytes on macOS and 108 on Linux, with its NUL
+SETTING_LIST_MAX: Final = 256  # peers or interfaces named in the settings
+SETTINGS_BYTES_MAX: Final = 256 * 1024  # a settings file is written by hand
+DOWN_TIMEOUT_S: Final = 15.0  # how long `roosync down` waits for the process to be gone
+REQUEST_QUEUE_MAX: Final = 1_024  # requests waiting for the core
+GROUP_COMMIT_ROWS_MAX: Final = 4_096  # rows of one transaction
+STORE_BUSY_TIMEOUT_S: Final = 5.0  # a backup or an antivirus may hold the database this long
+STORE_QUICK_CHECK_BYTES_MAX: Final = 128 * 1024 * 1024  # checked whole at every start; above, what the core loads
+STORE_JOURNAL_BYTES_MAX: Final = 32 * 1024 * 1024  # a write-ahead log that grew is cut back to this
+STORE_CHECKPOINT_PAGES: Final = 4_000  # 16 MB of log before it is moved into the database: a third more rows a second
+STORE_CACHE_KIB: Final = 16 * 1024  # of the writing connection: the index of 100,000 entries fits
+STORE_IDLE_READERS_MAX: Final = 4  # read-only connections kept open between reads

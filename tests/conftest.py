@@ -1,0 +1,23 @@
+"""What every test relies on: derandomised properties, and no way to the real home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "house", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def no_real_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moves the home and every application-data directory into the test's own directory."""
+    moved = ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
+    for name in moved:
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere" / name.lower()))
+    for name in ("ROOSYNC_HOME", "ROOSYNC_API", "ROOSYNC_TOKEN_FILE", "ROOSYNC_MACHINE_ID", "ROOSYNC_SHARED_PATH"):
+        monkeypatch.delenv(name, raising=False)
