@@ -90,11 +90,14 @@ FLAP_WINDOW_S: Final = 60.0  # comebacks are counted over this
 FLAP_COMEBACKS_MAX: Final = 3  # more in the window and changes are held back
 FLAP_STABLE_S: Final = 10.0  # a held change is told once the verdict stood so long
 
-# --- joining (docs/protocol/joining.md) ---------------------------------------------------------------------------
+# --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------
 INVITES_OUTSTANDING_MAX: Final = 64
 JOIN_ATTEMPTS_PER_MINUTE_MAX: Final = 10  # for one address; a code has 128 bits, so this only saves work
 JOIN_CONNECTIONS_MAX: Final = 16  # strangers on the joining path at once
 JOIN_CONVERSATION_S: Final = 30.0  # one joining conversation, from the websocket to its end
+JOIN_TIMEOUT_S: Final = 15.0  # one joining conversation, the issuer's disk included
+JOIN_BROWSE_S: Final = 3.0  # how long a joiner looks for the issuer on the LAN
+INVITE_KEPT_S: Final = 24 * 3600  # an expired or used invite is remembered, so that its refusal says why
 INVITE_TTL_S_MAX: Final = 30 * 24 * 3600
 CERTIFICATE_BACKDATE_S: Final = 2 * 24 * 3600  # clocks of freshly installed machines are behind
 MACHINE_CERTIFICATE_LIFE_S: Final = 365 * 24 * 3600
@@ -132,6 +135,10 @@ API_SOCKET_PATH_BYTES_MAX: Final = 103  # sun_path holds 104 bytes on macOS and 
 SETTING_LIST_MAX: Final = 256  # peers or interfaces named in the settings
 SETTINGS_BYTES_MAX: Final = 256 * 1024  # a settings file is written by hand
 DOWN_TIMEOUT_S: Final = 15.0  # how long `roosync down` waits for the process to be gone
+REQUEST_TIMEOUT_S: Final = 10.0  # how long a user's request waits for this machine's own disk
+SHUTDOWN_S: Final = 8.0  # an orderly end takes no longer than this
+FLEETS_BROWSE_S: Final = 2.0  # how long a node without identity looks for fleets nearby
+SHUTDOWN_WRITE_S: Final = 3.0  # how long a stopping node waits for its last writes
 REQUEST_QUEUE_MAX: Final = 1_024  # requests waiting for the core
 GROUP_COMMIT_ROWS_MAX: Final = 4_096  # rows of one transaction
 STORE_BUSY_TIMEOUT_S: Final = 5.0  # a backup or an antivirus may hold the database this long

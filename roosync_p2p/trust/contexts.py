@@ -1,0 +1,21 @@
+"""What a signature is for (docs/protocol/trust.md §2).
+
+The context is the first piece of what is signed, so a signature made for one purpose opens nothing else. A new
+purpose takes a new name; the number at the end changes when the meaning of the payload does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["CONTEXTS", "ENTRY", "FLOOR", "FRONTIER", "HEARTBEAT", "INCARNATION", "RELAY", "STATEMENT"]
+
+ENTRY: Final = "roosync/entry/1"  # the header of an entry, by its author
+HEARTBEAT: Final = "roosync/heartbeat/1"  # that a node lives, by its machine
+FRONTIER: Final = "roosync/frontier/1"  # what a node has received, by its machine
+FLOOR: Final = "roosync/floor/1"  # from where an author still keeps its chain
+RELAY: Final = "roosync/relay/1"  # a frame passed on by a third member, by its source
+STATEMENT: Final = "roosync/statement/1"  # what only the root or an issuer may say
+INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of a new incarnation
+
+CONTEXTS: Final = frozenset({ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION})

@@ -1,0 +1,230 @@
+"""The first bodies of a fleet's ledger: it was founded, a member was admitted (docs/protocol/trust.md §6).
+
+A body is what an entry of that kind carries. Where more than the entry's author has to say it, the body holds an
+envelope with the root's signature, context ``roosync/statement/1``, whose payload names its own kind: a statement of
+one kind is none of another.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+from roosync_p2p import limits
+from roosync_p2p.codec import records
+from roosync_p2p.errors import MalformedError, SignatureFault, UntrustedError
+from roosync_p2p.ids import FleetId, KeyId, MachineId, parse_machine_id
+from roosync_p2p.trust import contexts
+from roosync_p2p.trust.certificates import (
+    parse_root_certificate,
+    verify_issuer_certificate,
+    verify_machine_chain,
+)
+from roosync_p2p.trust.directory import ROOT_AUTHOR, Directory
+from roosync_p2p.trust.envelopes import seal, verify
+from roosync_p2p.trust.invites import INVITE_ID_BYTES
+from roosync_p2p.trust.keys import SigningKey
+from roosync_p2p.trust.roles import PLAIN_ROLES, parse_roles
+
+__all__ = [
+    "FLEET_FOUND",
+    "MEMBER_ADMIT",
+    "FleetFound",
+    "MemberAdmit",
+    "RoleGrant",
+    "decode_member_admit",
+    "encode_fleet_found",
+    "encode_member_admit",
+    "seal_role_grant",
+    "verify_fleet_found",
+    "verify_member_admit",
+]
+
+FLEET_FOUND: Final = "fleet.found"
+MEMBER_ADMIT: Final = "member.admit"
+
+_Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+_Der = Annotated[bytes, msgspec.Meta(min_length=1, max_length=limits.CERTIFICATE_BYTES_MAX)]
+_Roles = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=limits.ROLES_MAX)]
+_InviteId = Annotated[bytes, msgspec.Meta(max_length=INVITE_ID_BYTES)]
+_FleetName = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.FLEET_NAME_CHARS_MAX)]
+
+
+class FleetFound(records.Record, frozen=True, kw_only=True, tag_field="kind", tag=FLEET_FOUND):
+    """What the root says when it founds a fleet.
+
+    Attributes:
+        fleet_name: what people call it.
+        machine, key, roles: the founder, its key id, and what it may do.
+        time_ms: the founder's wall time; shown, never compared.
+        root, issuer, leaf: the certificates, DER; the leaf is the founder's.
+    """
+
+    fleet_name: _FleetName
+    machine: MachineId
+    key: _Digest
+    roles: _Roles
+    time_ms: int
+    root: _Der
+    issuer: _Der
+    leaf: _Der
+
+
+class RoleGrant(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="role.grant"):
+    """The root's consent that whoever redeems one invite, or holds one key, gets more than ``member``.
+
+    Attributes:
+        roles: what it gets.
+        invite: by which invite; or empty.
+        key: by which key id; or empty. One of the two is given.
+        machine: under which machine id only; None for any.
+    """
+
+    roles: _Roles
+    invite: _InviteId = b""
+    key: Annotated[bytes, msgspec.Meta(max_length=32)] = b""
+    machine: MachineId | None = None
+
+
+class MemberAdmit(records.Record, frozen=True, kw_only=True):
+    """What an issuer says when it admits a member: the body of its entry.
+
+    Attributes:
+        machine, key, roles: the member, its key id, and what it may do.
+        leaf, issuer: its certificate and the one that signed it, DER.
+        invite: the invite that was redeemed; empty when a request was answered by hand (``issue``).
+        admitted_by: the issuer's machine, which is the author of the entry.
+        grant: the envelope of a :class:`RoleGrant`, when the roles are not just ``member``; else empty.
+    """
+
+    machine: MachineId
+    key: _Digest
+    roles: _Roles
+    leaf: _Der
+    issuer: _Der
+    admitted_by: MachineId
+    invite: _InviteId = b""
+    grant: bytes = b""
+
+
+class _Signed(records.Record, frozen=True, kw_only=True):
+    """The body of a kind that is the statement of somebody other than the entry's author."""
+
+    statement: bytes
+
+
+def encode_fleet_found(root_key: SigningKey, found: FleetFound) -> bytes:
+    """The body of ``fleet.found``, signed by the root."""
+    statement = seal(
+        root_key,
+        context=contexts.STATEMENT,
+        fleet=FleetId(root_key.key_id),
+        author=ROOT_AUTHOR,
+        payload=records.encode(found),
+    )
+    return records.encode(_Signed(statement=statement))
+
+
+def verify_fleet_found(body: bytes, directory: Directory) -> FleetFound:
+    """The founding of the directory's fleet.
+
+    The caller compares the entry's author with ``machine``: only the founder's entry founds.
+
+    Raises:
+        MalformedError, SignatureFault, UntrustedError: not such a body, not the root's, or not of this fleet.
+    """
+    signed = records.decode(body, _Signed, size_max=limits.ENTRY_BODY_BYTES_MAX)
+    found = records.decode(_root_payload(signed.statement, directory), FleetFound)
+    _require_canonical(found.machine, found.roles)
+    root = parse_root_certificate(found.root)
+    if root.fleet != directory.fleet:
+        raise SignatureFault("the statement carries the root certificate of another fleet", code="wrong_fleet")
+    if verify_issuer_certificate(found.issuer, root=root).machine != found.machine:
+        raise UntrustedError("the first issuer is not the founder", code="wrong_machine")
+    _require_chain(found.leaf, found.issuer, machine=found.machine, key=found.key, directory=directory)
+    return found
+
+
+def encode_member_admit(admit: MemberAdmit) -> bytes:
+    """The body of ``member.admit``. The entry's signature is the issuer machine's."""
+    return records.encode(admit)
+
+
+def decode_member_admit(body: bytes) -> MemberAdmit:
+    """The body of ``member.admit``, with nothing verified.
+
+    Raises:
+        MalformedError: not such a body, or names not in canonical form.
+    """
+    admit = records.decode(body, MemberAdmit, size_max=limits.ENTRY_BODY_BYTES_MAX)
+    _require_canonical(admit.machine, admit.roles)
+    _require_canonical(admit.admitted_by, admit.roles)
+    return admit
+
+
+def verify_member_admit(body: bytes, directory: Directory) -> MemberAdmit:
+    """An admission whose certificate chain holds and whose roles are permitted.
+
+    The caller compares the entry's author with ``admitted_by`` and looks up in the register that it is an issuer.
+
+    Raises:
+        MalformedError, SignatureFault: not such a body, or the chain does not hold.
+        UntrustedError: the certificate is for another machine or key (``wrong_machine``, ``wrong_key``), or roles
+            beyond ``member`` without the root's consent (``roles_not_granted``).
+    """
+    admit = decode_member_admit(body)
+    _require_chain(admit.leaf, admit.issuer, machine=admit.machine, key=admit.key, directory=directory)
+    if admit.roles != PLAIN_ROLES:
+        _require_grant(admit, directory)
+    return admit
+
+
+def seal_role_grant(root_key: SigningKey, grant: RoleGrant) -> bytes:
+    """The envelope of a grant, signed by the root. The caller names an invite or a key in it."""
+    assert bool(grant.invite) != bool(grant.key)
+    return seal(
+        root_key,
+        context=contexts.STATEMENT,
+        fleet=FleetId(root_key.key_id),
+        author=ROOT_AUTHOR,
+        payload=records.encode(grant),
+    )
+
+
+def _root_payload(statement: bytes, directory: Directory) -> bytes:
+    """The payload, signed by the root itself: an issuer's signature has the same context and is not enough."""
+    verified = verify(statement, context=contexts.STATEMENT, directory=directory, size_max=limits.ENTRY_BODY_BYTES_MAX)
+    if verified.author != ROOT_AUTHOR:
+        raise UntrustedError(f"this takes the root's signature, not that of {verified.author!r}", code="not_root")
+    return verified.payload
+
+
+def _require_grant(admit: MemberAdmit, directory: Directory) -> None:
+    if not admit.grant:
+        raise _not_granted(admit)
+    grant = records.decode(_root_payload(admit.grant, directory), RoleGrant)
+    by_invite = bool(grant.invite) and grant.invite == admit.invite
+    by_key = bool(grant.key) and grant.key == admit.key
+    if not (by_invite or by_key) or grant.machine not in (None, admit.machine) or grant.roles != admit.roles:
+        raise _not_granted(admit)
+
+
+def _require_chain(leaf: bytes, issuer: bytes, *, machine: MachineId, key: bytes, directory: Directory) -> None:
+    certificate = verify_machine_chain(leaf, issuer, root=directory.root)
+    if certificate.machine != machine:
+        raise UntrustedError(f"the certificate is for {certificate.machine}, not {machine}", code="wrong_machine")
+    if certificate.public.key_id != KeyId(key):
+        raise UntrustedError("the certificate is for another key than the one named", code="wrong_key")
+
+
+def _require_canonical(machine: MachineId, roles: tuple[str, ...]) -> None:
+    if parse_machine_id(machine) != machine or parse_roles(roles) != roles:
+        raise MalformedError("a machine id or the roles are not in canonical form", code="bad_field")
+
+
+def _not_granted(admit: MemberAdmit) -> UntrustedError:
+    return UntrustedError(
+        f"{admit.machine} as {', '.join(admit.roles)} takes the root's consent, which is missing or for another",
+        code="roles_not_granted",
+    )

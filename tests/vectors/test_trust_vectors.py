@@ -1,0 +1,83 @@
+"""What was frozen is still what this program writes, and still what it reads."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from roosync_p2p.codec import records
+from roosync_p2p.codec.canonical import unpack
+from roosync_p2p.ids import FleetId, MachineId
+from roosync_p2p.trust import contexts
+from roosync_p2p.trust.certificates import parse_request, parse_root_certificate, verify_machine_chain
+from roosync_p2p.trust.directory import Directory
+from roosync_p2p.trust.envelopes import pae, verify
+from roosync_p2p.trust.invites import Invite, JoinCode, decode_join_code
+from roosync_p2p.trust.joining import JoinerSession
+from roosync_p2p.trust.statements import verify_fleet_found, verify_member_admit
+from tests.helpers.trust import ExampleFleet
+from tests.vectors.record_trust import VECTORS, load
+
+
+@pytest.mark.parametrize("name", sorted(VECTORS))
+def test_what_is_written_has_not_changed(name: str) -> None:
+    assert VECTORS[name]() == load(name)
+
+
+def test_frozen_values_are_read() -> None:
+    for vector in load("codec")["canonical"]:
+        assert unpack(bytes.fromhex(vector["bytes"])) == vector["value"]
+
+
+def test_the_frozen_envelope_verifies() -> None:
+    vector, chain = load("envelope"), load("certificates")
+    directory = Directory.found(bytes.fromhex(chain["root"])).with_chain(
+        bytes.fromhex(chain["leaf"]), bytes.fromhex(chain["issuer"])
+    )
+    verified = verify(bytes.fromhex(vector["envelope"]), context=contexts.HEARTBEAT, directory=directory, size_max=4096)
+    assert (verified.author, verified.payload.hex()) == (vector["author"], vector["payload"])
+    assert verified.digest.hex() == vector["digest"] == hashlib.sha256(bytes.fromhex(vector["signed"])).hexdigest()
+    for example in vector["pae"]:
+        assert pae([piece.encode() for piece in example["pieces"]]).hex() == example["bytes"]
+
+
+def test_the_frozen_chain_holds() -> None:
+    vector = load("certificates")
+    root = parse_root_certificate(bytes.fromhex(vector["root"]))
+    leaf = verify_machine_chain(bytes.fromhex(vector["leaf"]), bytes.fromhex(vector["issuer"]), root=root)
+    assert (leaf.machine, leaf.fleet.hex()) == (vector["machine"], vector["fleet"])
+    assert parse_request(bytes.fromhex(vector["request"])).public == leaf.public
+
+
+def test_the_frozen_codes_are_read() -> None:
+    for vector in load("join_code")["codes"]:
+        assert decode_join_code(vector["text"]) == JoinCode(
+            fleet=FleetId(bytes.fromhex(vector["fleet"])),
+            issuer=MachineId(vector["issuer"]),
+            invite=bytes.fromhex(vector["invite"]),
+            secret=bytes.fromhex(vector["secret"]),
+            contacts=tuple(vector["contacts"]),
+            machine=vector["machine"],
+            expires_s=vector["expires_s"],
+        )
+
+
+def test_the_frozen_exchange_enrols() -> None:
+    vector, fleet = load("joining"), ExampleFleet()
+    machine = MachineId("myia-po-2023")
+    code = decode_join_code(vector["code"])
+    joiner = JoinerSession(code, machine, fleet.key(machine), bytes.fromhex(vector["joiner_nonce"]))
+    request = joiner.on_hello(bytes.fromhex(vector["hello"]), peer_leaf_der=fleet.leaf("myia-ai-01"))
+    assert request.hex() == vector["request"]
+    assert joiner.on_answer(bytes.fromhex(vector["answer"])).machine == machine
+
+
+def test_the_frozen_statements_verify() -> None:
+    vector = load("statements")
+    directory = Directory.found(bytes.fromhex(vector["root"]))
+    assert verify_fleet_found(bytes.fromhex(vector["fleet_found"]), directory).machine == "myia-ai-01"
+    assert verify_member_admit(bytes.fromhex(vector["member_admit"]), directory).roles == ("member",)
+    granted = verify_member_admit(bytes.fromhex(vector["member_admit_with_grant"]), directory)
+    assert granted.roles == ("approver", "issuer", "member")
+    assert records.decode(bytes.fromhex(vector["invite"]), Invite).used_by is None
