@@ -1,0 +1,110 @@
+"""What the core wants done, in order. The performer does it; the simulation does the same in virtual time.
+
+Persist, then send: an effect that reports a fact carries the ticket of the :class:`Persist` that makes the fact
+durable in ``after``, and must not be performed before that ticket is durable (0: nothing to wait for).
+:class:`~roosync_p2p.core.outbox.Outbox` keeps that rule, for the node and for the simulation alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NewType, TypeAlias
+
+from roosync_p2p.core.ports import DialId, LinkId
+from roosync_p2p.core.rows import Row
+from roosync_p2p.errors import RoosyncError
+from roosync_p2p.ids import Chain, MachineId
+
+__all__ = [
+    "Answer",
+    "CloseLink",
+    "Dial",
+    "Effect",
+    "Notify",
+    "Persist",
+    "ReadEntries",
+    "ReadId",
+    "RequestId",
+    "Send",
+    "Stop",
+    "Ticket",
+]
+
+Ticket = NewType("Ticket", int)
+RequestId = NewType("RequestId", int)
+ReadId = NewType("ReadId", int)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Persist:
+    """Make these rows durable together. Tickets count up; a later ticket is never durable before an earlier one."""
+
+    ticket: Ticket
+    rows: tuple[Row, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Put a frame on a link once ``after`` is durable. Droppable: gossip can repair its loss."""
+
+    link: LinkId
+    frame: bytes
+    after: Ticket
+    droppable: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CloseLink:
+    """Close a link and tell the other side why."""
+
+    link: LinkId
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Dial:
+    """Try an address; the outcome comes back as a transport event."""
+
+    dial: DialId
+    address: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadEntries:
+    """Read a run of entries from the store; comes back as the input EntriesRead."""
+
+    read: ReadId
+    author: MachineId
+    incarnation: int
+    chain: Chain
+    first: int
+    count_max: int
+    bytes_max: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Answer a request once ``after`` is durable. ``result`` is a JSON-compatible object, or the error."""
+
+    request: RequestId
+    result: dict[str, object] | RoosyncError
+    after: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Something for the event stream, once ``after`` is durable. ``data`` is JSON-compatible."""
+
+    event: str
+    data: dict[str, object]
+    after: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The node has said farewell; the process may end."""
+
+    reason: str
+
+
+Effect: TypeAlias = Persist | Send | CloseLink | Dial | ReadEntries | Answer | Notify | Stop

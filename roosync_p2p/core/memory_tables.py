@@ -1,0 +1,283 @@
+"""The tables of the in-memory store: how each row is kept, and what the reads make of them.
+
+Rows are immutable and shared; only the containers are copied for a snapshot. ``apply`` trusts what ``check`` let
+through, so that a batch is kept whole or not at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TypeAlias, TypeVar
+
+from roosync_p2p import limits
+from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery
+from roosync_p2p.core.rows import (
+    AddressRow,
+    ChainHeads,
+    DeliveryRow,
+    EntryRow,
+    ForkRow,
+    IdempotencyRow,
+    InviteRow,
+    Loaded,
+    MemberRow,
+    MessageRow,
+    MetaRow,
+    PendingRow,
+    ReceiptRow,
+    RecordRow,
+    Row,
+)
+from roosync_p2p.core.store_rules import (
+    IMPORTANT_BASE,
+    PromiseBroken,
+    format_cursor,
+    parse_cursor,
+    queried_limit,
+    queried_statuses,
+    rank_base,
+    receipt_step,
+)
+from roosync_p2p.ids import Chain, EntryId, MachineId, MessageId
+
+__all__ = ["ChainKey", "Tables"]
+
+ChainKey: TypeAlias = tuple[MachineId, int, Chain]
+
+_K = TypeVar("_K")
+_L = TypeVar("_L")
+_V = TypeVar("_V")
+
+
+class Tables:
+    """All rows of one store by their keys. The caller passes every batch through ``check`` before ``apply``."""
+
+    def __init__(self) -> None:
+        self.meta: dict[str, bytes] = {}
+        self.chains: dict[ChainKey, dict[int, EntryRow]] = {}
+        self.entries: dict[EntryId, EntryRow] = {}
+        self.members: dict[MachineId, MemberRow] = {}
+        self.records: dict[tuple[str, MachineId, str], RecordRow] = {}
+        self.forks: dict[tuple[MachineId, int, Chain, int, bytes, bytes], ForkRow] = {}
+        self.messages: dict[EntryId, MessageRow] = {}
+        self.by_message_id: dict[MessageId, list[MessageRow]] = {}
+        self.by_thread: dict[str, list[MessageRow]] = {}
+        self.delivered: dict[int, DeliveryRow] = {}  # by rank
+        self.ranks: dict[EntryId, dict[str, int]] = {}  # by entry and workspace
+        self.arrivals: dict[int, int] = {0: 0, IMPORTANT_BASE: 0}  # by rank base
+        self.receipts: dict[EntryId, dict[tuple[MachineId, str], ReceiptRow]] = {}
+        self.idempotency: dict[str, IdempotencyRow] = {}
+        self.invites: dict[bytes, InviteRow] = {}
+        self.pending: dict[int, PendingRow] = {}
+        self.addresses: dict[MachineId, dict[str, AddressRow]] = {}
+
+    def copy(self) -> Tables:
+        """Independent tables with the same rows."""
+        twin = Tables()
+        twin.meta = dict(self.meta)
+        twin.chains = _copy_nested(self.chains)
+        twin.entries = dict(self.entries)
+        twin.members = dict(self.members)
+        twin.records = dict(self.records)
+        twin.forks = dict(self.forks)
+        twin.messages = dict(self.messages)
+        twin.by_message_id = {key: list(rows) for key, rows in self.by_message_id.items()}
+        twin.by_thread = {key: list(rows) for key, rows in self.by_thread.items()}
+        twin.delivered = dict(self.delivered)
+        twin.ranks = _copy_nested(self.ranks)
+        twin.arrivals = dict(self.arrivals)
+        twin.receipts = _copy_nested(self.receipts)
+        twin.idempotency = dict(self.idempotency)
+        twin.invites = dict(self.invites)
+        twin.pending = dict(self.pending)
+        twin.addresses = _copy_nested(self.addresses)
+        return twin
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """Whether the batch can be applied whole.
+
+        Raises:
+            PromiseBroken: a second entry for a place, an entry at a second place, a delivery without its message,
+                or an unknown receipt state.
+        """
+        places: dict[tuple[ChainKey, int], EntryId] = {}
+        ids: dict[EntryId, tuple[ChainKey, int]] = {}
+        messages = {row.entry for row in rows if isinstance(row, MessageRow)}
+        for row in rows:
+            if isinstance(row, EntryRow):
+                place = (_chain_key(row), row.sequence)
+                known = self.chains.get(place[0], {}).get(row.sequence)
+                if places.setdefault(place, known.id if known else row.id) != row.id:
+                    raise PromiseBroken(f"a second entry for {place}; the first one is kept")
+                held = self.entries.get(row.id)
+                if ids.setdefault(row.id, (_chain_key(held), held.sequence) if held else place) != place:
+                    raise PromiseBroken(f"the entry of {ids[row.id]} appears again at {place}")
+            elif isinstance(row, DeliveryRow):
+                if row.entry not in self.messages and row.entry not in messages:
+                    raise PromiseBroken("a delivery of a message that is not kept")
+            elif isinstance(row, ReceiptRow):
+                receipt_step(row.state)
+
+    def apply(self, rows: Sequence[Row]) -> None:
+        """Keeps a checked batch; messages first, because deliveries refer to them."""
+        for row in rows:
+            if isinstance(row, MessageRow):
+                self._put_message(row)
+        for row in rows:
+            self._apply_one(row)
+
+    def _apply_one(self, row: Row) -> None:
+        match row:
+            case EntryRow():
+                if row.id not in self.entries:
+                    self.entries[row.id] = row
+                    self.chains.setdefault(_chain_key(row), {})[row.sequence] = row
+            case MetaRow():
+                _put_or_remove(self.meta, row.key, row.value)
+            case RecordRow():
+                self._put_record(row)
+            case MessageRow():
+                pass  # kept before, see apply
+            case DeliveryRow():
+                self._put_delivery(row)
+            case ReceiptRow():
+                self._put_receipt(row)
+            case MemberRow():
+                self.members[row.machine] = row
+            case ForkRow():
+                key = (row.author, row.incarnation, row.chain, row.sequence, row.first, row.second)
+                self.forks.setdefault(key, row)
+            case IdempotencyRow():
+                self.idempotency.setdefault(row.key, row)
+            case InviteRow():
+                _put_or_remove(self.invites, row.invite_id, row if row.data is not None else None)
+            case PendingRow():
+                _put_or_remove(self.pending, row.number, row if row.body is not None else None)
+            case AddressRow():
+                self._put_address(row)
+
+    def _put_record(self, row: RecordRow) -> None:
+        key = (row.kind, row.author, row.subject)
+        known = self.records.get(key)
+        if known is None or (row.start, row.counter) > (known.start, known.counter):
+            self.records[key] = row
+
+    def _put_message(self, row: MessageRow) -> None:
+        if row.entry not in self.messages:
+            self.messages[row.entry] = row
+            self.by_message_id.setdefault(row.message_id, []).append(row)
+            self.by_thread.setdefault(row.thread_id, []).append(row)
+
+    def _put_delivery(self, row: DeliveryRow) -> None:
+        ranks = self.ranks.setdefault(row.entry, {})
+        if row.workspace not in ranks:
+            base = rank_base(self.messages[row.entry].priority)
+            self.arrivals[base] += 1
+            ranks[row.workspace] = base + self.arrivals[base]
+            self.delivered[ranks[row.workspace]] = row
+        else:
+            rank = ranks[row.workspace]
+            self.delivered[rank] = dataclasses.replace(row, arrived_ms=self.delivered[rank].arrived_ms)
+
+    def _put_receipt(self, row: ReceiptRow) -> None:
+        receipts = self.receipts.setdefault(row.message, {})
+        known = receipts.get((row.reader, row.workspace))
+        if known is None or receipt_step(row.state) > receipt_step(known.state):
+            receipts[(row.reader, row.workspace)] = row
+
+    def _put_address(self, row: AddressRow) -> None:
+        addresses = self.addresses.setdefault(row.machine, {})
+        known = addresses.get(row.address)
+        if known is None or row.seen_ms > known.seen_ms:
+            addresses[row.address] = row
+        for old in _newest_first(addresses)[limits.ADDRESSES_PER_MACHINE_MAX :]:
+            del addresses[old.address]
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def load(self) -> Loaded:
+        """Everything a core starts from, in the order of docs/protocol/store.md §3."""
+        return Loaded(
+            meta=dict(self.meta),
+            members=tuple(self.members[key] for key in sorted(self.members)),
+            chains=tuple(_heads(key, self.chains[key]) for key in sorted(self.chains)),
+            records=tuple(self.records[key] for key in sorted(self.records)),
+            forks=tuple(self.forks[key] for key in sorted(self.forks)),
+            invites=tuple(self.invite_rows()),
+            pending=tuple(self.pending[key] for key in sorted(self.pending)),
+            addresses=tuple(row for key in sorted(self.addresses) for row in _newest_first(self.addresses[key])),
+        )
+
+    def run(self, key: ChainKey, first: int, count_max: int, bytes_max: int) -> list[EntryRow]:
+        """Entries of one chain from ``first`` to the next gap or bound; at least one if it is there."""
+        chain = self.chains.get(key, {})
+        found: list[EntryRow] = []
+        size = 0
+        while len(found) < max(count_max, 1) and (row := chain.get(first + len(found))) is not None:
+            size += len(row.header) + len(row.body or b"")
+            if found and size > bytes_max:
+                break
+            found.append(row)
+        return found
+
+    def deliveries_of(self, entry: EntryId) -> list[DeliveryRow]:
+        """The deliveries of one message, ordered by workspace."""
+        ranks = self.ranks.get(entry, {})
+        return [self.delivered[ranks[workspace]] for workspace in sorted(ranks)]
+
+    def invite_rows(self) -> list[InviteRow]:
+        """The invites, ordered by id."""
+        return [self.invites[key] for key in sorted(self.invites)]
+
+    def inbox(self, query: InboxQuery) -> InboxPage:
+        """One page, by falling rank."""
+        below, statuses, limit = parse_cursor(query.before), queried_statuses(query), queried_limit(query)
+        inboxes = [
+            (rank, row)
+            for rank, row in sorted(self.delivered.items(), reverse=True)
+            if query.workspaces is None or row.workspace in query.workspaces
+        ]
+        wanted = [
+            (rank, InboxItem(message=message, delivery=row))
+            for rank, row in inboxes
+            for message in [self.messages[row.entry]]
+            if rank < below
+            and row.status in statuses
+            and query.sender in (None, message.author)
+            and query.thread_id in (None, message.thread_id)
+        ]
+        return InboxPage(
+            items=tuple(item for _, item in wanted[:limit]),
+            next=format_cursor(wanted[limit - 1][0]) if len(wanted) > limit else None,
+            unread=sum(row.status == "unread" for _, row in inboxes),
+        )
+
+
+def _chain_key(row: EntryRow) -> ChainKey:
+    return (row.author, row.incarnation, row.chain)
+
+
+def _heads(key: ChainKey, chain: dict[int, EntryRow]) -> ChainHeads:
+    floor = min(chain)
+    if max(chain) - floor + 1 != len(chain):
+        raise PromiseBroken(f"the chain {key} has a gap")
+    ids = b"".join(chain[sequence].id for sequence in range(floor, floor + len(chain)))
+    return ChainHeads(author=key[0], incarnation=key[1], chain=key[2], floor=floor, ids=ids)
+
+
+def _newest_first(addresses: dict[str, AddressRow]) -> list[AddressRow]:
+    return sorted(addresses.values(), key=lambda row: (-row.seen_ms, row.address))
+
+
+def _put_or_remove(table: dict[_K, _V], key: _K, value: _V | None) -> None:
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = value
+
+
+def _copy_nested(table: dict[_K, dict[_L, _V]]) -> dict[_K, dict[_L, _V]]:
+    return {key: dict(inner) for key, inner in table.items()}

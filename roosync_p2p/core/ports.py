@@ -1,0 +1,215 @@
+"""The ports of the core: what it needs from a store and from a network, and nothing about how.
+
+The in-memory fakes (``memory_store``, ``memory_transport``) and the real adapters pass one conformance suite each
+(``tests/conformance``). Everything here is synchronous: adapters move blocking calls to their own threads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable, Sequence
+from typing import NewType, Protocol, TypeAlias
+
+from roosync_p2p.core.rows import (
+    DeliveryRow,
+    EntryRow,
+    IdempotencyRow,
+    InviteRow,
+    Loaded,
+    MessageRow,
+    ReceiptRow,
+    Row,
+)
+from roosync_p2p.ids import Chain, EntryId, MachineId, MessageId
+
+__all__ = [
+    "DialFailed",
+    "DialId",
+    "DialOutcome",
+    "EventSink",
+    "FrameArrived",
+    "HandshakeRefused",
+    "InboxItem",
+    "InboxPage",
+    "InboxQuery",
+    "LinkClosed",
+    "LinkId",
+    "LinkOpened",
+    "Reader",
+    "Store",
+    "Transport",
+    "TransportEvent",
+]
+
+LinkId = NewType("LinkId", int)
+DialId = NewType("DialId", int)
+
+
+# --- store --------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InboxQuery:
+    """Which messages of this machine's inboxes are wanted.
+
+    ``workspaces``: the inboxes to look into ("" is the machine's own); ``None`` means all of them. ``status``: one
+    of unread, read, archived, or None for all but archived; "all" for everything. ``before``: the ``next`` of the
+    page before, opaque to the caller. ``limit`` is at most ``limits.INBOX_PAGE_MAX``.
+    """
+
+    workspaces: tuple[str, ...] | None = None
+    status: str | None = "unread"
+    limit: int = 50
+    before: str | None = None
+    sender: MachineId | None = None
+    thread_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InboxItem:
+    """One message in one inbox."""
+
+    message: MessageRow
+    delivery: DeliveryRow
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InboxPage:
+    """URGENT and HIGH first, then the newest arrival first; ``next`` continues, None at the end."""
+
+    items: tuple[InboxItem, ...]
+    next: str | None
+    unread: int
+
+
+class Reader(Protocol):
+    """Reads of a store. They see what is durable, from any thread."""
+
+    def entries(
+        self, author: MachineId, incarnation: int, chain: Chain, first: int, *, count_max: int, bytes_max: int
+    ) -> list[EntryRow]:
+        """Entries from sequence ``first`` on, without a gap; at least one if there is one, whatever its size."""
+
+    def entry(self, entry: EntryId) -> EntryRow | None:
+        """One entry by its id."""
+
+    def messages(self, message_id: MessageId) -> list[MessageRow]:
+        """All messages of that id: two machines may have drawn the same one."""
+
+    def message(self, entry: EntryId) -> MessageRow | None:
+        """One message by its entry."""
+
+    def thread(self, thread_id: str) -> list[MessageRow]:
+        """The messages of a thread, oldest first."""
+
+    def deliveries(self, entry: EntryId) -> list[DeliveryRow]:
+        """In which inboxes of this machine the message is."""
+
+    def receipts(self, entry: EntryId) -> list[ReceiptRow]:
+        """What recipients said about the message."""
+
+    def inbox(self, query: InboxQuery) -> InboxPage:
+        """One page of this machine's inboxes."""
+
+    def idempotency(self, key: str) -> IdempotencyRow | None:
+        """The remembered answer to a request key."""
+
+    def invites(self) -> list[InviteRow]:
+        """The invites of this issuer."""
+
+
+class Store(Reader, Protocol):
+    """A durable store with one writer."""
+
+    def load(self) -> Loaded:
+        """Everything a core starts from.
+
+        Raises:
+            StoreError: the store is corrupt (codes ``store_corrupt``) or newer than this program (``store_newer``).
+        """
+
+    def commit(self, rows: Sequence[Row]) -> None:
+        """Makes the rows durable, all or none; returns when they survive a power cut.
+
+        Raises:
+            StoreError: nothing was written (``disk_full``, ``store_locked``, ``store_io``).
+        """
+
+    def close(self) -> None:
+        """Releases the store; safe to call twice."""
+
+
+# --- network ------------------------------------------------------------------------------------------------------
+
+
+class DialOutcome(enum.Enum):
+    """How a dial ended that opened no link (docs/protocol/links.md §3)."""
+
+    REFUSED = "refused"  # the host answered: nobody listens there
+    SILENT = "silent"  # TCP was accepted, and no TLS came within limits.TLS_SILENT_S
+    UNANSWERED = "unanswered"  # no TCP at all
+    REJECTED = "rejected"  # TLS or websocket failed: a stranger, another fleet, an expired certificate
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOpened:
+    """TLS 1.3 with both certificates verified against the fleet's root, and the websocket, are up."""
+
+    link: LinkId
+    dial: DialId | None  # None: the other side dialled
+    peer_leaf: bytes  # DER of the peer's machine certificate, as TLS verified it
+    remote: str  # host:port of the other end of the connection
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FrameArrived:
+    """One binary frame, at most ``limits.FRAME_BYTES_MAX``."""
+
+    link: LinkId
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LinkClosed:
+    """The link is gone; nothing more comes from it. ``abrupt``: without a closing handshake."""
+
+    link: LinkId
+    reason: str
+    abrupt: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DialFailed:
+    """A dial ended without a link."""
+
+    dial: DialId
+    outcome: DialOutcome
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeRefused:
+    """Somebody who dialled us did not get in; counted and shown."""
+
+    remote: str
+    reason: str
+
+
+TransportEvent: TypeAlias = LinkOpened | FrameArrived | LinkClosed | DialFailed | HandshakeRefused
+
+
+class Transport(Protocol):
+    """Links to other nodes. Events go to the callback given at construction, in order for each link."""
+
+    def dial(self, dial: DialId, address: str) -> None:
+        """Tries ``host:port``; ends in LinkOpened with this dial, or DialFailed."""
+
+    def send(self, link: LinkId, frame: bytes, *, droppable: bool) -> None:
+        """Queues a frame. A full queue drops what is droppable (counted); else it closes the link. Unknown: ignored."""
+
+    def close(self, link: LinkId, reason: str) -> None:
+        """Closes a link with a reason the other side is told; LinkClosed follows."""
+
+
+EventSink: TypeAlias = Callable[[TransportEvent], None]

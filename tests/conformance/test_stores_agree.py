@@ -1,0 +1,63 @@
+"""Whatever a core writes, the store in memory and the store on disk answer every read alike."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from hypothesis import given, settings
+
+from roosync_p2p.adapters.sqlite import SqliteStore
+from roosync_p2p.core.memory_store import MemoryStore
+from roosync_p2p.core.ports import InboxQuery, Store
+from roosync_p2p.core.rows import Row
+from tests.conformance.store_rows import AUTHORS, CHAINS, MESSAGE_IDS, THREADS, WORKSPACES, entry_id, row_batches
+
+
+def answers(store: Store) -> Iterator[tuple[str, object]]:
+    """Every read, with arguments that cover the names that the random rows use."""
+    yield "load", store.load()
+    yield "invites", store.invites()
+    for author, chain, first in itertools.product(AUTHORS, CHAINS, (1, 3)):
+        yield "entries", store.entries(author, 1, chain, first, count_max=3, bytes_max=20)
+        for number in range(7):
+            entry = entry_id(author, chain, number)
+            yield "entry", store.entry(entry)
+            yield "message", store.message(entry)
+            yield "deliveries", store.deliveries(entry)
+            yield "receipts", store.receipts(entry)
+    yield from ((f"messages {name}", store.messages(name)) for name in MESSAGE_IDS)
+    yield from ((f"thread {name}", store.thread(name)) for name in THREADS)
+    yield from ((f"idempotency {key}", store.idempotency(key)) for key in ("k1", "k2"))
+    workspaces: tuple[tuple[str, ...] | None, ...] = (None, WORKSPACES[:1], WORKSPACES[1:])
+    statuses = ("unread", "read", "archived", None, "all")
+    for query in (
+        InboxQuery(workspaces=workspace, status=status, sender=sender, thread_id=thread, limit=2)
+        for workspace in workspaces
+        for status in statuses
+        for sender in (None, AUTHORS[0])
+        for thread in (None, THREADS[0])
+    ):
+        page = store.inbox(query)
+        yield f"{query}", page
+        if page.next is not None:
+            yield f"next of {query}", store.inbox(InboxQuery(status=query.status, before=page.next))
+
+
+@settings(max_examples=60)
+@given(row_batches)
+def test_both_stores_answer_every_read_alike(batches: list[list[Row]]) -> None:
+    memory = MemoryStore()
+    with tempfile.TemporaryDirectory() as folder:
+        disk = SqliteStore.open(Path(folder) / "node.db")
+        try:
+            for rows in batches:
+                memory.commit(rows)
+                disk.commit(rows)
+            for (question, expected), (_, found) in zip(answers(memory), answers(disk), strict=True):
+                assert found == expected, question
+            disk.check()
+        finally:
+            disk.close()
