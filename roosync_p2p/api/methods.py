@@ -1,0 +1,153 @@
+"""What a client can ask, defined once for the sync and the async client.
+
+Results are plain JSON objects in the shapes of docs/protocol/api.md §4. Every method raises what the node raised
+(:class:`~roosync_p2p.errors.RoosyncError`), :class:`~roosync_p2p.errors.NotRunningError` when none answers, or
+:class:`~roosync_p2p.errors.NetworkError` when it hangs up or falls silent.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from roosync_p2p.api.exchange import Call
+
+__all__ = ["JsonObject", "Methods"]
+
+JsonObject = dict[str, Any]
+A = TypeVar("A")
+
+
+class Methods(abc.ABC, Generic[A]):
+    """``A`` is what a call gives: an object, or something to await."""
+
+    @abc.abstractmethod
+    def _do(self, call: Call) -> A:
+        """Performs a call."""
+
+    def status(self) -> A:
+        """The node's state, with the machines."""
+        return self._do(Call(method="GET", path="/v1/status"))
+
+    def machines(self) -> A:
+        """The machines with state and evidence."""
+        return self._do(Call(method="GET", path="/v1/machines"))
+
+    def send(
+        self,
+        to: str | Sequence[str],
+        subject: str,
+        body: str = "",
+        *,
+        type: str = "text",  # noqa: A002 - the field's name everywhere
+        priority: str = "MEDIUM",
+        tags: Sequence[str] = (),
+        thread_id: str | None = None,
+        workspace: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> A:
+        """Sends a message: ``{"id", "thread_id", "states"}`` once it is on this machine's disk.
+
+        Args:
+            to: ``machine``, ``machine:workspace``, ``all:workspace``, ``all``, or several of them.
+            workspace: the sender's.
+            idempotency_key: the same key sends the same message once, however often it is called.
+        """
+        message = {
+            "to": [to] if isinstance(to, str) else list(to),
+            "subject": subject,
+            "body": body,
+            "type": type,
+            "priority": priority,
+            "tags": list(tags),
+            "thread_id": thread_id,
+            "workspace": workspace,
+            "idempotency_key": idempotency_key,
+        }
+        return self._do(Call(method="POST", path="/v1/messages", body=message))
+
+    def reply(
+        self,
+        message_id: str,
+        body: str,
+        *,
+        type: str = "answer",  # noqa: A002 - the field's name everywhere
+        priority: str | None = None,
+        tags: Sequence[str] = (),
+        workspace: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> A:
+        """Replies in the message's thread; the result is that of :meth:`send`."""
+        reply = {
+            "body": body,
+            "type": type,
+            "priority": priority,
+            "tags": list(tags),
+            "workspace": workspace,
+            "idempotency_key": idempotency_key,
+        }
+        return self._do(Call(method="POST", path=_message(message_id, "/reply"), body=reply))
+
+    def inbox(
+        self,
+        *,
+        status: str = "unread",
+        workspaces: Sequence[str] | None = None,
+        limit: int = 50,
+        before: str | None = None,
+        sender: str | None = None,
+        thread_id: str | None = None,
+        wait_s: float = 0.0,
+    ) -> A:
+        """A page of the inbox: ``{"messages", "next"}``.
+
+        Args:
+            status: unread, read, archived or all.
+            workspaces: the inboxes to look into, "" for the machine's own; None for all.
+            before: the ``next`` of the page before.
+            wait_s: with an empty page, wait this many seconds for a message.
+        """
+        optional = {"before": before, "sender": sender, "thread_id": thread_id}
+        query = [("status", status), ("limit", str(limit)), ("wait_s", str(wait_s))]
+        query += [("workspaces", workspace) for workspace in workspaces or ()]
+        query += [(name, value) for name, value in optional.items() if value is not None]
+        return self._do(Call(method="GET", path="/v1/messages", query=tuple(query), wait_s=wait_s))
+
+    def message(self, message_id: str) -> A:
+        """A message with the states of its recipients, without marking it."""
+        return self._do(Call(method="GET", path=_message(message_id)))
+
+    def read(self, message_id: str, *, workspace: str | None = None) -> A:
+        """A message, marked as read by this workspace or, without one, by the machine."""
+        return self._do(Call(method="POST", path=_message(message_id, "/read"), body={"workspace": workspace}))
+
+    def invite(self, machine: str | None = None, *, ttl_s: int = 24 * 3600, contacts: Sequence[str] = ()) -> A:
+        """A one-time join code for a machine, or for any: ``{"code", "machine", "expires"}``."""
+        request = {"machine": machine, "ttl_s": ttl_s, "contacts": list(contacts)}
+        return self._do(Call(method="POST", path="/v1/invites", body=request))
+
+    def issue(self, request_pem: str) -> A:
+        """Certificates for a request that was carried by hand: ``{"machine", "certificate", "issuer", "root"}``."""
+        return self._do(Call(method="POST", path="/v1/certificates", body={"request_pem": request_pem}))
+
+    def pending_countersignature(self) -> A:
+        """``{"pending": …}``: what waits for a key that is not on the node, or None."""
+        return self._do(Call(method="GET", path="/v1/countersignature"))
+
+    def offer_countersignature(self, envelope: str) -> A:
+        """Hands in that signature, an envelope in base64."""
+        return self._do(Call(method="POST", path="/v1/countersignature", body={"envelope": envelope}))
+
+    def shutdown(self) -> A:
+        """Begins the node's orderly end."""
+        return self._do(Call(method="POST", path="/v1/shutdown", body={}))
+
+    def doctor(self) -> A:
+        """The node's checks of itself: ``{"checks": […]}``."""
+        return self._do(Call(method="GET", path="/v1/doctor"))
+
+
+def _message(message_id: str, rest: str = "") -> str:
+    return f"/v1/messages/{quote(message_id, safe='')}{rest}"

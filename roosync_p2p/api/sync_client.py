@@ -1,0 +1,135 @@
+"""The blocking client: standard sockets, one connection a call, safe to share between threads.
+
+Imported by every command, so nothing slow is imported here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from roosync_p2p import limits
+from roosync_p2p.api.endpoint import Endpoint, find_endpoint, not_running
+from roosync_p2p.api.events import Event, EventDecoder
+from roosync_p2p.api.exchange import Call, Exchange, no_answer
+from roosync_p2p.api.home import default_home
+from roosync_p2p.api.methods import JsonObject, Methods
+from roosync_p2p.errors import NetworkError
+
+__all__ = ["SyncClient"]
+
+_READ_BYTES = 64 * 1024
+
+
+class SyncClient(Methods[JsonObject]):
+    """A blocking client of the node on this computer.
+
+    The node is looked for at each call, so a client survives its restart.
+
+    Args:
+        home: the node's home; by default ``ROOSYNC_HOME``, else the platform's place for it.
+        environ: where ``ROOSYNC_API`` and ``ROOSYNC_TOKEN_FILE`` are looked up.
+    """
+
+    def __init__(self, home: Path | str | None = None, *, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self.home = Path(home) if home is not None else default_home(self._environ)
+
+    def endpoint(self) -> Endpoint:
+        """Where the node answers. Raises NotRunningError."""
+        return find_endpoint(self.home, self._environ)
+
+    @contextlib.contextmanager
+    def events(self, after: int | None = None) -> Iterator[Iterator[Event]]:
+        """Events as they happen, resuming after an id: ``with client.events() as events: for event in events: …``.
+
+        On entry the node has subscribed: what happens from then on is seen. The iterator ends when the node stops.
+        """
+        exchange, connection = self._begin(
+            Call(method="GET", path="/v1/events", last_event_id=after, wait_s=limits.API_KEEPALIVE_S)
+        )
+        with connection:
+            head = b""
+            while exchange.status is None:
+                head += exchange.feed(_receive(connection))
+            if exchange.status != 200:
+                _read_answer(exchange, connection, head)
+            yield _iterate(exchange, connection, head)
+
+    def _do(self, call: Call) -> JsonObject:
+        exchange, connection = self._begin(call)
+        with connection:
+            return _read_answer(exchange, connection, b"")
+
+    def _begin(self, call: Call) -> tuple[Exchange, socket.socket]:
+        endpoint = self.endpoint()
+        exchange = Exchange(call, endpoint)
+        connection = _connect(endpoint, self.home)
+        try:
+            connection.settimeout(limits.API_ANSWER_TIMEOUT_S + call.wait_s)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it hung up
+                connection.sendall(exchange.output)
+        except OSError as error:
+            connection.close()
+            raise NetworkError(f"the node took no request: {error}", code="connection_lost") from error
+        return exchange, connection
+
+
+def _connect(endpoint: Endpoint, home: Path) -> socket.socket:
+    try:
+        if endpoint.socket is None:
+            address = (endpoint.host or "", endpoint.port or 0)
+            return socket.create_connection(address, timeout=limits.API_CONNECT_TIMEOUT_S)
+        return _connect_unix(endpoint.socket)
+    except OSError as error:
+        raise not_running(home, f"nothing answers at {endpoint.describe()} ({error})") from error
+
+
+if sys.platform == "win32":
+
+    def _connect_unix(path: str) -> socket.socket:
+        raise OSError(f"{path} is a unix socket, which is not used on Windows")
+
+else:
+
+    def _connect_unix(path: str) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(limits.API_CONNECT_TIMEOUT_S)
+            connection.connect(path)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
+def _read_answer(exchange: Exchange, connection: socket.socket, head: bytes) -> JsonObject:
+    exchange.keep(head)
+    while not exchange.ended:
+        exchange.keep(exchange.feed(_receive(connection)))
+    return exchange.answer()
+
+
+def _iterate(exchange: Exchange, connection: socket.socket, head: bytes) -> Iterator[Event]:
+    decoder = EventDecoder()
+    yield from decoder.feed(head)
+    while not exchange.ended:
+        yield from decoder.feed(exchange.feed(_receive(connection)))
+
+
+def _receive(connection: socket.socket) -> bytes:
+    """Some bytes; none when the other side is gone.
+
+    Raises:
+        NetworkError: ``no_answer``: it has been silent for too long.
+    """
+    try:
+        return connection.recv(_READ_BYTES)
+    except TimeoutError as error:
+        raise no_answer() from error
+    except OSError:
+        return b""

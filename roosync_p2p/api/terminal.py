@@ -1,0 +1,232 @@
+"""What every command-line tool of this package shares: streams, JSON, errors, exit codes, the common options.
+
+Here, below the tools, because `roosync` and `roosync-admin` do not know each other. Rules: one JSON document on
+standard output with ``--json`` and nothing else there; UTF-8, replaced where a console cannot show it; what peers
+wrote is neutralised before it reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TextIO, TypeVar
+
+import click
+
+from roosync_p2p.api.home import default_home
+from roosync_p2p.core.text import decode_text
+from roosync_p2p.errors import (
+    InputFault,
+    NotRunningError,
+    RoosyncError,
+    SignatureFault,
+    UntrustedError,
+    UsageError,
+)
+
+__all__ = [
+    "EXIT_FAILED",
+    "EXIT_INTERRUPTED",
+    "EXIT_NOT_IN_TIME",
+    "EXIT_NOT_RUNNING",
+    "EXIT_OK",
+    "EXIT_USAGE",
+    "EXIT_VERIFICATION",
+    "Invocation",
+    "common_options",
+    "exit_code",
+    "print_error",
+    "read_text_argument",
+    "run_tool",
+    "safe_block",
+    "safe_line",
+]
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NOT_RUNNING = 3
+EXIT_NOT_IN_TIME = 4
+EXIT_VERIFICATION = 5
+EXIT_INTERRUPTED = 130
+
+_NOT_IN_TIME = frozenset({"not_in_time", "no_quorum", "timeout"})
+
+# C0 but tab and line feed, DEL, C1 (one byte CSI among them), and the characters that reorder or hide text
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+# --- one invocation ----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What the common options of one command say."""
+
+    home: Path
+    as_json: bool
+
+    def print_json(self, document: object) -> None:
+        """The one document of a command with ``--json``; characters that steer a terminal are escaped."""
+        _write(sys.stdout, _json_text(document, indent=2) + "\n")
+
+    def print_json_line(self, document: object) -> None:
+        """One of several documents, on a line of its own, for commands that go on."""
+        _write(sys.stdout, _json_text(document, indent=None) + "\n")
+
+    def print(self, text: str = "") -> None:
+        """A line, or several, for a person."""
+        _write(sys.stdout, text + "\n")
+
+    def progress(self, text: str) -> None:
+        """What happens meanwhile, on standard error; nothing with ``--json``."""
+        if not self.as_json:
+            _write(sys.stderr, safe_block(text) + "\n")
+
+
+def common_options(command: Callable[Concatenate[Invocation, P], T]) -> Callable[P, T]:
+    """Adds ``--home`` and ``--json`` to a command and gives it the :class:`Invocation` as first argument.
+
+    Both are also accepted before the command when the group has them (:func:`common_options` on the group).
+    """
+
+    @click.option(
+        "--home", type=click.Path(path_type=Path), metavar="DIR", help="The node's home. [default: ROOSYNC_HOME]"
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapped(context: click.Context, /, *args: Any, **kwargs: Any) -> T:
+        home, as_json = kwargs.pop("home"), kwargs.pop("as_json")
+        outer = context.find_object(Invocation)
+        if home is None:
+            home = outer.home if outer is not None else default_home(os.environ)
+        invocation = Invocation(home=home.absolute(), as_json=as_json or (outer is not None and outer.as_json))
+        context.obj = invocation
+        return command(invocation, *args, **kwargs)
+
+    return wrapped
+
+
+def run_tool(group: click.Command, args: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns the exit code; errors are printed as the options ask."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    as_json = "--json" in arguments
+    _prepare_streams()
+    try:
+        result = group.main(arguments, prog_name=_program_name(), standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        print_error(_usage_fault(error), as_json=as_json)
+        return EXIT_USAGE
+    except click.ClickException as error:
+        print_error(InputFault(error.format_message()), as_json=as_json)
+        return EXIT_FAILED
+    except RoosyncError as error:
+        print_error(error, as_json=as_json)
+        return exit_code(error)
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    return result if isinstance(result, int) else EXIT_OK
+
+
+# --- errors ------------------------------------------------------------------------------------------------------
+
+
+def exit_code(error: RoosyncError) -> int:
+    """The exit code that scripts rely on (docs/protocol/api.md §7)."""
+    if isinstance(error, UsageError):
+        return EXIT_USAGE
+    if isinstance(error, NotRunningError):
+        return EXIT_NOT_RUNNING
+    if isinstance(error, SignatureFault | UntrustedError):
+        return EXIT_VERIFICATION
+    return EXIT_NOT_IN_TIME if error.code in _NOT_IN_TIME else EXIT_FAILED
+
+
+def print_error(error: RoosyncError, *, as_json: bool) -> None:
+    """One object, or a message and a line with the remedy, on standard error."""
+    if as_json:
+        text = json.dumps({"error": error.diagnostics()}, default=str)
+    else:
+        text = f"error: {safe_block(error.message)}"
+        if error.remedy:
+            text += f"\n  remedy: {safe_block(error.remedy)}"
+    _write(sys.stderr, text + "\n")
+
+
+def _usage_fault(error: click.UsageError) -> UsageError:
+    path = error.ctx.command_path if error.ctx is not None else _program_name()
+    return UsageError(error.format_message(), remedy=f"see `{path} --help`")
+
+
+# --- text --------------------------------------------------------------------------------------------------------
+
+
+def safe_line(text: str) -> str:
+    """Text from elsewhere for one line of a terminal: nothing in it steers the terminal or ends the line."""
+    return _neutral(text.replace("\r\n", "\n")).replace("\n", "\\n").replace("\t", " ")
+
+
+def safe_block(text: str) -> str:
+    """Text from elsewhere for a terminal, with its lines and tabs."""
+    return _neutral(text.replace("\r\n", "\n"))
+
+
+def read_text_argument(value: str, *, what: str) -> str:
+    """The argument, or standard input for ``-``, in UTF-8 or UTF-16.
+
+    Raises:
+        UsageError: standard input is no text.
+    """
+    if value != "-":
+        return value
+    data = sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
+    return decode_text(data, what=what).replace("\r\n", "\n")
+
+
+def _json_text(document: object, *, indent: int | None) -> str:
+    """JSON in which whatever steers a terminal is escaped; such characters stand only inside its strings."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _neutral(text: str) -> str:
+    """Control characters as they are written in code, visibly."""
+    return _UNSAFE.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+
+
+def _prepare_streams() -> None:
+    """UTF-8 into pipes and files; a console keeps its encoding, and what it cannot show is replaced."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Writes now; a reader that has had enough (``| head``) ends the command as done."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # Python would complain when it flushes at exit
+        raise click.exceptions.Exit(EXIT_OK) from error
+
+
+def _program_name() -> str:
+    return Path(sys.argv[0]).stem or "roosync"

@@ -1,0 +1,287 @@
+"""``roosync send``, ``inbox``, ``read`` and ``reply``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from roosync_p2p import limits
+from roosync_p2p.api.sync_client import SyncClient
+from roosync_p2p.api.terminal import (
+    EXIT_FAILED,
+    EXIT_OK,
+    Invocation,
+    common_options,
+    read_text_argument,
+    safe_block,
+    safe_line,
+)
+from roosync_p2p.cli.tables import table
+from roosync_p2p.cli.texts import Texts, load_texts
+from roosync_p2p.cli.workspace import find_workspace
+from roosync_p2p.errors import MalformedError, NetworkError, UsageError
+from roosync_p2p.ids import parse_address
+
+__all__ = ["fence", "inbox", "read", "render_message", "reply", "send"]
+
+_PRIORITY = click.Choice(("LOW", "MEDIUM", "HIGH", "URGENT"), case_sensitive=False)
+_ENDED_WELL = frozenset({"read", "acted", "declined"})
+_ENDED_BADLY = frozenset({"expired", "bounced"})
+
+
+_WORKSPACE = click.option(
+    "--workspace", metavar="W", help="The workspace. [default: ROOSYNC_WORKSPACE_ID, else the repository's name]"
+)
+
+
+@click.command()
+@click.argument("to")
+@click.argument("subject")
+@click.argument("body", default="")
+@click.option("--priority", metavar="LOW|MEDIUM|HIGH|URGENT", type=_PRIORITY, default="MEDIUM", show_default=True)
+@click.option("--type", "kind", default="text", show_default=True, metavar="T", help="Such as task, question, status.")
+@click.option("--tag", "tags", multiple=True, metavar="T", help="A tag (repeatable).")
+@click.option("--thread", metavar="ID", help="Put it into this thread.")
+@_WORKSPACE
+@click.option("--idempotency-key", metavar="KEY", help="The same key sends the same message once.")
+@click.option("--wait", is_flag=True, help="Return when every recipient has read it.")
+@common_options
+def send(
+    invocation: Invocation,
+    to: str,
+    subject: str,
+    body: str,
+    priority: str,
+    kind: str,
+    tags: tuple[str, ...],
+    thread: str | None,
+    workspace: str | None,
+    idempotency_key: str | None,
+    wait: bool,
+) -> int:
+    """Send a message; prints its id when it is safe on this machine's disk.
+
+    TO is machine, machine:workspace, all:workspace, all, or several of them with commas. BODY - is standard input.
+
+    \b
+    Examples:
+      roosync send myia-po-2023 "Tests are red" "main fails since 3f2a1c" --priority HIGH
+      git diff | roosync send all:roosync "Please review" - --type question --wait
+    """
+    client = SyncClient(invocation.home)
+    post = functools.partial(
+        client.send,
+        _recipients(to),
+        subject,
+        read_text_argument(body, what="the body"),
+        type=kind,
+        priority=priority.upper(),
+        tags=tags,
+        thread_id=thread,
+        workspace=_own_workspace(workspace),
+        idempotency_key=idempotency_key,
+    )
+    if wait:
+        return _send_and_wait(invocation, client, post)
+    _print_sent(invocation, post())
+    return EXIT_OK
+
+
+@click.command()
+@click.option("--status", type=click.Choice(["unread", "read", "archived", "all"]), default="unread", show_default=True)
+@_WORKSPACE
+@click.option("--limit", type=click.IntRange(1, limits.INBOX_PAGE_MAX), default=50, show_default=True)
+@click.option("--before", metavar="NEXT", help="Continue a page: its `next`.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, limits.API_WAIT_S_MAX),
+    default=0.0,
+    metavar="SECONDS",
+    help="If nothing is there, wait this long for a message.",
+)
+@common_options
+def inbox(
+    invocation: Invocation, status: str, workspace: str | None, limit: int, before: str | None, wait_s: float
+) -> None:
+    """This machine's messages and this workspace's.
+
+    \b
+    Examples:
+      roosync inbox
+      roosync inbox --wait 600 --json
+      roosync inbox --status all --workspace roosync
+    """
+    own = _own_workspace(workspace)
+    page = SyncClient(invocation.home).inbox(
+        status=status, workspaces=["", own] if own else [""], limit=limit, before=before, wait_s=wait_s
+    )
+    if invocation.as_json:
+        invocation.print_json(page)
+        return
+    texts = load_texts(invocation.home)
+    invocation.print(_render_inbox(page, texts) if page["messages"] else texts.get("inbox.empty"))
+
+
+@click.command()
+@click.argument("message_id", metavar="ID")
+@_WORKSPACE
+@common_options
+def read(invocation: Invocation, message_id: str, workspace: str | None) -> None:
+    """Show a message and mark it as read.
+
+    \b
+    Example:
+      roosync read msg-20260115T091530-a1b2c3
+    """
+    message = SyncClient(invocation.home).read(message_id, workspace=_own_workspace(workspace))
+    if invocation.as_json:
+        invocation.print_json(message)
+    else:
+        invocation.print(render_message(message, load_texts(invocation.home)))
+
+
+@click.command()
+@click.argument("message_id", metavar="ID")
+@click.argument("body")
+@click.option("--type", "kind", default="answer", show_default=True, metavar="T", help="Such as answer, status.")
+@click.option("--priority", metavar="LOW|MEDIUM|HIGH|URGENT", type=_PRIORITY, help="[default: the message's]")
+@click.option("--tag", "tags", multiple=True, metavar="T", help="A tag (repeatable).")
+@_WORKSPACE
+@click.option("--idempotency-key", metavar="KEY", help="The same key sends the same reply once.")
+@common_options
+def reply(
+    invocation: Invocation,
+    message_id: str,
+    body: str,
+    kind: str,
+    priority: str | None,
+    tags: tuple[str, ...],
+    workspace: str | None,
+    idempotency_key: str | None,
+) -> None:
+    """Reply to a message, in its thread. BODY - is standard input.
+
+    \b
+    Example:
+      roosync reply msg-20260115T091530-a1b2c3 "Fixed in 9d0c11"
+    """
+    sent = SyncClient(invocation.home).reply(
+        message_id,
+        read_text_argument(body, what="the body"),
+        type=kind,
+        priority=priority.upper() if priority else None,
+        tags=tags,
+        workspace=_own_workspace(workspace),
+        idempotency_key=idempotency_key,
+    )
+    _print_sent(invocation, sent)
+
+
+# --- for people --------------------------------------------------------------------------------------------------
+
+
+def render_message(message: dict[str, Any], texts: Texts) -> str:
+    """Head, who signed it, and the body in a fence that nothing in the body can close."""
+    head = {
+        "message.from": message["from"],
+        "message.to": ", ".join(message["to"]),
+        "message.subject": message["subject"],
+        "message.time": message["time"],
+        "message.thread": message["thread_id"],
+        "message.states": ", ".join(f"{who} {state}" for who, state in message.get("states", {}).items()),
+    }
+    width = max(len(texts.get(key)) for key in head)
+    lines = [f"{texts.get(key):<{width}}  {safe_line(str(value))}" for key, value in head.items() if value]
+    body = message.get("body")
+    shown = texts.get("message.no_body") if body is None else fence(safe_block(body))
+    return "\n".join([*lines, _signer(message, texts), "", shown])
+
+
+def fence(body: str) -> str:
+    """The body between two lines of back quotes, more of them than stand together anywhere inside."""
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    mark = "`" * max(3, longest + 1)
+    return f"{mark}\n{body}{'' if body.endswith(chr(10)) or not body else chr(10)}{mark}"
+
+
+def _signer(message: dict[str, Any], texts: Texts) -> str:
+    if message.get("verified") and message.get("signer"):
+        return texts.get("signed", signer=safe_line(str(message["signer"])))
+    return texts.get("unsigned")
+
+
+def _render_inbox(page: dict[str, Any], texts: Texts) -> str:
+    names = ("id", "from", "subject", "priority", "type", "status", "time")
+    columns = [*(texts.get(f"column.{name}") for name in names), texts.get("column.signed")]
+    rows = [
+        [
+            *(str(message[name]) for name in names),
+            texts.get("signed.short" if message["verified"] else "unsigned.short"),
+        ]
+        for message in page["messages"]
+    ]
+    more = "\n" + safe_line(texts.get("inbox.more", next=page["next"])) if page.get("next") else ""
+    return table(columns, rows) + more
+
+
+def _print_sent(invocation: Invocation, sent: dict[str, Any]) -> None:
+    if invocation.as_json:
+        invocation.print_json(sent)
+    else:
+        invocation.print(safe_line(sent["id"]))
+
+
+def _send_and_wait(invocation: Invocation, client: SyncClient, post: Callable[[], dict[str, Any]]) -> int:
+    """Sends, and returns when the state of every recipient is final."""
+    with client.events() as events:  # subscribed first, so a receipt that comes at once is not missed
+        sent = post()
+        if not invocation.as_json:
+            _print_sent(invocation, sent)
+        states = _final_states(client, sent["id"])
+        while states is None and next(events, None) is not None:
+            states = _final_states(client, sent["id"])
+    if states is None:
+        raise NetworkError(
+            f"the node stopped while {sent['id']} was waited for; the message is safe", code="connection_lost"
+        )
+    if invocation.as_json:
+        invocation.print_json({**sent, "states": states})
+    else:
+        invocation.print("\n".join(safe_line(f"{recipient} {state}") for recipient, state in states.items()))
+    return EXIT_FAILED if _ENDED_BADLY & set(states.values()) else EXIT_OK
+
+
+# --- helpers -----------------------------------------------------------------------------------------------------
+
+
+def _own_workspace(option: str | None) -> str | None:
+    return find_workspace(option, os.environ, Path.cwd())
+
+
+def _recipients(to: str) -> list[str]:
+    """The addresses in TO, each checked before anything is sent.
+
+    Raises:
+        UsageError: one of them is no address.
+    """
+    try:
+        return [str(parse_address(part)) for part in to.split(",")]
+    except MalformedError as error:
+        raise UsageError(
+            error.message,
+            code="bad_address",
+            remedy="an address is machine, machine:workspace, all:workspace or all",
+        ) from error
+
+
+def _final_states(client: SyncClient, message_id: str) -> dict[str, str] | None:
+    """The states of a message once none of them can still become read, else None."""
+    states: dict[str, str] = client.message(message_id)["states"]
+    return states if set(states.values()) <= _ENDED_WELL | _ENDED_BADLY else None

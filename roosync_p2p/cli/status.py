@@ -1,0 +1,132 @@
+"""``roosync status`` and ``roosync machines``: who is there, and how this node is."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from roosync_p2p.api.endpoint import not_running
+from roosync_p2p.api.sync_client import SyncClient
+from roosync_p2p.api.terminal import Invocation, common_options, safe_line
+from roosync_p2p.cli.tables import table
+from roosync_p2p.cli.texts import Texts, load_texts
+
+__all__ = ["machines", "render_machines", "render_status", "status", "top_line"]
+
+_CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # cursor home, clear screen and scrollback
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Show it again at every change, until Ctrl-C.")
+@common_options
+def status(invocation: Invocation, watch: bool) -> None:
+    """One line on top, then machines, then what needs attention.
+
+    With --watch and --json: one document a line.
+
+    \b
+    Examples:
+      roosync status
+      roosync status --watch
+    """
+    client = SyncClient(invocation.home)
+    if watch:
+        _watch(invocation, client)
+    else:
+        _show(invocation, client.status())
+
+
+@click.command()
+@common_options
+def machines(invocation: Invocation) -> None:
+    """The machines of the fleet, with the evidence for their state.
+
+    \b
+    Example:
+      roosync machines --json
+    """
+    document = SyncClient(invocation.home).machines()
+    if invocation.as_json:
+        invocation.print_json(document)
+    else:
+        invocation.print(render_machines(document["machines"], load_texts(invocation.home)))
+
+
+def render_status(document: dict[str, Any], texts: Texts) -> str:
+    """The status for a person."""
+    parts = [top_line(document, texts), "", render_machines(document.get("machines", []), texts)]
+    for warning in document.get("warnings", []):
+        parts += ["", texts.get("warning", message=safe_line(str(warning.get("message", ""))))]
+        if warning.get("remedy"):
+            parts.append("  " + texts.get("remedy", remedy=safe_line(str(warning["remedy"]))))
+    return "\n".join(parts)
+
+
+def top_line(document: dict[str, Any], texts: Texts) -> str:
+    """Synced, behind, diverged, conflict or alone; who is there; when; how many warnings."""
+    summary = document.get("summary", {})
+    last_sync = document.get("last_sync")
+    parts = [
+        texts.word("state", str(document.get("state"))),
+        texts.get("top.machines", online=summary.get("online", "?"), machines=summary.get("machines", "?")),
+        texts.get("top.last_sync", time=last_sync) if last_sync else texts.get("top.never"),
+    ]
+    if document.get("warnings"):
+        parts.append(texts.get("top.warnings", count=len(document["warnings"])))
+    return safe_line(f"{document.get('machine')}: " + " · ".join(parts))
+
+
+def render_machines(rows: list[dict[str, Any]], texts: Texts) -> str:
+    """The table of machines."""
+    columns = [texts.get(f"column.{name}") for name in ("machine", "state", "evidence", "sessions", "version")]
+    cells = [
+        [
+            str(row["machine"]),
+            texts.word("machine", str(row["state"])),
+            _evidence(row, texts),
+            str(len(row.get("sessions") or [])),
+            str(row.get("version") or ""),
+        ]
+        for row in rows
+    ]
+    return table(columns, cells)
+
+
+def _evidence(row: dict[str, Any], texts: Texts) -> str:
+    if row.get("self"):
+        return texts.get("evidence.self")
+    evidence = row.get("evidence") or {}
+    path, age_s = str(evidence.get("path", "none")), evidence.get("age_s")
+    if path not in ("direct", "relayed", "folder"):
+        return texts.word("evidence", path)
+    age = "?" if age_s is None else f"{age_s:.1f}" if age_s < 10 else f"{age_s:.0f}"
+    return texts.get(f"evidence.{path}", age=age, via=evidence.get("via") or "?")
+
+
+def _show(invocation: Invocation, document: dict[str, Any]) -> None:
+    if invocation.as_json:
+        invocation.print_json(document)
+    else:
+        invocation.print(render_status(document, load_texts(invocation.home)))
+
+
+def _watch(invocation: Invocation, client: SyncClient) -> NoReturn:
+    """Subscribed before the first status is asked for, so no change is missed between the two."""
+    texts = load_texts(invocation.home)
+    with client.events() as events:
+        _show_again(invocation, client, texts)
+        for _event in events:
+            _show_again(invocation, client, texts)
+    raise not_running(invocation.home, "it has stopped")
+
+
+def _show_again(invocation: Invocation, client: SyncClient, texts: Texts) -> None:
+    document = client.status()
+    if invocation.as_json:
+        invocation.print_json_line(document)
+    elif sys.stdout.isatty():
+        invocation.print(_CLEAR + render_status(document, texts))
+    else:
+        invocation.print(render_status(document, texts) + "\n")

@@ -1,0 +1,157 @@
+"""The main texts for people, in English and French. JSON, codes, errors and logs stay English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from roosync_p2p.errors import RoosyncError
+
+__all__ = ["CATALOGUE", "Texts", "load_texts"]
+
+CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {
+        "state.synced": "synced",
+        "state.behind": "behind",
+        "state.diverged": "diverged",
+        "state.conflict": "conflict",
+        "state.alone": "alone",
+        "machine.online": "online",
+        "machine.suspect": "suspect",
+        "machine.offline": "offline",
+        "machine.leaving": "leaving",
+        "machine.unknown": "unknown",
+        "machine.conflict": "conflict",
+        "top.machines": "{online} of {machines} machines online",
+        "top.last_sync": "last sync {time}",
+        "top.never": "never synced",
+        "top.warnings": "warnings: {count}",
+        "warning": "warning: {message}",
+        "remedy": "remedy: {remedy}",
+        "column.machine": "machine",
+        "column.state": "state",
+        "column.evidence": "evidence",
+        "column.sessions": "sessions",
+        "column.version": "version",
+        "column.id": "id",
+        "column.from": "from",
+        "column.subject": "subject",
+        "column.priority": "priority",
+        "column.type": "type",
+        "column.status": "status",
+        "column.time": "time",
+        "column.signed": "signed",
+        "evidence.self": "this machine",
+        "evidence.direct": "direct, {age} s",
+        "evidence.relayed": "relayed by {via}, {age} s",
+        "evidence.folder": "folder, {age} s",
+        "evidence.none": "none",
+        "signed": "signed by {signer}, verified",
+        "unsigned": "NOT VERIFIED: nobody's signature vouches for it",
+        "signed.short": "yes",
+        "unsigned.short": "NO",
+        "inbox.empty": "no messages",
+        "inbox.more": "more: --before {next}",
+        "message.from": "from",
+        "message.to": "to",
+        "message.subject": "subject",
+        "message.time": "time",
+        "message.thread": "thread",
+        "message.states": "states",
+        "message.no_body": "(the body is no longer kept)",
+        "joining": "joining as {machine}, home {home}",
+        "joined": "{machine} is a member now",
+        "joined_next": "start its node with: roosync up",
+        "stopped": "stopped",
+        "doctor.ok": "ok",
+        "doctor.bad": "BAD",
+        "doctor.warn": "warn",
+        "doctor.summary": "{bad} errors, {warn} warnings, {ok} in order",
+    },
+    "fr": {
+        "state.synced": "à jour",
+        "state.behind": "en retard",
+        "state.diverged": "divergent",
+        "state.conflict": "conflit",
+        "state.alone": "seul",
+        "machine.online": "en ligne",
+        "machine.suspect": "suspecte",
+        "machine.offline": "hors ligne",
+        "machine.leaving": "s'en va",
+        "machine.unknown": "inconnue",
+        "machine.conflict": "conflit",
+        "top.machines": "{online} machines en ligne sur {machines}",
+        "top.last_sync": "dernière synchronisation {time}",
+        "top.never": "jamais synchronisé",
+        "top.warnings": "avertissements : {count}",
+        "warning": "avertissement : {message}",
+        "remedy": "remède : {remedy}",
+        "column.machine": "machine",
+        "column.state": "état",
+        "column.evidence": "preuve",
+        "column.sessions": "sessions",
+        "column.version": "version",
+        "column.id": "id",
+        "column.from": "de",
+        "column.subject": "sujet",
+        "column.priority": "priorité",
+        "column.type": "type",
+        "column.status": "statut",
+        "column.time": "heure",
+        "column.signed": "signé",
+        "evidence.self": "cette machine",
+        "evidence.direct": "directe, {age} s",
+        "evidence.relayed": "relayée par {via}, {age} s",
+        "evidence.folder": "dossier, {age} s",
+        "evidence.none": "aucune",
+        "signed": "signé par {signer}, vérifié",
+        "unsigned": "NON VÉRIFIÉ : aucune signature n'en répond",
+        "signed.short": "oui",
+        "unsigned.short": "NON",
+        "inbox.empty": "aucun message",
+        "inbox.more": "suite : --before {next}",
+        "message.from": "de",
+        "message.to": "à",
+        "message.subject": "sujet",
+        "message.time": "heure",
+        "message.thread": "fil",
+        "message.states": "états",
+        "message.no_body": "(le corps n'est plus conservé)",
+        "joining": "adhésion sous le nom {machine}, dossier {home}",
+        "joined": "{machine} est désormais membre",
+        "joined_next": "démarrez son nœud avec : roosync up",
+        "stopped": "arrêté",
+        "doctor.ok": "ok",
+        "doctor.bad": "ERREUR",
+        "doctor.warn": "avis",
+        "doctor.summary": "{bad} erreurs, {warn} avertissements, {ok} en ordre",
+    },
+}
+
+
+class Texts:
+    """The texts of one language."""
+
+    def __init__(self, language: str) -> None:
+        self._texts = CATALOGUE[language]
+
+    def get(self, key: str, **values: object) -> str:
+        """A text with its places filled. The key is ours, so a missing one is a mistake here."""
+        return self._texts[key].format(**values)
+
+    def word(self, family: str, code: str) -> str:
+        """The word for a code of the API; a code that this version does not know is shown as it is."""
+        return self._texts.get(f"{family}.{code}", code)
+
+
+def load_texts(home: Path) -> Texts:
+    """Texts in the language of the home's settings; English when they do not parse, which other commands report."""
+    if not (home / "settings.toml").exists():
+        return Texts("en")
+    from roosync_p2p.cli.settings import read_settings  # noqa: PLC0415 - costs start-up time
+
+    try:
+        return Texts(read_settings(home).ui.language)
+    except RoosyncError:
+        return Texts("en")

@@ -1,0 +1,119 @@
+"""Texts in two languages, tables, and what people see."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roosync_p2p.cli.join import propose_machine
+from roosync_p2p.cli.messages import fence, render_message
+from roosync_p2p.cli.status import render_status
+from roosync_p2p.cli.tables import plain_table
+from roosync_p2p.cli.texts import CATALOGUE, Texts, load_texts
+from roosync_p2p.errors import UsageError
+from roosync_p2p.ids import MachineId
+
+MESSAGE: dict[str, Any] = {
+    "id": "msg-20260115T091530-a1b2c3",
+    "from": "myia-po-2023",
+    "to": ["all"],
+    "subject": "s",
+    "time": "2026-01-15T09:15:30.000Z",
+    "thread_id": "t",
+    "verified": True,
+    "signer": "myia-po-2023",
+    "body": "b",
+    "states": {},
+}
+
+
+def places(text: str) -> set[str | None]:
+    """The names of the places to fill in a text."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_both_languages_have_the_same_texts_with_the_same_places() -> None:
+    english, french = CATALOGUE["en"], CATALOGUE["fr"]
+    assert list(english) == list(french)
+    assert {key: places(text) for key, text in english.items()} == {key: places(text) for key, text in french.items()}
+
+
+def test_settings_that_do_not_parse_do_not_silence_other_commands(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("[")
+    assert load_texts(tmp_path).get("stopped") == "stopped"
+    (tmp_path / "settings.toml").write_text('[ui]\nlanguage = "fr"')
+    assert load_texts(tmp_path).get("stopped") == "arrêté"
+
+
+def test_a_state_of_a_newer_node_is_shown_as_it_is() -> None:
+    assert Texts("fr").word("machine", "hibernating") == "hibernating"
+
+
+@pytest.mark.parametrize(("verified", "signer"), [(False, "myia-po-2023"), (False, None), (True, None)])
+def test_a_message_that_nobody_vouches_for_says_so(verified: bool, signer: str | None) -> None:
+    shown = render_message({**MESSAGE, "verified": verified, "signer": signer}, Texts("en"))
+    assert "NOT VERIFIED" in shown
+    assert "signed by" not in shown
+
+
+def test_a_body_that_is_gone_is_said_to_be_gone() -> None:
+    assert "no longer kept" in render_message({**MESSAGE, "body": None}, Texts("en"))
+
+
+@pytest.mark.parametrize("body", ["", "x", "x\n", "```", "a ````` b", "`"])
+def test_nothing_in_a_body_can_close_its_fence(body: str) -> None:
+    lines = fence(body).split("\n")
+    assert lines[0] == lines[-1]
+    assert lines[0] not in body
+
+
+def test_status_shows_evidence_and_warnings_without_steering_the_terminal() -> None:
+    shown = render_status(
+        {
+            "machine": "myia-ai-01",
+            "state": "alone",
+            "last_sync": None,
+            "summary": {"machines": 2, "online": 1},
+            "warnings": [{"code": "x", "message": "bad\x1b[2J", "remedy": "fix"}],
+            "machines": [
+                {"machine": "a-1", "state": "online", "self": True, "evidence": {"path": "none"}},
+                {"machine": "b-1", "state": "online", "evidence": {"path": "relayed", "via": "c-1", "age_s": 12.3}},
+                {"machine": "c-1", "state": "unknown", "evidence": {"path": "none", "age_s": None}},
+            ],
+        },
+        Texts("en"),
+    )
+    assert shown.startswith("myia-ai-01: alone · 1 of 2 machines online · never synced · warnings: 1")
+    assert "relayed by c-1, 12 s" in shown
+    assert "\x1b" not in shown
+    assert "remedy: fix" in shown
+
+
+def test_columns_align_with_wide_and_combining_characters() -> None:
+    lines = plain_table(["a", "b"], [["日本", "x"], ["e\u0301te", "y"], ["abcd", "z"]]).split("\n")
+    assert lines == ["a     b", "日本  x", "e\u0301te   y", "abcd  z"]
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "environ", "host", "machine"),
+    [
+        ("mine-1", "code-1", {"ROOSYNC_MACHINE_ID": "env-1"}, "host", "mine-1"),
+        (None, "code-1", {"ROOSYNC_MACHINE_ID": "env-1"}, "host", "code-1"),
+        (None, None, {"ROOSYNC_MACHINE_ID": "ENV-1"}, "host", "env-1"),
+        (None, None, {}, "MYIA-PO-2023.local", "myia-po-2023"),
+        (None, None, {}, "Jean's PC", "jean-s-pc"),
+    ],
+)
+def test_the_machine_id_to_join_as(
+    option: str | None, code: str | None, environ: dict[str, str], host: str, machine: str
+) -> None:
+    assert propose_machine(option, None if code is None else MachineId(code), environ, host) == machine
+
+
+@pytest.mark.parametrize("host", ["localhost", "pc", "日本"])
+def test_a_host_name_that_cannot_be_an_id_asks_for_one(host: str) -> None:
+    with pytest.raises(UsageError, match="needs an id"):
+        propose_machine(None, None, {}, host)
