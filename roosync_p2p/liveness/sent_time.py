@@ -1,0 +1,125 @@
+"""When a heartbeat was made, in this node's monotonic time (docs/protocol/liveness.md §4).
+
+Three clocks speak of it. The signed wall time, corrected by the machine's clock offset, which is measured on its
+direct heartbeats: transit only ever adds, so the smallest difference is the best. The counter, which advances by one
+an interval and does not care about wall clocks, so a clock that is set does not age a machine. And a link: what came
+over it was made after it opened. None can make a heartbeat younger than its way took: the relay's own age, and the
+time since the first copy.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+from collections.abc import Iterable
+
+from roosync_p2p import limits
+from roosync_p2p.clock import Now
+from roosync_p2p.liveness.heartbeat import Heartbeat, Version, precedence
+
+__all__ = ["SentTimes", "median_offset_s"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Last:
+    version: Version
+    boot: bytes
+    interval_s: float
+    sent_s: float | None
+
+
+class SentTimes:
+    """Estimates for one machine; ``sent`` times are seconds of this node's monotonic clock, never later than now."""
+
+    def __init__(self) -> None:
+        self._differences: collections.deque[float] = collections.deque(maxlen=limits.CLOCK_SAMPLES)
+        self._boot = b""
+        self._last: _Last | None = None
+
+    @property
+    def offset_s(self) -> float | None:
+        """This node's monotonic clock minus the machine's wall clock; None while no direct heartbeat measured it."""
+        return min(self._differences, default=None)
+
+    def forget(self) -> None:
+        """This node's monotonic clock may have stood still: what was measured before is void."""
+        self._differences.clear()
+        if self._last is not None:
+            self._last = dataclasses.replace(self._last, sent_s=None)
+
+    def direct(self, heartbeat: Heartbeat, *, age_s: float, link_up_s: float | None, now: Now) -> float:
+        """When a heartbeat that came over a link to its machine was made. The caller passes each at most once."""
+        if heartbeat.boot != self._boot:
+            self._differences.clear()
+            self._boot = heartbeat.boot
+        difference_s = now.monotonic_s - heartbeat.wall_ms / 1000
+        self._differences.append(difference_s)
+        late_s = difference_s - min(self._differences)
+        candidates = [now.monotonic_s - late_s, self._counted(heartbeat), link_up_s]
+        sent_s = _latest(candidates, newest_s=now.monotonic_s - max(age_s, 0.0))
+        assert sent_s is not None
+        self._keep(heartbeat, sent_s)
+        return sent_s
+
+    def relayed(self, heartbeat: Heartbeat, *, age_s: float, own_offset_s: float, now: Now) -> float | None:
+        """When a relayed heartbeat was made; None when nothing vouches for its signed time.
+
+        Args:
+            heartbeat: it, signature checked.
+            age_s: what the relay adds.
+            own_offset_s: how far this node's wall clock is ahead of the fleet's.
+            now: the time of receipt.
+        """
+        candidates = [self._signed(heartbeat, own_offset_s, now), self._counted(heartbeat)]
+        sent_s = _latest(candidates, newest_s=now.monotonic_s - max(age_s, 0.0))
+        last = self._last
+        if (
+            sent_s is not None
+            and last is not None
+            and last.sent_s is not None
+            and precedence(heartbeat) <= last.version
+        ):
+            sent_s = min(sent_s, last.sent_s)  # a later copy is not younger than the first
+        self._keep(heartbeat, sent_s)
+        return sent_s
+
+    def _signed(self, heartbeat: Heartbeat, own_offset_s: float, now: Now) -> float | None:
+        offset_s = self.offset_s
+        if offset_s is not None and heartbeat.boot == self._boot:
+            late_s = now.monotonic_s - heartbeat.wall_ms / 1000 - offset_s
+            return now.monotonic_s - max(late_s, 0.0)
+        # Nobody measured this clock here: believe it as far as clocks in general agree, corrected by what the
+        # machine and this node know about their own.
+        fleet_time_s = (heartbeat.wall_ms - (heartbeat.health.clock_offset_ms or 0)) / 1000
+        behind_s = now.wall_ms / 1000 - own_offset_s - fleet_time_s
+        believed = -limits.HEARTBEAT_FUTURE_S <= behind_s <= limits.CLOCK_TOLERANCE_S
+        return now.monotonic_s if believed else None
+
+    def _counted(self, heartbeat: Heartbeat) -> float | None:
+        last = self._last
+        if last is None or last.sent_s is None or last.boot != heartbeat.boot:
+            return None
+        interval_s = min(last.interval_s, heartbeat.interval_ms / 1000)
+        return last.sent_s + (heartbeat.counter - last.version[1]) * interval_s
+
+    def _keep(self, heartbeat: Heartbeat, sent_s: float | None) -> None:
+        version = precedence(heartbeat)
+        last = self._last
+        if last is None or version > last.version or (version == last.version and last.sent_s is None):
+            self._last = _Last(version, heartbeat.boot, heartbeat.interval_ms / 1000, sent_s)
+
+
+def median_offset_s(offsets_s: Iterable[float], now: Now) -> float:
+    """How far this node's wall clock is ahead of the fleet's: the median over the measured peers and itself.
+
+    Between the two middle ones the smaller deviation counts, so that two nodes alone do not correct each other.
+    """
+    own_s = now.wall_ms / 1000 - now.monotonic_s
+    ahead = sorted([0.0, *(own_s + offset_s for offset_s in offsets_s)])
+    return min(ahead[(len(ahead) - 1) // 2], ahead[len(ahead) // 2], key=abs)
+
+
+def _latest(candidates: Iterable[float | None], *, newest_s: float) -> float | None:
+    latest = max((sent_s for sent_s in candidates if sent_s is not None), default=-math.inf)
+    return None if latest == -math.inf else min(latest, newest_s)

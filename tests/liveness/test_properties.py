@@ -1,0 +1,189 @@
+"""Any sequence of events: never a false offline, never one without proof, always at the announced time.
+
+The naive twin looks at the node every eighth of a second instead of at its deadlines; all times are eighths, which are
+exact, so both must tell the same changes at the same times.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roosync_p2p.ids import MachineId
+from roosync_p2p.liveness.profile import LAN, custom
+from roosync_p2p.liveness.verdicts import Path, RedialOutcome, State
+from tests.liveness.driver import Driver
+
+_NAMES = ("node-b", "node-c", "node-d")
+_EIGHTH_S = 0.125
+# Like the profile lan, but with limits off the grid of nothing: proof and answers end on eighths as well.
+_PROFILE = custom(interval_s=1.0, suspect_s=3.0, offline_s=5.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """What happens, to whom, after how many eighths of a second."""
+
+    kind: str
+    machine: str
+    other: str
+    eighths: int
+    number: int
+
+
+_EVENTS = st.lists(
+    st.builds(
+        Event,
+        kind=st.sampled_from(
+            ["beat", "beat", "beat", "relay", "up", "down", "refused", "silent", "unanswered", "opened"]
+            + ["lost", "hears", "denies", "lag", "resumed", "leave", "restart", "traffic", "copy", "skew"]
+        ),
+        machine=st.sampled_from(_NAMES),
+        other=st.sampled_from(_NAMES),
+        eighths=st.integers(0, 40),
+        number=st.integers(0, 40),
+    ),
+    min_size=5,
+    max_size=40,
+)
+
+
+class NaiveDriver(Driver):
+    """Time passes in eighths of a second, with a look at each machine at every step."""
+
+    def advance(self, to_s: float) -> None:
+        while self.at_s < to_s:
+            self.at_s = min(self.at_s + _EIGHTH_S, to_s)
+            for machine in self.view.machines:
+                self.view._look(self.view._tracks[machine], self.now.monotonic_s)
+            self.drain()
+
+
+def apply(fleet: Driver, event: Event) -> None:
+    """One event, now."""
+    machine, other = MachineId(event.machine), MachineId(event.other)
+    peer, age_s = fleet.peers[event.machine], event.number * _EIGHTH_S
+    match event.kind:
+        case "beat":
+            fleet.beat(machine)
+        case "relay" if machine != other:
+            fleet.beat(machine, via=other, age_s=age_s)
+        case "up":
+            fleet.link(machine)
+        case "down":
+            fleet.unlink(machine)
+        case "refused" | "silent" | "unanswered" | "opened":
+            fleet.redialled(machine, RedialOutcome(event.kind))
+        case "lost":
+            fleet.lost(machine, by=other, start=peer.start)
+        case "hears":
+            fleet.hears(machine, by=other, age_s=age_s, start=peer.start)
+        case "denies":
+            fleet.hears(machine, by=other, age_s=None)
+        case "lag":
+            fleet.view.loop_lag(age_s, fleet.now)
+        case "resumed":
+            fleet.view.resumed(fleet.now)
+        case "leave":
+            fleet.hear(peer.beat(fleet.at_s, state="leaving"))
+        case "restart":
+            peer.restart()
+        case "traffic":
+            fleet.view.traffic(machine, fleet.now)
+        case "copy" if event.number == 0:
+            fleet.hear(peer.beat(fleet.at_s, boot=bytes(16)))
+        case "skew":
+            peer.ahead_s += event.number * 100.0
+    fleet.drain()
+
+
+def play(fleet: Driver, events: Sequence[Event]) -> Driver:
+    for event in events:
+        fleet.advance(fleet.at_s + event.eighths * _EIGHTH_S)
+        apply(fleet, event)
+    fleet.advance(fleet.at_s + 20)
+    return fleet
+
+
+@settings(max_examples=60)
+@given(_EVENTS)
+def test_deadlines_tell_the_same_changes_at_the_same_times_as_looking_always(events: list[Event]) -> None:
+    exact = play(Driver(*_NAMES, profile=_PROFILE), events)
+    naive = play(NaiveDriver(*_NAMES, profile=_PROFILE), events)
+    assert sorted(exact.told) == sorted(naive.told)
+    assert sorted(map(str, exact.asked)) == sorted(map(str, naive.asked))
+
+
+@settings(max_examples=30)
+@given(_EVENTS)
+def test_the_same_events_give_the_same_answers(events: list[Event]) -> None:
+    one, two = play(Driver(*_NAMES), events), play(Driver(*_NAMES), events)
+    assert (one.told, one.asked) == (two.told, two.asked)
+
+
+@settings(max_examples=60)
+@given(_EVENTS)
+def test_offline_never_contradicts_fresh_direct_evidence_and_never_comes_without_proof(events: list[Event]) -> None:
+    fleet = Driver(*_NAMES)
+    heard_s: dict[str, float] = {}
+    proofs: list[float] = []
+    for event in events:
+        fleet.advance(fleet.at_s + event.eighths * _EIGHTH_S)
+        apply(fleet, event)
+        if event.kind in ("beat", "leave", "up", "opened", "traffic", "refused", "silent"):
+            proofs.append(fleet.at_s)
+        if event.kind == "beat" and fleet.view._tracks[MachineId(event.machine)].link_up_s is not None:
+            heard_s[event.machine] = fleet.at_s
+        if event.kind == "refused":
+            heard_s.pop(event.machine, None)
+        for name in _NAMES:
+            verdict = fleet.verdict(name)
+            if name in heard_s and fleet.at_s - heard_s[name] < LAN.suspect_s:
+                assert verdict.state is not State.OFFLINE
+            if verdict.state is State.ONLINE:
+                assert verdict.evidence.path in (Path.DIRECT, Path.RELAYED)
+    first_offline_s = min((at_s for at_s, _, state in fleet.told if state is State.OFFLINE), default=None)
+    assert first_offline_s is None or min(proofs) <= first_offline_s
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.builds(
+            Event,
+            kind=st.sampled_from(["beat", "relay", "unanswered", "lost", "hears", "denies", "lag", "skew"]),
+            machine=st.sampled_from(_NAMES),
+            other=st.sampled_from(_NAMES),
+            eighths=st.integers(0, 40),
+            number=st.integers(0, 40),
+        ).filter(lambda event: event.kind not in ("beat",)),
+        max_size=40,
+    )
+)
+def test_without_any_link_or_answered_dial_nobody_is_ever_offline(events: list[Event]) -> None:
+    fleet = play(Driver(*_NAMES), events)
+    assert State.OFFLINE not in {state for _, _, state in fleet.told}
+
+
+def test_a_tick_of_a_large_fleet_looks_only_at_the_machines_that_are_due() -> None:
+    names = [f"node-{number:03}" for number in range(300)]
+    fleet = Driver(*names)
+    fleet.meet(*names[:24])
+    fleet.keep_beating(names[:24], 10)
+    looked: list[str] = []
+    original = fleet.view._look
+
+    def look(track: object, at_s: float) -> None:
+        looked.append(track.machine)  # type: ignore[attr-defined]  # a Track
+        original(track, at_s)  # type: ignore[arg-type]  # the same
+
+    fleet.view._look = look  # type: ignore[method-assign, assignment]  # counts, changes nothing
+    for _ in range(100):
+        fleet.view.tick(fleet.now)
+    assert looked == []
+    deadline_s = fleet.view.next_deadline()
+    assert deadline_s is not None
+    assert deadline_s > fleet.now.monotonic_s
