@@ -123,8 +123,11 @@ class MemoryNetwork:
 
     def is_cut(self, source: str, target: str) -> bool:
         """Whether nothing passes from source to target at the moment."""
-        gone = NodeState.VANISHED in (self._nodes[source].state, self._nodes[target].state)
-        return gone or self.path(source, target).cut
+        return self._vanished(source) or self._vanished(target) or self.path(source, target).cut
+
+    def _vanished(self, name: str) -> bool:
+        node = self._nodes.get(name)  # a fault may be set for a node that has not started yet
+        return node is not None and node.state is NodeState.VANISHED
 
     def transit_s(self, source: str, target: str) -> float:
         """How long one frame needs, lost transmissions included."""
@@ -207,6 +210,8 @@ class MemoryNetwork:
         self.schedule(after_s, functools.partial(dialler.emit, failed))
 
     def _resume_path(self, source: str, target: str) -> None:
+        if source not in self._nodes or target not in self._nodes:
+            return
         retry_s = _RETRY_AFTER_CUT_S * self._entropy.fraction()
         for endpoint in list(self._nodes[source].endpoints.values()):
             if endpoint.peer.node.name == target:

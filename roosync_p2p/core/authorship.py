@@ -1,0 +1,358 @@
+"""This machine's own chains, and whether it may write to them (docs/protocol/entries.md §3).
+
+A store that was restored, copied or rolled back must not go on as if nothing had happened. So a node asks everybody it
+can reach for the newest that they hold of *itself*, and writes nothing before it has the answers. If somebody shows,
+with this machine's own signature, more than the disk holds, the node begins a new incarnation, and an issuer has to
+countersign that.
+
+    checking ──── nobody shows more ────▶ ready
+        │                                  │ more turns up, and nothing was written yet
+        └── somebody shows more ──▶ waiting ◀┘     (waits for a countersignature)
+                                      │ countersigned ▶ ready
+    any ── two stores were written under one identity ──▶ conflict   (until a person settles it)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Iterable, Mapping
+
+from roosync_p2p import limits
+from roosync_p2p.codec.records import decode, encode
+from roosync_p2p.core.desk import Desk
+from roosync_p2p.core.effects import Ticket
+from roosync_p2p.core.rows import EntryRow, MetaRow
+from roosync_p2p.entries.chains import ChainKey, Chains
+from roosync_p2p.entries.entry import CHAIN_START, LEDGER, MAIL, Entry, write_entry
+from roosync_p2p.entries.incarnations import ChainStart, Known, Renewal, open_countersignature
+from roosync_p2p.errors import InputFault, UntrustedError
+from roosync_p2p.ids import Chain, MachineId, StoreId
+
+__all__ = ["Authorship", "Phase", "entry_row"]
+
+_INT_BYTES = 8
+
+
+class Phase(enum.Enum):
+    """Whether this machine may write to its chains."""
+
+    CHECKING = "checking"
+    READY = "ready"
+    WAITING = "waiting"
+    CONFLICT = "conflict"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Life:
+    store: StoreId
+    incarnation: int
+
+
+class Authorship:
+    """Writes this machine's entries, once it may."""
+
+    def __init__(self, desk: Desk, chains: Chains, meta: Mapping[str, bytes], *, check: bool = True) -> None:
+        self._desk = desk
+        self._chains = chains
+        stored = meta.get("store")
+        fresh = stored is None
+        self._life = _Life(
+            store=StoreId(stored if stored is not None else desk.entropy.bytes(16)),
+            incarnation=_int(meta.get("incarnation"), 1),
+        )
+        self._disk_start = _int(meta.get("start"), 0)
+        self.start = self._disk_start + 1
+        self._renewal = decode(meta["renewal"], Renewal) if "renewal" in meta else None
+        self._newest: dict[Chain, Known] = self._newest_on_disk()
+        self._more_shown = self._renewal is not None
+        self._wrote = False
+        self._written: list[tuple[Entry, Ticket]] = []
+        self._check = check
+        self._asked: set[MachineId] = set()
+        self._answered: set[MachineId] = set()
+        self._deadline: float | None = None
+        self.phase = Phase.CHECKING
+        self.reason = "asking the others what they hold of this machine"
+        rows = [MetaRow(key="start", value=_bytes(self.start))]
+        if fresh:
+            rows += [MetaRow(key="store", value=self._life.store), MetaRow(key="incarnation", value=_bytes(1))]
+        self.started = desk.persist(*rows)
+
+    @property
+    def incarnation(self) -> int:
+        """The incarnation that this machine writes, or wrote last."""
+        return self._life.incarnation
+
+    @property
+    def store(self) -> StoreId:
+        """The id of this life of the store."""
+        return self._life.store
+
+    @property
+    def renewal(self) -> Renewal | None:
+        """What an issuer has to countersign; None unless WAITING."""
+        return self._renewal if self.phase is Phase.WAITING else None
+
+    def head(self, chain: Chain) -> int:
+        """Sequence of the newest own entry."""
+        return self._chains.state(self._key(chain)).head
+
+    # --- the start-up check ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Starts the check; the clock of its bound runs from here."""
+        self._deadline = self._desk.now.monotonic_s + limits.STARTUP_CHECK_S
+
+    def to_ask(self, machine: MachineId) -> bool:
+        """Whether that machine, just linked, is to be asked what it holds of this one."""
+        self._asked.add(machine)
+        return self._check and self.phase in (Phase.CHECKING, Phase.WAITING)
+
+    def shown(self, by: MachineId, entries: Iterable[Entry], start: int | None) -> None:
+        """What a peer holds of this machine: verified headers and the start number of a verified heartbeat."""
+        self._answered.add(by)
+        for entry in entries:
+            if entry.author == self._desk.me:
+                self._consider(entry)
+        if start is not None and start > self._disk_start and start >= self.start:
+            self._more_shown = True
+            self.start = start + 1
+            self.started = self._desk.persist(MetaRow(key="start", value=_bytes(self.start)))
+        if self.phase is Phase.WAITING:
+            self._renew()
+
+    def tick(self, *, others: Iterable[MachineId], reachable: frozenset[str]) -> bool:
+        """Ends the check when it can end; whether the phase changed.
+
+        ``others``: the other members. ``reachable``: who may still answer.
+        """
+        if self.phase is not Phase.CHECKING or self._deadline is None:
+            return False
+        waiting = [machine for machine in others if machine not in self._answered and machine in reachable]
+        unknown = [target for target in reachable if target.startswith("@")]
+        tried = all(machine in self._answered or machine in reachable for machine in others)
+        over = self._desk.now.monotonic_s >= self._deadline
+        if not over and (waiting or unknown or not tried):
+            return False
+        self._finish_check()
+        return True
+
+    def next_deadline(self) -> float | None:
+        """When the check ends at the latest (monotonic seconds)."""
+        return self._deadline if self.phase is Phase.CHECKING else None
+
+    def _finish_check(self) -> None:
+        if self._more_shown:
+            self._renew()
+            return
+        self._become_ready()
+
+    def _consider(self, entry: Entry) -> None:
+        header = entry.header
+        place = (header.incarnation, header.sequence)
+        if header.incarnation == self._life.incarnation:
+            held = self._chains.state(entry.place).id_at(header.sequence)
+            if held is not None and held != entry.id:
+                self.conflict(f"another store wrote entry {header.sequence} of the {header.chain} chain too")
+                return
+        known = self._newest.get(entry.chain)
+        if known is None or place > (known.incarnation, known.sequence):
+            self._newest[entry.chain] = Known(incarnation=header.incarnation, sequence=header.sequence, id=entry.id)
+        head = self._chains.state(self._key(entry.chain)).head
+        if place > (self._life.incarnation, head):
+            self._more_shown = True
+
+    # --- more turns up later --------------------------------------------------------------------------------------
+
+    def surfaced(self, entry: Entry) -> bool:
+        """An own entry came from elsewhere; whether it may simply be kept (it belongs to an earlier life).
+
+        In the present life only this store writes: what it did not write, a copy of it did, or the disk lost it.
+        """
+        header = entry.header
+        if header.incarnation < self._life.incarnation:
+            return True
+        if self.phase is Phase.CONFLICT:
+            return False
+        if self._renewal is not None:
+            self._consider(entry)  # what the disk lost comes back; the new life begins behind it
+            if self.phase is Phase.WAITING:
+                self._renew()
+            return True
+        if self._wrote:
+            self.conflict(f"somebody else writes entries of this machine ({header.chain} {header.sequence})")
+            return False
+        self._consider(entry)
+        if self.phase in (Phase.READY, Phase.WAITING):
+            self._renew()
+        return header.incarnation == self._life.incarnation
+
+    def conflict(self, reason: str) -> None:
+        """Two stores were written under one identity: stop writing until a person settles it."""
+        if self.phase is Phase.CONFLICT:
+            return
+        self.phase = Phase.CONFLICT
+        self.reason = reason
+        self._desk.notify("identity", {"phase": self.phase.value, "reason": reason})
+
+    # --- a new life -----------------------------------------------------------------------------------------------
+
+    def _renew(self) -> None:
+        """Asks for a new incarnation behind everything that is known; survives a restart."""
+        if self.phase is Phase.CONFLICT:
+            return
+        newest = max((known.incarnation for known in self._newest.values()), default=self._life.incarnation)
+        store = self._renewal.store if self._renewal is not None else self._desk.entropy.bytes(16)
+        renewal = Renewal(
+            machine=self._desk.me,
+            incarnation=max(newest, self._life.incarnation) + 1,
+            store=store,
+            ledger=self._newest.get(LEDGER),
+            mail=self._newest.get(MAIL),
+        )
+        changed = renewal != self._renewal
+        self._renewal = renewal
+        if changed:
+            self._desk.persist(MetaRow(key="renewal", value=encode(renewal)))
+        if self.phase is not Phase.WAITING:
+            self.phase = Phase.WAITING
+            self.reason = (
+                "the others hold newer entries of this machine than its disk: it was restored, copied or rolled back; "
+                "an issuer has to countersign its new beginning"
+            )
+            self._desk.notify("identity", {"phase": self.phase.value, "reason": self.reason})
+
+    def countersigned(self, envelope: bytes) -> None:
+        """An issuer's countersignature came: the new life begins.
+
+        Raises:
+            PeerFault: it is not one, or for another beginning than this node asked for.
+        """
+        renewal = open_countersignature(envelope, self._desk.directory)
+        if self.phase is not Phase.WAITING or renewal != self._renewal:
+            raise UntrustedError(
+                "the countersignature is for another beginning than the one asked for", code="other_renewal"
+            )
+        self._life = _Life(store=StoreId(renewal.store), incarnation=renewal.incarnation)
+        self._renewal = None
+        self._desk.persist(
+            MetaRow(key="store", value=renewal.store),
+            MetaRow(key="incarnation", value=_bytes(renewal.incarnation)),
+            MetaRow(key="renewal", value=None),
+        )
+        self._begin_chains(renewal, envelope)
+        self._become_ready()
+
+    def _become_ready(self) -> None:
+        self.phase = Phase.READY
+        self.reason = ""
+        if self._life.incarnation == 1:
+            self._begin_chains(None, None)
+        self._desk.notify("identity", {"phase": self.phase.value, "incarnation": self._life.incarnation, "reason": ""})
+
+    def _begin_chains(self, renewal: Renewal | None, envelope: bytes | None) -> None:
+        for chain in (LEDGER, MAIL):
+            if self.head(chain) > 0:
+                continue
+            start = ChainStart(
+                leaf=self._desk.identity.leaf,
+                issuer=self._desk.identity.issuer,
+                store=self._life.store,
+                previous=renewal.last(chain) if renewal is not None else None,
+                countersignature=envelope,
+            )
+            self._append(chain, CHAIN_START, encode(start))
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def check_writable(self) -> None:
+        """Returns if entries may be written now.
+
+        Raises:
+            InputFault: not yet, or not any more; says why and what helps.
+        """
+        if self.phase is Phase.READY:
+            return
+        remedies = {
+            Phase.CHECKING: "try again in a few seconds",
+            Phase.WAITING: "start a node that is an issuer, or run roosync-admin countersign with the root key",
+            Phase.CONFLICT: "stop the other copy of this home; then roosync-admin settle",
+        }
+        raise InputFault(
+            f"this machine writes nothing now: {self.reason}; nothing was sent",
+            code=f"not_writing_{self.phase.value}",
+            remedy=remedies.get(self.phase, ""),
+        )
+
+    def append(self, chain: Chain, kind: str, body: bytes) -> tuple[Entry, Ticket]:
+        """Writes one entry to an own chain: signed, and on its way to the disk under the ticket.
+
+        Raises:
+            InputFault: this machine must not write now.
+            MalformedError: the body is too large.
+        """
+        self.check_writable()
+        return self._append(chain, kind, body)
+
+    def written(self) -> list[tuple[Entry, Ticket]]:
+        """The entries that were written since the last call, in order."""
+        written, self._written = self._written, []
+        return written
+
+    def _append(self, chain: Chain, kind: str, body: bytes) -> tuple[Entry, Ticket]:
+        state = self._chains.state(self._key(chain))
+        entry = write_entry(
+            self._desk.identity.key,
+            fleet=self._desk.identity.fleet,
+            author=self._desk.me,
+            incarnation=self._life.incarnation,
+            chain=chain,
+            sequence=state.head + 1,
+            previous=state.head_id,
+            time_ms=self._desk.now.wall_ms,
+            kind=kind,
+            body=body,
+        )
+        self._chains.append(entry)
+        self._wrote = True
+        ticket = self._desk.persist(entry_row(entry, self._desk.now.wall_ms))
+        self._written.append((entry, ticket))
+        return entry, ticket
+
+    def _key(self, chain: Chain) -> ChainKey:
+        return self._desk.me, self._life.incarnation, chain
+
+    def _newest_on_disk(self) -> dict[Chain, Known]:
+        newest: dict[Chain, Known] = {}
+        for key, state in self._chains.states.items():
+            author, incarnation, chain = key
+            head_id = state.head_id
+            if author != self._desk.me or head_id is None:
+                continue
+            if chain not in newest or incarnation > newest[chain].incarnation:
+                newest[chain] = Known(incarnation=incarnation, sequence=state.head, id=head_id)
+        return newest
+
+
+def entry_row(entry: Entry, received_ms: int) -> EntryRow:
+    """The row that keeps an entry."""
+    return EntryRow(
+        author=entry.author,
+        incarnation=entry.header.incarnation,
+        chain=entry.chain,
+        sequence=entry.header.sequence,
+        id=entry.id,
+        kind=entry.header.kind,
+        header=entry.raw,
+        body=entry.body,
+        received_ms=received_ms,
+    )
+
+
+def _int(data: bytes | None, default: int) -> int:
+    return default if data is None else int.from_bytes(data, "big")
+
+
+def _bytes(number: int) -> bytes:
+    return number.to_bytes(_INT_BYTES, "big")

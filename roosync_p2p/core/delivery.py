@@ -1,0 +1,237 @@
+"""Signed latest-wins records: what each machine holds, and from where it can be had (docs/protocol/gossip.md §4).
+
+A machine signs its frontier when it moved, at once after a pause and then at most once a second. That record is the
+proof of delivery; it spreads like everything else, so it also comes through a third machine. An author's floor says
+from where its mail can still be had: newcomers begin there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from roosync_p2p import limits
+from roosync_p2p.codec.records import Record, decode, encode
+from roosync_p2p.core.desk import Desk
+from roosync_p2p.core.effects import Ticket
+from roosync_p2p.core.exchange import Exchange
+from roosync_p2p.core.links import Links
+from roosync_p2p.core.rows import RecordRow
+from roosync_p2p.core.wire import RecordFrame, Versions
+from roosync_p2p.entries.chains import ChainKey
+from roosync_p2p.entries.entry import MAIL
+from roosync_p2p.errors import MalformedError, UntrustedError
+from roosync_p2p.gossip.frontier import FrontierRecord, check_spans
+from roosync_p2p.gossip.latest import Latest, LatestRecord
+from roosync_p2p.ids import Chain, EntryId, MachineId
+from roosync_p2p.trust import contexts
+from roosync_p2p.trust.envelopes import Verified, parse_envelope, seal
+
+__all__ = ["Delivery", "FloorRecord"]
+
+FRONTIER: Final = "frontier"
+FLOOR: Final = "floor"
+
+
+class FloorRecord(Record, frozen=True, kw_only=True):
+    """From which entry on an author's chain can still be had."""
+
+    machine: str
+    start: int
+    counter: int
+    incarnation: int
+    chain: str
+    sequence: int
+    id: bytes
+
+
+class Delivery:
+    """The newest records of all machines, and this machine's own."""
+
+    def __init__(self, desk: Desk, links: Links, exchange: Exchange, rows: Iterable[RecordRow]) -> None:
+        self._desk = desk
+        self._links = links
+        self._exchange = exchange
+        self._latest = Latest()
+        self._heads: dict[MachineId, dict[ChainKey, int]] = {}
+        self._counter = 0
+        self._dirty = True
+        self._publish_at = 0.0
+        self._start: int | None = None
+        for row in rows:
+            record = LatestRecord(
+                kind=row.kind,
+                author=row.author,
+                subject=row.subject,
+                start=row.start,
+                counter=row.counter,
+                envelope=row.envelope,
+            )
+            self._latest.offer(record)
+
+    def holds(self, machine: MachineId, key: ChainKey, sequence: int) -> bool:
+        """Whether that machine has signed that it holds an entry."""
+        if machine not in self._heads:
+            record = self._latest.get(FRONTIER, machine)
+            self._heads[machine] = {} if record is None else _heads(record.envelope)
+        return self._heads[machine].get(key, 0) >= sequence
+
+    # --- own ------------------------------------------------------------------------------------------------------
+
+    def frontier_moved(self) -> None:
+        """What this node holds durably is more than it signed."""
+        self._dirty = True
+
+    def next_deadline(self) -> float | None:
+        """When the frontier is to be signed again (monotonic seconds)."""
+        return self._publish_at if self._dirty and self._start is not None else None
+
+    def begin(self, start: int) -> None:
+        """Records are signed from now on, under a start number that is durable."""
+        self._start = start
+
+    def tick(self) -> None:
+        """Signs and sends the frontier, if it moved and it is time."""
+        at = self.next_deadline()
+        if at is None or at > self._desk.now.monotonic_s or self._start is None:
+            return
+        self._dirty = False
+        self._publish_at = self._desk.now.monotonic_s + limits.FRONTIER_RECORD_INTERVAL_S
+        self._counter += 1
+        record = FrontierRecord(
+            machine=self._desk.me, start=self._start, counter=self._counter, spans=self._exchange.spans()
+        )
+        self._publish(FRONTIER, "", contexts.FRONTIER, record)
+
+    def raise_floor(self, chain: Chain, incarnation: int, sequence: int, entry: EntryId) -> None:
+        """Signs that this machine's entries of a chain can be had from ``sequence`` on."""
+        assert chain == MAIL, "the ledger chain is kept for ever"
+        assert self._start is not None
+        self._counter += 1
+        record = FloorRecord(
+            machine=self._desk.me,
+            start=self._start,
+            counter=self._counter,
+            incarnation=incarnation,
+            chain=chain,
+            sequence=sequence,
+            id=entry,
+        )
+        self._publish(FLOOR, f"{incarnation}.{chain}", contexts.FLOOR, record)
+
+    def _publish(self, kind: str, subject: str, context: str, record: FrontierRecord | FloorRecord) -> None:
+        envelope = seal(
+            self._desk.identity.key,
+            context=context,
+            fleet=self._desk.identity.fleet,
+            author=self._desk.me,
+            payload=encode(record),
+        )
+        self._latest.offer(
+            LatestRecord(
+                kind=kind,
+                author=self._desk.me,
+                subject=subject,
+                start=record.start,
+                counter=record.counter,
+                envelope=envelope,
+            )
+        )
+        self._links.broadcast(RecordFrame(kind=kind, envelope=envelope), droppable=True)
+
+    # --- others' --------------------------------------------------------------------------------------------------
+
+    def opened(self, peer: MachineId) -> None:
+        """A link is up: compare what both hold."""
+        self._links.send(peer, Versions(versions=self._latest.versions(), answer=False), droppable=True)
+
+    def digest(self) -> bytes:
+        """Digest of the versions held."""
+        return self._latest.digest()
+
+    def digest_received(self, peer: MachineId, digest: bytes) -> None:
+        """A peer's digest: if it differs, the versions are compared."""
+        if digest != self._latest.digest():
+            self._links.send(peer, Versions(versions=self._latest.versions(), answer=True), droppable=True)
+
+    def versions_received(self, peer: MachineId, frame: Versions) -> None:
+        """Sends the peer what it lacks.
+
+        Raises:
+            MalformedError: the list breaks its bound.
+        """
+        if len(frame.versions) > limits.FRONTIER_CHAINS_MAX:
+            raise MalformedError(f"{len(frame.versions)} record versions in one frame", code="oversized")
+        for record in self._latest.newer_than(frame.versions):
+            self._links.send(peer, RecordFrame(kind=record.kind, envelope=record.envelope), droppable=True)
+        if frame.answer:
+            self._links.send(peer, Versions(versions=self._latest.versions(), answer=False), droppable=True)
+
+    def received(self, peer: MachineId, frame: RecordFrame, verified: Verified) -> None:
+        """A signed record came.
+
+        Raises:
+            MalformedError: it breaks its schema or bounds.
+            UntrustedError: it speaks of another machine than its signer.
+        """
+        if verified.author == self._desk.me:
+            return
+        record, content = _read(frame.kind, verified)
+        if not self._latest.offer(record):
+            return
+        self._heads.pop(record.author, None)
+        self._desk.persist(
+            RecordRow(
+                kind=record.kind,
+                author=record.author,
+                subject=record.subject,
+                start=record.start,
+                counter=record.counter,
+                envelope=record.envelope,
+            )
+        )
+        if isinstance(content, FloorRecord):
+            key: ChainKey = (record.author, content.incarnation, Chain(content.chain))
+            self._exchange.floor_received(key, content.sequence, EntryId(content.id))
+        else:
+            data: dict[str, object] = {"machine": record.author}
+            self._desk.notify("frontier", data, after=self._desk.newest_ticket)
+        onward = [
+            other
+            for other in self._links.peers()
+            if other not in (peer, record.author) and not self._exchange.linked(record.author, other)
+        ]
+        for other in onward:
+            self._links.send(other, frame, after=Ticket(0), droppable=True)
+
+
+def _read(kind: str, verified: Verified) -> tuple[LatestRecord, FrontierRecord | FloorRecord]:
+    content: FrontierRecord | FloorRecord
+    if kind == FRONTIER:
+        content = decode(verified.payload, FrontierRecord, size_max=limits.RECORD_BYTES_MAX)
+        check_spans(content.spans)
+        subject = ""
+    else:
+        content = decode(verified.payload, FloorRecord, size_max=limits.RECORD_BYTES_MAX)
+        if content.chain != MAIL or content.incarnation < 1 or content.sequence < 1 or len(content.id) != 32:
+            raise MalformedError(f"a floor of {verified.author} names an impossible entry", code="bad_field")
+        subject = f"{content.incarnation}.{content.chain}"
+    if content.machine != verified.author:
+        raise UntrustedError("a record names another machine than its signer", code="wrong_source")
+    if content.start < 0 or content.counter < 0:
+        raise MalformedError(f"a record of {verified.author} has an impossible number", code="bad_field")
+    record = LatestRecord(
+        kind=kind,
+        author=MachineId(content.machine),
+        subject=subject,
+        start=content.start,
+        counter=content.counter,
+        envelope=verified.raw,
+    )
+    return record, content
+
+
+def _heads(envelope: bytes) -> dict[ChainKey, int]:
+    """The heads in a record that was verified when it came."""
+    payload = parse_envelope(envelope, size_max=limits.RECORD_BYTES_MAX).payload
+    return {span.key: span.head for span in decode(payload, FrontierRecord).spans}

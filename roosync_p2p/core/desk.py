@@ -1,0 +1,92 @@
+"""What the parts of a core share: identity, directory, entropy, the effects of this input, tickets, counters.
+
+Each input gets at most one :class:`~roosync_p2p.core.effects.Persist`: all rows written while it is handled become
+durable together, and whatever reports them waits for that one ticket.
+"""
+
+from __future__ import annotations
+
+import collections
+
+from roosync_p2p.clock import Now
+from roosync_p2p.core.effects import Effect, Notify, Persist, Ticket
+from roosync_p2p.core.identity import NodeIdentity
+from roosync_p2p.core.rows import MemberRow, Row
+from roosync_p2p.entropy import Entropy
+from roosync_p2p.errors import PeerFault
+from roosync_p2p.ids import MachineId
+from roosync_p2p.trust.directory import Directory
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """Collects effects while an input is handled; owned by one NodeCore."""
+
+    def __init__(self, identity: NodeIdentity, directory: Directory, entropy: Entropy) -> None:
+        self.identity = identity
+        self.directory = directory
+        self.entropy = entropy
+        self.now = Now(monotonic_s=0.0, wall_ms=0)
+        self.counters: collections.Counter[str] = collections.Counter()
+        self.durable = Ticket(0)
+        self._effects: list[Effect] = []
+        self._rows: list[Row] = []
+        self._ticket = Ticket(1)
+
+    @property
+    def me(self) -> MachineId:
+        """This machine's id."""
+        return self.identity.machine
+
+    def emit(self, effect: Effect) -> None:
+        """Adds an effect."""
+        self._effects.append(effect)
+
+    def persist(self, *rows: Row) -> Ticket:
+        """Adds rows to this input's transaction; returns the ticket that reports of them wait for."""
+        self._rows.extend(rows)
+        return self._ticket
+
+    @property
+    def newest_ticket(self) -> Ticket:
+        """The ticket that covers everything written so far, this input included."""
+        return self._ticket if self._rows else Ticket(self._ticket - 1)
+
+    def notify(self, event: str, data: dict[str, object], *, after: Ticket = Ticket(0)) -> None:  # noqa: B008 - an int
+        """Adds an event for the event stream."""
+        self.emit(Notify(event=event, data=data, after=after))
+
+    def count(self, what: str) -> None:
+        """Counts something that is shown to people and changes nothing."""
+        self.counters[what] += 1
+
+    def fault(self, fault: PeerFault) -> None:
+        """Counts what somebody else got wrong, by its code."""
+        self.count(f"fault.{fault.code}")
+
+    def learn(self, leaf: bytes, issuer: bytes) -> None:
+        """Takes verified certificates into the directory and the store.
+
+        Raises:
+            PeerFault: they do not lead to the root, or the machine is pinned to another key.
+        """
+        before = self.directory
+        self.directory = before.with_chain(leaf, issuer)
+        for machine, member in self.directory.members.items():
+            if before.members.get(machine) is not member:
+                row = MemberRow(machine=machine, key_id=member.key_id, leaf=member.leaf, issuer=member.issuer)
+                ticket = self.persist(row)
+                if machine not in before.members:
+                    self.notify("member", {"machine": machine}, after=ticket)
+
+    def drain(self) -> list[Effect]:
+        """The effects of this input, what is to be persisted first."""
+        effects: list[Effect] = []
+        if self._rows:
+            effects.append(Persist(ticket=self._ticket, rows=tuple(self._rows)))
+            self._rows.clear()
+            self._ticket = Ticket(self._ticket + 1)
+        effects.extend(self._effects)
+        self._effects.clear()
+        return effects

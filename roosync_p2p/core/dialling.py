@@ -1,0 +1,223 @@
+"""Whom to dial, where, and when again (docs/protocol/links.md §7).
+
+Addresses come from static settings, mDNS, heartbeats, joining and earlier links. None proves anything: an address is
+somewhere to try, and who answers there is known after the handshake. One round dials all addresses of a machine at
+once; rounds are spaced by capped exponential backoff with jitter, and start at once when an address is learned or a
+link is lost.
+
+A refusal counts as evidence about a machine only at an address where that machine answered before: a stranger's
+closed port says nothing, and neither does a firewall that never let anybody in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from roosync_p2p import limits
+from roosync_p2p.core.desk import Desk
+from roosync_p2p.core.effects import Dial
+from roosync_p2p.core.ports import DialFailed, DialId, DialOutcome
+from roosync_p2p.core.rows import AddressRow
+from roosync_p2p.ids import MachineId
+
+__all__ = ["Dialling", "Redialled", "Target"]
+
+Target: TypeAlias = str  # a machine id, or "@host:port" for a static address whose machine is not known yet
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Redialled:
+    """What a dial says about a machine."""
+
+    machine: MachineId
+    outcome: DialOutcome
+
+
+@dataclasses.dataclass(slots=True)
+class _Known:
+    """What is known about reaching one target."""
+
+    addresses: dict[str, None] = dataclasses.field(default_factory=dict)  # ordered, newest last
+    confirmed: set[str] = dataclasses.field(default_factory=set)
+    dials: dict[DialId, str] = dataclasses.field(default_factory=dict)
+    failures: int = 0
+    next_at: float | None = None  # monotonic; None: only on demand
+    replaces: bool = False  # this round stands beside a link that has gone silent
+    last_detail: str = ""
+
+
+class Dialling:
+    """The address book and the dials under way."""
+
+    def __init__(self, desk: Desk, rows: Iterable[AddressRow]) -> None:
+        self._desk = desk
+        self._targets: dict[Target, _Known] = {}
+        self._by_dial: dict[DialId, Target] = {}
+        self._next_dial = 1
+        self._linked: set[MachineId] = set()
+        self._held_off: dict[MachineId, float] = {}
+        for row in rows:
+            known = self._targets.setdefault(row.machine, _Known())
+            known.addresses[row.address] = None
+            known.confirmed.add(row.address)
+            known.next_at = 0.0
+
+    # --- what is learned ------------------------------------------------------------------------------------------
+
+    def learned(self, machine: MachineId | None, addresses: Iterable[str]) -> None:
+        """New addresses are dialled at once, unless there is a link."""
+        for address in addresses:
+            target: Target = machine if machine is not None else f"@{address}"
+            if machine == self._desk.me:
+                continue
+            known = self._targets.setdefault(target, _Known())
+            if address in known.addresses:
+                continue
+            known.addresses[address] = None
+            while len(known.addresses) > limits.ADDRESSES_PER_MACHINE_MAX:
+                del known.addresses[next(iter(known.addresses))]
+            if machine is None or machine not in self._linked:
+                known.next_at = self._desk.now.monotonic_s
+
+    def addresses(self, machine: MachineId) -> tuple[str, ...]:
+        """Everywhere that machine may be, newest first."""
+        known = self._targets.get(machine)
+        return tuple(reversed(known.addresses)) if known is not None else ()
+
+    def confirmed(self, machine: MachineId) -> bool:
+        """Whether a dial of ours ever reached that machine."""
+        known = self._targets.get(machine)
+        return known is not None and bool(known.confirmed)
+
+    def detail(self, machine: MachineId) -> str:
+        """How the last dial of that machine failed, in words; empty if it did not."""
+        known = self._targets.get(machine)
+        return known.last_detail if known is not None else ""
+
+    # --- links ----------------------------------------------------------------------------------------------------
+
+    def replacing(self, dial: DialId | None) -> bool:
+        """Whether that dial was made to stand in for links that have gone silent."""
+        target = self._by_dial.get(dial) if dial is not None else None
+        return target is not None and self._targets[target].replaces
+
+    def opened(self, dial: DialId | None, machine: MachineId) -> None:
+        """A link came up: the address is confirmed."""
+        target = self._by_dial.pop(dial, None) if dial is not None else None
+        known = self._targets.get(target) if target is not None else None
+        if dial is None or target is None or known is None:
+            return
+        address = known.dials.pop(dial)
+        known.failures, known.last_detail = 0, ""
+        if target != machine:  # a static address turned out to be this machine
+            known.next_at = None
+        mine = self._targets.setdefault(machine, _Known())
+        mine.addresses[address] = None
+        if address not in mine.confirmed:
+            mine.confirmed.add(address)
+            self._desk.persist(AddressRow(machine=machine, address=address, seen_ms=self._desk.now.wall_ms))
+
+    def useless(self, dial: DialId | None) -> None:
+        """What answered at this address is no peer (this node itself, a stranger): it is not tried again soon."""
+        target = self._by_dial.pop(dial, None) if dial is not None else None
+        known = self._targets.get(target) if target is not None else None
+        if dial is None or known is None or target is None:
+            return
+        known.addresses.pop(known.dials.pop(dial), None)
+        known.failures += 1
+        if not known.dials and known.addresses and target not in self._linked:
+            known.next_at = self._desk.now.monotonic_s + limits.REDIAL_MAX_S
+
+    def linked(self, machine: MachineId) -> None:
+        """The machine has a link: no rounds until it is lost, but one if it was never reached from here.
+
+        Knowing that the way there works is what makes a later refusal mean something.
+        """
+        self._linked.add(machine)
+        known = self._targets.setdefault(machine, _Known())
+        known.failures = 0
+        known.next_at = None if known.confirmed else self._desk.now.monotonic_s + limits.REDIAL_FIRST_S
+
+    def unlinked(self, machine: MachineId, *, abused: bool) -> None:
+        """The last link to that machine is gone: dial at once, or later if it was closed for its behaviour."""
+        self._linked.discard(machine)
+        known = self._targets.setdefault(machine, _Known())
+        known.failures = 0
+        if abused:
+            self._held_off[machine] = self._desk.now.monotonic_s + limits.LINK_BACKOFF_AFTER_ABUSE_S
+        known.next_at = max(self._desk.now.monotonic_s, self._held_off.get(machine, 0.0))
+        for target, other in self._targets.items():
+            if target.startswith("@") and other.next_at is None and other.addresses.keys() & known.addresses.keys():
+                other.next_at = known.next_at
+
+    def redial(self, machine: MachineId) -> None:
+        """Dial beside what stands, now: the link there has gone silent, or the machine never answered."""
+        known = self._targets.get(machine)
+        if known is not None and not known.dials:
+            self._round(machine, known, replaces=machine in self._linked)
+
+    def held_off(self, machine: MachineId) -> bool:
+        """Whether that machine misbehaved a moment ago."""
+        return self._held_off.get(machine, 0.0) > self._desk.now.monotonic_s
+
+    # --- outcomes and time ----------------------------------------------------------------------------------------
+
+    def failed(self, event: DialFailed) -> Redialled | None:
+        """A dial ended without a link; what that says about a machine, once there is something to say."""
+        target = self._by_dial.pop(event.dial, None)
+        known = self._targets.get(target) if target is not None else None
+        if target is None or known is None:
+            return None
+        address = known.dials.pop(event.dial)
+        known.last_detail = f"{address}: {event.outcome.value}, {event.detail}"
+        self._desk.count(f"dial.{event.outcome.value}")
+        if not known.dials:
+            known.failures += 1
+            if known.next_at is None and target not in self._linked:
+                known.next_at = self._desk.now.monotonic_s + self._backoff_s(known.failures)
+        if target.startswith("@"):
+            return None
+        machine = MachineId(target)
+        if event.outcome is DialOutcome.SILENT:
+            return Redialled(machine=machine, outcome=event.outcome)
+        if event.outcome is DialOutcome.REFUSED:
+            others = known.confirmed & set(known.dials.values())
+            believed = address in known.confirmed and not others
+            return Redialled(machine=machine, outcome=event.outcome) if believed else None
+        return None if known.dials else Redialled(machine=machine, outcome=event.outcome)
+
+    def next_deadline(self) -> float | None:
+        """When the next round is due (monotonic seconds)."""
+        return min((known.next_at for known in self._targets.values() if known.next_at is not None), default=None)
+
+    def tick(self) -> None:
+        """Starts the rounds that are due."""
+        now_s = self._desk.now.monotonic_s
+        for target, known in self._targets.items():
+            if known.next_at is not None and known.next_at <= now_s:
+                known.next_at = None
+                if not known.dials:
+                    self._round(target, known, replaces=False)
+
+    def reachable(self) -> frozenset[Target]:
+        """Targets that may still answer: with a link, or with a dial under way or not yet tried."""
+        return frozenset(
+            target
+            for target, known in self._targets.items()
+            if target in self._linked or known.dials or (known.addresses and not known.failures)
+        )
+
+    def _round(self, target: Target, known: _Known, *, replaces: bool) -> None:
+        known.replaces = replaces
+        for address in reversed(known.addresses):
+            dial = DialId(self._next_dial)
+            self._next_dial += 1
+            known.dials[dial] = address
+            self._by_dial[dial] = target
+            self._desk.emit(Dial(dial=dial, address=address))
+
+    def _backoff_s(self, failures: int) -> float:
+        span = min(limits.REDIAL_MAX_S, limits.REDIAL_FIRST_S * 2.0 ** min(failures - 1, 10))
+        return span * (0.5 + self._desk.entropy.fraction() / 2)

@@ -1,0 +1,329 @@
+"""Entries in and out: acceptance, pushes, offers, pulls, repair (docs/protocol/gossip.md §2 and §3).
+
+New entries are pushed at once to those who hold everything before them. Everything else is pulled: whoever sees in a
+peer's frontier, offer or digest that something is missing asks one holder for it. So nothing depends on a push, and
+nothing is sent twice because several could send it. What is told to others is only what is durable.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+from roosync_p2p import limits
+from roosync_p2p.core.authorship import entry_row
+from roosync_p2p.core.desk import Desk
+from roosync_p2p.core.effects import ReadEntries, ReadId, Ticket
+from roosync_p2p.core.forks import Forks
+from roosync_p2p.core.links import Links
+from roosync_p2p.core.rows import EntryRow
+from roosync_p2p.core.wire import Digest, EntriesFrame, FrontierFrame, Have, Want, WireEntry, encode_frame
+from roosync_p2p.entries.chains import ChainKey, Chains, Fit
+from roosync_p2p.entries.entry import Entry
+from roosync_p2p.errors import MalformedError
+from roosync_p2p.gossip.frontier import Span, check_spans, digest_of
+from roosync_p2p.gossip.pulls import Pulls
+from roosync_p2p.ids import Chain, EntryId, MachineId
+
+__all__ = ["Exchange"]
+
+OFFER_DELAY_S: Final = 0.1  # offers of what came from elsewhere are gathered this long
+HEADER_BYTES_TYPICAL: Final = 400  # an entry's size on the wire beyond its body
+
+_Continuation: TypeAlias = "Callable[[tuple[EntryRow, ...]], None]"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Growth:
+    """A chain that grew under a ticket."""
+
+    ticket: Ticket
+    key: ChainKey
+    head: int
+
+
+class Exchange:
+    """What this node holds of all chains, and the conversation about it with each peer."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        links: Links,
+        chains: Chains,
+        forks: Forks,
+        *,
+        hears: Callable[[MachineId], frozenset[MachineId]],
+    ) -> None:
+        self._desk = desk
+        self._links = links
+        self._chains = chains
+        self._forks = forks
+        self._hears = hears
+        self._durable: dict[ChainKey, int] = {key: state.head for key, state in chains.states.items()}
+        self._growing: collections.deque[_Growth] = collections.deque()
+        self._pulls: Pulls[MachineId] = Pulls()
+        self._offers: set[ChainKey] = set()
+        self._offer_at: float | None = None
+        self._digest_at = 0.0
+        self._reads: dict[ReadId, _Continuation] = {}
+        self._next_read = 1
+        self._behind: dict[MachineId, bool] = {}
+        self._floors: dict[ChainKey, EntryId] = {}
+
+    # --- what is held ---------------------------------------------------------------------------------------------
+
+    def spans(self) -> list[Span]:
+        """The durable frontier."""
+        return [self._span(key) for key in sorted(self._durable)]
+
+    def durable_head(self, key: ChainKey) -> int:
+        """Sequence of the newest durable entry of a chain; 0 when there is none."""
+        return self._durable.get(key, 0)
+
+    def linked(self, machine: MachineId, peer: MachineId) -> bool:
+        """Whether that machine and a linked peer hear each other directly, as far as the peer says."""
+        return machine in self._hears(peer)
+
+    def behind(self) -> bool:
+        """Whether some linked peer holds entries that are not here yet."""
+        return bool(self._pulls.waiting())
+
+    def agreed(self, peer: MachineId) -> bool:
+        """Whether the last digests of both ends were equal."""
+        return not self._behind.get(peer, True)
+
+    # --- entries in -----------------------------------------------------------------------------------------------
+
+    def received(self, source: MachineId, entries: Iterable[Entry]) -> list[Entry]:
+        """Takes verified entries from a peer; returns those that were accepted, in order.
+
+        The caller has checked with ``Authorship.surfaced`` that own entries among them may be kept.
+        """
+        accepted = []
+        for entry in entries:
+            self._pulls.offered(
+                source, entry.place, entry.header.sequence, mine=self._head(entry.place), at=self._now, now_s=self._now
+            )
+            if self._accept(source, entry):
+                accepted.append(entry)
+        for key in {entry.place for entry in accepted}:
+            self._pulls.progressed(key, self._head(key), self._now)
+        return accepted
+
+    def wrote(self, entry: Entry, ticket: Ticket) -> None:
+        """An own entry: on its way to the disk, and to everybody from there."""
+        self._grown(entry, ticket)
+        self._push(entry, ticket, source=None)
+
+    def _accept(self, source: MachineId, entry: Entry) -> bool:
+        match self._chains.fit(entry):
+            case Fit.NEXT if self._forks.frozen(entry.author):
+                self._desk.count("entries.after_fork")
+            case Fit.NEXT if self._floors.pop(entry.place, entry.id) != entry.id:
+                self._desk.count("entries.wrong_floor")
+            case Fit.NEXT:
+                self._chains.append(entry)
+                ticket = self._desk.persist(entry_row(entry, self._desk.now.wall_ms))
+                self._grown(entry, ticket)
+                self._push(entry, ticket, source=source)
+                return True
+            case Fit.AHEAD:
+                self._desk.count("entries.ahead")
+            case Fit.FORK:
+                self._prove_fork(entry)
+            case Fit.BROKEN:
+                # Our head is on another branch than the sender's: its entry in that place is the proof.
+                self._ask_one(source, entry.place, entry.header.sequence - 1)
+            case Fit.KNOWN | Fit.BELOW:
+                self._desk.count("entries.duplicate")
+        return False
+
+    def floor_received(self, key: ChainKey, sequence: int, entry: EntryId) -> None:
+        """An author signed from where its chain can be had: where nothing is held of it, it begins there."""
+        if not self._chains.state(key).ids:
+            self._chains.begin_at(key, sequence)
+            self._floors[key] = entry
+
+    def _prove_fork(self, entry: Entry) -> None:
+        if self._forks.full(entry.author):
+            return
+
+        def stored(rows: tuple[EntryRow, ...]) -> None:
+            if rows and rows[0].sequence == entry.header.sequence and rows[0].id != entry.id:
+                self._forks.found(rows[0].header, entry)
+
+        self.read(entry.place, entry.header.sequence, 1, stored)
+
+    def _ask_one(self, peer: MachineId, key: ChainKey, sequence: int) -> None:
+        author, incarnation, chain = key
+        self._links.send(peer, Want(author=author, incarnation=incarnation, chain=chain, first=sequence, count=1))
+
+    # --- durable, and what others are told ---------------------------------------------------------------------------
+
+    def persisted(self, ticket: Ticket) -> bool:
+        """Moves the durable frontier; whether it moved."""
+        moved: set[ChainKey] = set()
+        while self._growing and self._growing[0].ticket <= ticket:
+            growth = self._growing.popleft()
+            self._durable[growth.key] = growth.head
+            moved.add(growth.key)
+        if moved:
+            self._offers |= moved
+            if self._offer_at is None:
+                self._offer_at = self._now + OFFER_DELAY_S
+        return bool(moved)
+
+    def _grown(self, entry: Entry, ticket: Ticket) -> None:
+        self._growing.append(_Growth(ticket=ticket, key=entry.place, head=entry.header.sequence))
+
+    def _push(self, entry: Entry, ticket: Ticket, *, source: MachineId | None) -> None:
+        """At once to peers that lack nothing before it, unless its author is linked with them anyway."""
+        frame: bytes | None = None
+        for peer in self._links.peers():
+            known = self._pulls.held_by(peer, entry.place)
+            if peer in (source, entry.author) or known != entry.header.sequence - 1:
+                continue
+            if source is not None and self.linked(entry.author, peer):
+                continue
+            if frame is None:
+                frame = encode_frame(EntriesFrame(entries=[WireEntry(header=entry.raw, body=entry.body)]))
+            link = self._links.primary(peer)
+            assert link is not None
+            self._links.send_on(link.id, frame, after=ticket, droppable=True)
+            self._pulls.sent(peer, entry.place, entry.header.sequence)
+
+    # --- frontiers, offers, digests -------------------------------------------------------------------------------
+
+    def opened(self, peer: MachineId) -> None:
+        """A link is up: compare frontiers."""
+        self._behind[peer] = True
+        self._links.send(peer, FrontierFrame(spans=self.spans(), answer=False), droppable=True)
+
+    def closed(self, peer: MachineId) -> None:
+        """The last link to a peer is gone."""
+        self._behind.pop(peer, None)
+        self._pulls.forget_peer(peer, self._now)
+
+    def digest_received(self, peer: MachineId, frontier: bytes) -> None:
+        """A peer's digest: if it differs, the whole frontiers are compared."""
+        same = frontier == self.digest()
+        self._behind[peer] = not same
+        if not same:
+            self._links.send(peer, FrontierFrame(spans=self.spans(), answer=True), droppable=True)
+
+    def frontier_received(self, peer: MachineId, frame: FrontierFrame) -> None:
+        """A peer's whole frontier."""
+        self._behind[peer] = digest_of(frame.spans) != self.digest()
+        self.offered(peer, frame.spans, delay_s=0.0)
+        if frame.answer:
+            self._links.send(peer, FrontierFrame(spans=self.spans(), answer=False), droppable=True)
+
+    def offered(self, peer: MachineId, spans: list[Span], *, delay_s: float = limits.WANT_DELAY_S) -> None:
+        """A peer says what it holds: proves nothing, but is a reason to ask.
+
+        Raises:
+            MalformedError: the spans break their bounds.
+        """
+        check_spans(spans)
+        for span in spans:
+            key = span.key
+            mine = self._head(key)
+            self._pulls.offered(peer, key, span.head, mine=mine, at=self._now + delay_s, now_s=self._now)
+            held = self._chains.state(key).id_at(span.head)
+            if held is not None and held != span.id and not self._forks.full(key[0]):
+                self._ask_one(peer, key, span.head)
+
+    def digest(self) -> bytes:
+        """Digest of the durable frontier."""
+        return digest_of(self.spans())
+
+    def next_deadline(self) -> float | None:
+        """When offers, pulls or digests are due (monotonic seconds)."""
+        times = (self._offer_at, self._pulls.next_deadline(), self._digest_at if self._links.peers() else None)
+        return min((at for at in times if at is not None), default=None)
+
+    def tick(self, records: Callable[[], bytes]) -> None:
+        """Sends the offers, wants and digests that are due. ``records``: digest of the latest records."""
+        if self._offer_at is not None and self._offer_at <= self._now:
+            self._offer_at = None
+            self._links.broadcast(Have(spans=[self._span(key) for key in sorted(self._offers)]), droppable=True)
+            self._offers.clear()
+        waiting = {key: self._head(key) for key in self._pulls.waiting()}
+        for pull in self._pulls.due(self._now, waiting):
+            author, incarnation, chain = pull.key
+            self._links.send(pull.peer, Want(author=author, incarnation=incarnation, chain=chain, first=pull.first))
+        if self._digest_at <= self._now:
+            self._digest_at = self._now + limits.DIGEST_INTERVAL_S
+            self._links.broadcast(Digest(frontier=self.digest(), records=records()), droppable=True)
+
+    # --- entries out ----------------------------------------------------------------------------------------------
+
+    def wanted(self, peer: MachineId, want: Want) -> None:
+        """A peer asks for entries: one frame of them comes from the disk; it asks again for more.
+
+        Raises:
+            MalformedError: impossible numbers.
+        """
+        if want.incarnation < 1 or want.first < 1 or want.count < 0:
+            raise MalformedError("a want names an impossible entry", code="bad_field")
+        key: ChainKey = (MachineId(want.author), want.incarnation, Chain(want.chain))
+        if self._durable.get(key, 0) < want.first:
+            return
+
+        def stored(rows: tuple[EntryRow, ...]) -> None:
+            if not rows:
+                return
+            entries = [WireEntry(header=row.header, body=row.body) for row in rows]
+            self._links.send(peer, EntriesFrame(entries=entries), droppable=True)
+            if not want.count:
+                self._pulls.sent(peer, key, rows[-1].sequence)
+
+        self.read(key, want.first, want.count or limits.ENTRIES_PER_FRAME_MAX, stored)
+
+    def read(self, key: ChainKey, first: int, count: int, then: _Continuation) -> None:
+        """Reads entries from the store and goes on with them when they come."""
+        read = ReadId(self._next_read)
+        self._next_read += 1
+        self._reads[read] = then
+        author, incarnation, chain = key
+        self._desk.emit(
+            ReadEntries(
+                read=read,
+                author=author,
+                incarnation=incarnation,
+                chain=chain,
+                first=first,
+                count_max=min(count, limits.ENTRIES_PER_FRAME_MAX),
+                bytes_max=limits.ENTRIES_FRAME_BYTES_TARGET,
+            )
+        )
+
+    def entries_read(self, read: ReadId, rows: tuple[EntryRow, ...]) -> None:
+        """The answer of the store."""
+        then = self._reads.pop(read, None)
+        if then is not None:
+            then(rows)
+
+    # --- small things ---------------------------------------------------------------------------------------------
+
+    @property
+    def _now(self) -> float:
+        return self._desk.now.monotonic_s
+
+    def _head(self, key: ChainKey) -> int:
+        return self._chains.state(key).head
+
+    def _span(self, key: ChainKey) -> Span:
+        author, incarnation, chain = key
+        state = self._chains.state(key)
+        head = self._durable.get(key, state.floor - 1)
+        return Span(
+            author=author,
+            incarnation=incarnation,
+            chain=chain,
+            floor=state.floor,
+            head=head,
+            id=state.id_at(head) or b"",
+        )

@@ -1,0 +1,130 @@
+"""Everything that can happen to a core (docs/protocol/core.md §1)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TypeAlias
+
+from roosync_p2p.core.commands import Command
+from roosync_p2p.core.effects import ReadId, RequestId, Ticket
+from roosync_p2p.core.intake import Prepared
+from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkId, LinkOpened
+from roosync_p2p.core.rows import EntryRow
+from roosync_p2p.errors import EnvironmentFault, PeerFault
+from roosync_p2p.ids import MachineId
+
+__all__ = [
+    "AddressesFound",
+    "BadFrame",
+    "EntriesRead",
+    "FrameReceived",
+    "Health",
+    "Input",
+    "LocalAddresses",
+    "PersistFailed",
+    "Persisted",
+    "Request",
+    "Shutdown",
+    "Tick",
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FrameReceived:
+    """A frame that was parsed and verified by :func:`~roosync_p2p.core.intake.prepare`."""
+
+    link: LinkId
+    prepared: Prepared
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BadFrame:
+    """A frame that :func:`~roosync_p2p.core.intake.prepare` refused."""
+
+    link: LinkId
+    fault: PeerFault
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Persisted:
+    """Everything up to this ticket is durable."""
+
+    ticket: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PersistFailed:
+    """The store refused a ticket and everything behind it. The performer tries again; this is for people."""
+
+    fault: EnvironmentFault
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesRead:
+    """The answer to a ReadEntries effect, without a gap from its ``first``."""
+
+    read: ReadId
+    entries: tuple[EntryRow, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AddressesFound:
+    """Somewhere to try; proves nothing. ``machine`` None: whoever answers there."""
+
+    machine: MachineId | None
+    addresses: tuple[str, ...]
+    source: str  # static, mdns, joined
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LocalAddresses:
+    """Where this node can be reached, for its heartbeats."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What the shell measured about itself: delay of the event loop, age of the oldest write not yet durable."""
+
+    loop_lag_s: float
+    disk_lag_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A command of a user; exactly one Answer follows."""
+
+    request: RequestId
+    command: Command
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """The deadline that :meth:`NodeCore.next_deadline` named has come; early ones are harmless."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """Say farewell and stop."""
+
+    reason: str
+
+
+Input: TypeAlias = (
+    LinkOpened
+    | LinkClosed
+    | DialFailed
+    | HandshakeRefused
+    | FrameReceived
+    | BadFrame
+    | Persisted
+    | PersistFailed
+    | EntriesRead
+    | AddressesFound
+    | LocalAddresses
+    | Health
+    | Request
+    | Tick
+    | Shutdown
+)

@@ -1,0 +1,342 @@
+"""Heartbeats out and in, and what peers tell each other about whom they hear (docs/protocol/liveness.md).
+
+The judgement itself is made in :mod:`roosync_p2p.liveness`; here its questions become frames and dials, and frames
+become facts for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from roosync_p2p import limits
+from roosync_p2p.codec.digests import sha256
+from roosync_p2p.codec.records import decode, encode
+from roosync_p2p.core.desk import Desk
+from roosync_p2p.core.dialling import Dialling, Redialled
+from roosync_p2p.core.effects import Ticket
+from roosync_p2p.core.links import Link, Links
+from roosync_p2p.core.wire import AskHears, Beat, Hears, Lost, encode_frame
+from roosync_p2p.errors import MalformedError, UntrustedError
+from roosync_p2p.ids import BootId, MachineId
+from roosync_p2p.liveness import verdicts
+from roosync_p2p.liveness.detector import Liveness
+from roosync_p2p.liveness.heartbeat import Health, Heartbeat, validate
+from roosync_p2p.liveness.verdicts import Heard, Path, RedialOutcome, Verdict
+from roosync_p2p.trust import contexts
+from roosync_p2p.trust.envelopes import Verified, seal
+from roosync_p2p.version import __version__
+
+__all__ = ["LatestBeat", "Presence"]
+
+RELAYED_AGE_MS_MAX: Final = 60_000  # a relay that held a heartbeat longer than this has nothing to tell
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LatestBeat:
+    """The newest heartbeat of a machine that this node holds."""
+
+    heartbeat: Heartbeat
+    envelope: bytes
+    at_s: float  # monotonic
+
+
+class Presence:
+    """This node's heartbeats, and what it knows of the others' through theirs."""
+
+    def __init__(self, desk: Desk, links: Links, dialling: Dialling, liveness: Liveness, *, boot: BootId) -> None:
+        self._desk = desk
+        self._links = links
+        self._dialling = dialling
+        self.liveness = liveness
+        self._boot = boot
+        self._counter = 0
+        self._start: int | None = None
+        self._beat_at: float | None = None
+        self._awake_since_ms = 0
+        self._addresses: tuple[str, ...] = ()
+        self._health = Health()
+        self._latest: dict[MachineId, LatestBeat] = {}
+        self._direct: dict[MachineId, LatestBeat] = {}
+        self._hears: dict[MachineId, frozenset[MachineId]] = {}
+        self._told_hears: frozenset[MachineId] = frozenset()
+
+    # --- what is known --------------------------------------------------------------------------------------------
+
+    def latest(self, machine: MachineId) -> LatestBeat | None:
+        """The newest heartbeat of a machine."""
+        return self._latest.get(machine)
+
+    def hears(self, peer: MachineId) -> frozenset[MachineId]:
+        """Whom that peer says it hears directly."""
+        return self._hears.get(peer, frozenset())
+
+    def clock_of(self, machine: MachineId) -> int:
+        """What that machine's wall clock shows now, in ms, as its newest heartbeat tells; else our own."""
+        beat = self._latest.get(machine)
+        if beat is None:
+            return self._desk.now.wall_ms
+        return beat.heartbeat.wall_ms + round((self._desk.now.monotonic_s - beat.at_s) * 1000)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where this node can be reached."""
+        return self._addresses
+
+    # --- own heartbeats -------------------------------------------------------------------------------------------
+
+    def begin(self, start: int) -> None:
+        """Heartbeats start, under a start number that is durable."""
+        self._start = start
+        self.liveness.started(start=start, boot=self._boot, now=self._desk.now)
+        self._beat_at = self._desk.now.monotonic_s
+        if not self._awake_since_ms:
+            self._awake_since_ms = self._desk.now.wall_ms
+
+    @property
+    def beating(self) -> bool:
+        """Whether heartbeats are being sent."""
+        return self._start is not None
+
+    def set_addresses(self, addresses: tuple[str, ...]) -> None:
+        """Where this node can be reached, from now on."""
+        self._addresses = addresses[: limits.ADDRESSES_PER_MACHINE_MAX]
+
+    def set_health(self, loop_lag_s: float, disk_lag_s: float) -> None:
+        """How this node is."""
+        self._health = Health(
+            loop_lag_ms=round(loop_lag_s * 1000),
+            disk_lag_ms=round(disk_lag_s * 1000),
+            clock_offset_ms=self.liveness.clock_offset_ms(self._desk.now),
+        )
+        self.liveness.loop_lag(loop_lag_s, self._desk.now)
+
+    def resumed(self) -> None:
+        """The clock jumped: whatever was silent meanwhile gets its time again."""
+        self._awake_since_ms = self._desk.now.wall_ms
+        self.liveness.resumed(self._desk.now)
+        if self._start is not None:
+            self._beat_at = self._desk.now.monotonic_s
+
+    def farewell(self) -> None:
+        """Says goodbye: the last heartbeat of this start."""
+        if self._start is not None:
+            self._send_beat("leaving")
+            self._start = self._beat_at = None
+
+    def next_deadline(self) -> float | None:
+        """When the next heartbeat or judgement is due (monotonic seconds)."""
+        times = (self._beat_at, self.liveness.next_deadline())
+        return min((at for at in times if at is not None), default=None)
+
+    def tick(self, heads: list[tuple[str, int, int]]) -> None:
+        """Sends the heartbeat that is due, judges, and acts on what the judgement asks."""
+        now = self._desk.now
+        if self._beat_at is not None and self._beat_at <= now.monotonic_s:
+            # Kept on the grid, so that lateness does not add up; a gap longer than a beat starts a new grid.
+            following = self._beat_at + self.liveness.profile.interval_s
+            late = following <= now.monotonic_s
+            self._beat_at = now.monotonic_s + self.liveness.profile.interval_s if late else following
+            self._send_beat("up", heads)
+        self.liveness.tick(now)
+        self.act()
+
+    def act(self) -> None:
+        """Turns the questions of the judgement into frames and dials, its changes into events."""
+        for question in self.liveness.questions():
+            match question:
+                case verdicts.Redial(machine=machine):
+                    self._dialling.redial(machine)
+                case verdicts.AskHears(machine=machine):
+                    self._links.broadcast(AskHears(machine=machine), but=(machine,), droppable=True)
+                case verdicts.TellLost(machine=machine, start=start):
+                    self._links.broadcast(Lost(machine=machine, start=start), but=(machine,))
+        for change in self.liveness.changes():
+            data = verdict_data(change.after)
+            self._desk.notify("verdict", {**data, "before": str(change.before), "comebacks": change.comebacks})
+
+    def _send_beat(self, state: str, heads: list[tuple[str, int, int]] | None = None) -> None:
+        assert self._start is not None
+        self._counter += 1
+        heartbeat = Heartbeat(
+            machine=self._desk.me,
+            start=self._start,
+            boot=self._boot,
+            counter=self._counter,
+            wall_ms=self._desk.now.wall_ms,
+            interval_ms=round(self.liveness.profile.interval_s * 1000),
+            addresses=self._addresses,
+            heads=tuple(heads or ()),
+            version=__version__,
+            awake_since_ms=self._awake_since_ms,
+            health=self._health,
+            state="leaving" if state == "leaving" else "up",
+        )
+        envelope = seal(
+            self._desk.identity.key,
+            context=contexts.HEARTBEAT,
+            fleet=self._desk.identity.fleet,
+            author=self._desk.me,
+            payload=encode(heartbeat),
+        )
+        self._links.broadcast(Beat(envelope=envelope), shadows=True)
+
+    # --- others' heartbeats ---------------------------------------------------------------------------------------
+
+    def beat_received(self, link: Link, frame: Beat, verified: Verified) -> Heartbeat:
+        """A heartbeat came, from its machine itself or relayed by a peer.
+
+        Raises:
+            MalformedError: it breaks its schema or bounds.
+            UntrustedError: it is not of the machine at the other end, and not marked as relayed.
+        """
+        heartbeat = read_heartbeat(verified)
+        machine = MachineId(heartbeat.machine)
+        direct = not frame.relayed
+        if direct and machine != link.machine:
+            raise UntrustedError(f"{link.machine} sent a heartbeat of {machine} as its own", code="wrong_source")
+        if not 0 <= frame.age_ms <= RELAYED_AGE_MS_MAX or (direct and frame.age_ms):
+            raise MalformedError("a heartbeat comes with an impossible age", code="bad_field")
+        heard = self.liveness.heard(
+            heartbeat,
+            path=Path.DIRECT if direct else Path.RELAYED,
+            via=None if direct else link.machine,
+            age_s=frame.age_ms / 1000,
+            now=self._desk.now,
+        )
+        if heard not in (Heard.NEW, Heard.DUPLICATE):
+            self._desk.count(str(heard))
+        if heard in (Heard.NEW, Heard.UNBELIEVED) and machine != self._desk.me:
+            self._remember(machine, heartbeat, verified.raw, direct=direct)
+        return heartbeat
+
+    def _remember(self, machine: MachineId, heartbeat: Heartbeat, envelope: bytes, *, direct: bool) -> None:
+        beat = LatestBeat(heartbeat=heartbeat, envelope=envelope, at_s=self._desk.now.monotonic_s)
+        self._latest[machine] = beat
+        self._dialling.learned(machine, heartbeat.addresses)
+        if direct:
+            self._direct[machine] = beat
+            self._relay(machine, beat)
+            self._tell_hears()
+
+    def _relay(self, machine: MachineId, beat: LatestBeat) -> None:
+        """Passes a heartbeat on to peers that do not hear that machine, if it falls to this node.
+
+        Of the members that hear both ends, those that come first in an order that all compute alike pass it on.
+        """
+        frame: bytes | None = None
+        for peer in self._links.peers():
+            if peer == machine or machine in self.hears(peer):
+                continue
+            others = [r for r in self._links.peers() if machine in self.hears(r) and peer in self.hears(r)]
+            order = sorted([*others, self._desk.me], key=lambda r: sha256(f"{r}/{machine}/{peer}".encode()))
+            if self._desk.me not in order[: limits.RELAY_FANOUT]:
+                continue
+            frame = frame or encode_frame(Beat(envelope=beat.envelope, relayed=True, age_ms=0))
+            link = self._links.primary(peer)
+            assert link is not None
+            self._links.send_on(link.id, frame, after=Ticket(0), droppable=True)
+
+    # --- who hears whom -------------------------------------------------------------------------------------------
+
+    def opened(self, peer: MachineId) -> None:
+        """A link is up."""
+        self.liveness.link_up(peer, self._desk.now)
+        self._links.send(peer, self._hears_frame(tuple(sorted(self._told_hears))))
+
+    def closed(self, peer: MachineId) -> None:
+        """The last link to a peer is gone."""
+        self._hears.pop(peer, None)
+        self._direct.pop(peer, None)
+        self.liveness.link_down(peer, self._desk.now)
+        self._tell_hears()
+
+    def redialled(self, fact: Redialled) -> None:
+        """A dial ended."""
+        outcome = {
+            "refused": RedialOutcome.REFUSED,
+            "silent": RedialOutcome.SILENT,
+            "unanswered": RedialOutcome.UNANSWERED,
+        }.get(fact.outcome.value)
+        if outcome is not None:
+            self.liveness.redialled(fact.machine, outcome, self._desk.now)
+
+    def hears_received(self, peer: MachineId, frame: Hears) -> None:
+        """A peer says whom it hears directly."""
+        if len(frame.machines) > limits.FRONTIER_CHAINS_MAX or any(
+            start < 0 or (age_ms is not None and age_ms < 0) for _, start, age_ms in frame.machines
+        ):
+            raise MalformedError("a list of heard machines breaks its bounds", code="bad_field")
+        named = frozenset(MachineId(machine) for machine, _, age_ms in frame.machines if age_ms is not None)
+        self._hears[peer] = named if frame.all else self.hears(peer) | named
+        for machine, start, age_ms in frame.machines:
+            if machine != self._desk.me:
+                self.liveness.hears(
+                    reporter=peer,
+                    machine=MachineId(machine),
+                    start=start,
+                    age_s=None if age_ms is None else age_ms / 1000,
+                    now=self._desk.now,
+                )
+
+    def asked(self, peer: MachineId, frame: AskHears) -> None:
+        """A peer asks whether this node hears a machine directly: it is told, and given the proof."""
+        machine = MachineId(frame.machine)
+        evidence = self.liveness.direct_evidence(machine, self._desk.now)
+        beat = self._direct.get(machine)
+        if evidence is None or beat is None:
+            self._links.send(peer, Hears(machines=[(machine, 0, None)]))
+            return
+        start, age_s = evidence
+        age_ms = round(age_s * 1000)
+        self._links.send(peer, Hears(machines=[(machine, start, age_ms)]))
+        if age_ms <= RELAYED_AGE_MS_MAX:
+            self._links.send(peer, Beat(envelope=beat.envelope, relayed=True, age_ms=age_ms), droppable=True)
+
+    def lost_received(self, peer: MachineId, frame: Lost) -> None:
+        """A peer lost its direct evidence of a machine."""
+        machine = MachineId(frame.machine)
+        self._hears[peer] = self.hears(peer) - {machine}
+        if machine != self._desk.me:
+            self.liveness.lost(reporter=peer, machine=machine, start=frame.start, now=self._desk.now)
+
+    def _tell_hears(self) -> None:
+        """Tells all peers whom this node hears directly, when that changed."""
+        heard = frozenset(self._direct) & frozenset(self._links.peers())
+        if heard != self._told_hears:
+            self._told_hears = heard
+            self._links.broadcast(self._hears_frame(tuple(sorted(heard))))
+
+    def _hears_frame(self, machines: tuple[MachineId, ...]) -> Hears:
+        now_s = self._desk.now.monotonic_s
+        rows: list[tuple[str, int, int | None]] = [
+            (str(machine), beat.heartbeat.start, round((now_s - beat.at_s) * 1000))
+            for machine in machines
+            if (beat := self._direct.get(machine)) is not None
+        ]
+        return Hears(machines=rows, all=True)
+
+
+def read_heartbeat(verified: Verified) -> Heartbeat:
+    """The heartbeat in a verified envelope.
+
+    Raises:
+        MalformedError: it breaks its schema or bounds.
+        UntrustedError: signed by another machine than it names.
+    """
+    heartbeat = validate(decode(verified.payload, Heartbeat, size_max=limits.HEARTBEAT_BYTES_MAX))
+    if heartbeat.machine != verified.author:
+        raise UntrustedError("a heartbeat names another machine than its signer", code="wrong_source")
+    return heartbeat
+
+
+def verdict_data(verdict: Verdict) -> dict[str, object]:
+    """A verdict as JSON shows it."""
+    evidence = verdict.evidence
+    age_s = None if evidence.age_s is None else round(evidence.age_s, 3)
+    return {
+        "machine": verdict.machine,
+        "state": str(verdict.state),
+        "evidence": {"path": str(evidence.path), "via": evidence.via, "age_s": age_s},
+        "reason": verdict.reason,
+    }

@@ -1,0 +1,251 @@
+"""The frames of a link, one schema each (docs/protocol/frames.md).
+
+A frame is canonical msgpack with its name under ``t``. Frames of a name that this version does not know are counted
+and skipped; a frame that does not fit its schema is an error of the peer.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, cast
+
+import msgspec
+
+from roosync_p2p import limits
+from roosync_p2p.codec.canonical import pack, unpack
+from roosync_p2p.errors import MalformedError
+from roosync_p2p.gossip.frontier import Span
+from roosync_p2p.gossip.latest import RecordVersion
+
+__all__ = [
+    "AskHears",
+    "Beat",
+    "Countersigned",
+    "Digest",
+    "EntriesFrame",
+    "Fork",
+    "Frame",
+    "FrontierFrame",
+    "Have",
+    "Hears",
+    "Hello",
+    "Lost",
+    "OwnAnswer",
+    "OwnQuery",
+    "RecordFrame",
+    "Relay",
+    "RelayPayload",
+    "RenewalRequest",
+    "Versions",
+    "Want",
+    "WireEntry",
+    "decode_frame",
+    "encode_frame",
+]
+
+
+class _Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t"):
+    """Base of all frames."""
+
+
+class Hello(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="hello"):
+    """First on every link, from both ends; again when the start number changes after the start-up check.
+
+    ``minor`` versions of protocol 1 that the sender speaks: the smaller of both is used. ``replaces``: on the links
+    that stand between these two nodes the sender hears nothing any more.
+    """
+
+    minor: int
+    machine: str
+    start: int
+    boot: bytes
+    leaf: bytes
+    issuer: bytes
+    version: str
+    replaces: bool = False
+
+
+class Beat(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="beat"):
+    """A signed heartbeat; ``age_ms`` is what a relay adds, and only a relay sets it (0 is its sender's own)."""
+
+    envelope: bytes
+    relayed: bool = False
+    age_ms: int = 0
+
+
+class Hears(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="hears"):
+    """Whom the sender hears directly: (machine, start number, age in ms; None: not). ``all``: and nobody else."""
+
+    machines: list[tuple[str, int, int | None]]
+    all: bool = False
+
+
+class AskHears(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="hears?"):
+    """Do you hear this machine directly?"""
+
+    machine: str
+
+
+class Lost(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="lost"):
+    """The sender's direct evidence of that start of a machine is gone."""
+
+    machine: str
+    start: int
+
+
+class Digest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="digest"):
+    """Digests of the sender's frontier and of its latest records."""
+
+    frontier: bytes
+    records: bytes
+
+
+class FrontierFrame(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="frontier"):
+    """The sender's whole frontier. ``answer``: and it wants the receiver's."""
+
+    spans: list[Span]
+    answer: bool = False
+
+
+class Have(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="have"):
+    """Chains that grew at the sender, durably: an acknowledgement and an offer at once."""
+
+    spans: list[Span]
+
+
+class Want(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="want"):
+    """Send me that chain from ``first`` on; ``count`` at most (0: as many as fit one frame)."""
+
+    author: str
+    incarnation: int
+    chain: str
+    first: int
+    count: int = 0
+
+
+class WireEntry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A signed header and its body; None where the sender no longer has it."""
+
+    header: bytes
+    body: bytes | None
+
+
+class EntriesFrame(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="entries"):
+    """Entries, each chain's in sequence."""
+
+    entries: list[WireEntry]
+
+
+class RecordFrame(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="record"):
+    """A signed latest-wins record."""
+
+    kind: str
+    envelope: bytes
+
+
+class Versions(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="versions"):
+    """Which latest-wins records the sender holds; the receiver sends what is newer. ``answer``: and its own list."""
+
+    versions: list[RecordVersion]
+    answer: bool = False
+
+
+class Fork(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="fork"):
+    """Evidence: two headers by one author for one place."""
+
+    first: bytes
+    second: bytes
+
+
+class OwnQuery(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own?"):
+    """What is the newest that you hold of *me*? Asked by a node before it writes anything."""
+
+
+class OwnAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own"):
+    """The newest header of each chain of the asker's newest incarnation, and its newest heartbeat."""
+
+    headers: list[bytes]
+    heartbeat: bytes | None = None
+
+
+class RenewalRequest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="renewal"):
+    """To an issuer: countersign this beginning (an encoded ``entries.incarnations.Renewal``)."""
+
+    renewal: bytes
+
+
+class Countersigned(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="countersigned"):
+    """The countersignature, or why there is none."""
+
+    envelope: bytes | None = None
+    refusal: str = ""
+
+
+class Relay(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="relay"):
+    """A frame for somebody to whom the source has no link, signed by the source (docs/protocol/links.md §8)."""
+
+    envelope: bytes
+
+
+class RelayPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the source of a relayed frame signs."""
+
+    source: str
+    start: int
+    destination: str
+    counter: int
+    time_ms: int
+    frame: bytes
+
+
+Frame: TypeAlias = (
+    Hello
+    | Beat
+    | Hears
+    | AskHears
+    | Lost
+    | Digest
+    | FrontierFrame
+    | Have
+    | Want
+    | EntriesFrame
+    | RecordFrame
+    | Versions
+    | Fork
+    | OwnQuery
+    | OwnAnswer
+    | RenewalRequest
+    | Countersigned
+    | Relay
+)
+
+_KNOWN = frozenset(
+    str(kind.__struct_config__.tag)
+    for kind in (
+        *(Hello, Beat, Hears, AskHears, Lost, Digest, FrontierFrame, Have, Want, EntriesFrame, RecordFrame, Versions),
+        *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, Relay),
+    )
+)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """The canonical bytes of a frame. The caller keeps it under ``limits.FRAME_BYTES_MAX``."""
+    data = pack(msgspec.to_builtins(frame, builtin_types=(bytes,)))
+    assert len(data) <= limits.FRAME_BYTES_MAX, type(frame).__name__
+    return data
+
+
+def decode_frame(data: bytes) -> Frame | None:
+    """The frame in canonical bytes; None for one of a name that this version does not know.
+
+    Raises:
+        MalformedError: too large, not canonical, or a field is missing or of the wrong type (the error names it).
+    """
+    value = unpack(data, size_max=limits.FRAME_BYTES_MAX)
+    if not isinstance(value, dict) or not isinstance(value.get("t"), str):
+        raise MalformedError("a frame is a map with its name under 't'", code="bad_frame")
+    if value["t"] not in _KNOWN:
+        return None
+    try:
+        return cast("Frame", msgspec.convert(value, Frame, strict=True, builtin_types=(bytes,)))
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise MalformedError(f"frame {value['t']}: {error}", code="bad_frame") from error

@@ -1,0 +1,123 @@
+"""What the local API is served from: one object that joins core, store and services.
+
+It fits ``roosync_p2p.api.backend.Backend`` structurally; the API is a floor above and not imported here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import AsyncIterator
+from typing import Any
+
+from roosync_p2p.codec.records import encode
+from roosync_p2p.core import view
+from roosync_p2p.core.commands import OfferCountersignature
+from roosync_p2p.errors import InputFault
+from roosync_p2p.node.diagnosis import diagnose
+from roosync_p2p.node.event_log import EventLog, NodeEvent
+from roosync_p2p.node.mail_service import MailService
+from roosync_p2p.node.membership_service import MembershipService
+from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.requests import InboxAsked, InviteAsked, IssueAsked, OfferAsked, ReplyAsked, SendLike
+from roosync_p2p.node.surroundings import Surroundings
+
+__all__ = ["NodeBackend"]
+
+
+class NodeBackend:
+    """Answers the local API."""
+
+    def __init__(
+        self,
+        performer: Performer,
+        mail: MailService,
+        membership: MembershipService,
+        events: EventLog,
+        surroundings: Surroundings,
+    ) -> None:
+        self._performer = performer
+        self._mail = mail
+        self._membership = membership
+        self._events = events
+        self._surroundings = surroundings
+
+    def status(self) -> dict[str, Any]:
+        """The whole status."""
+        core = self._performer.core
+        core.desk.now = self._surroundings.now()
+        status = view.status(core)
+        warnings = status["warnings"]
+        assert isinstance(warnings, list)
+        warnings.extend(self._surroundings.warnings())
+        return status
+
+    def machines(self) -> dict[str, Any]:
+        """All machines with their evidence."""
+        core = self._performer.core
+        core.desk.now = self._surroundings.now()
+        return {"machines": view.machines(core)}
+
+    async def send(self, request: SendLike) -> dict[str, Any]:
+        """See :meth:`MailService.send`."""
+        return await self._mail.send(request)
+
+    async def reply(self, message_id: str, request: ReplyAsked) -> dict[str, Any]:
+        """See :meth:`MailService.reply`."""
+        return await self._mail.reply(message_id, request)
+
+    async def read(self, message_id: str, workspace: str | None) -> dict[str, Any]:
+        """See :meth:`MailService.read`."""
+        return await self._mail.read(message_id, workspace)
+
+    async def inbox(self, request: InboxAsked) -> dict[str, Any]:
+        """See :meth:`MailService.inbox`."""
+        return await self._mail.inbox(request)
+
+    async def message(self, message_id: str) -> dict[str, Any]:
+        """See :meth:`MailService.message`."""
+        return await self._mail.message(message_id)
+
+    async def invite(self, request: InviteAsked) -> dict[str, Any]:
+        """See :meth:`MembershipService.invite`."""
+        return await self._membership.invite(request)
+
+    async def issue(self, request: IssueAsked) -> dict[str, Any]:
+        """See :meth:`MembershipService.issue`."""
+        return await self._membership.issue(request)
+
+    def pending_countersignature(self) -> dict[str, Any] | None:
+        """What this node waits for: the renewal that an issuer or the root has to countersign."""
+        core = self._performer.core
+        renewal = core.authorship.renewal
+        if renewal is None:
+            return None
+        return {
+            "renewal": base64.b64encode(encode(renewal)).decode(),
+            "machine": renewal.machine,
+            "incarnation": renewal.incarnation,
+            "reason": core.authorship.reason,
+            "issuers": core.renewals.waiting_for(),
+        }
+
+    async def offer_countersignature(self, offer: OfferAsked) -> None:
+        """Takes a countersignature that was made with the root's key."""
+        try:
+            envelope = base64.b64decode(offer.envelope, validate=True)
+        except binascii.Error as error:
+            raise InputFault("the countersignature is not base64", code="bad_countersignature") from error
+        await self._performer.request(OfferCountersignature(envelope=envelope))
+
+    def events(self, after: int | None) -> AsyncIterator[NodeEvent]:
+        """See :meth:`EventLog.stream`."""
+        return self._events.stream(after)
+
+    async def shutdown(self) -> None:
+        """Begins the orderly end."""
+        self._surroundings.ask_to_stop("roosync down")
+
+    async def doctor(self) -> dict[str, Any]:
+        """What only the running node can check."""
+        core = self._performer.core
+        core.desk.now = self._surroundings.now()
+        return {"checks": await diagnose(core, self._surroundings)}

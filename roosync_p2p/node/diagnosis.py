@@ -1,0 +1,122 @@
+"""What only a running node can check about itself (``roosync doctor``)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio.to_thread
+
+from roosync_p2p.core import view
+from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.errors import StoreError
+from roosync_p2p.node.surroundings import Surroundings
+from roosync_p2p.trust.certificates import parse_machine_certificate
+
+__all__ = ["diagnose"]
+
+CLOCK_OFFSET_MS_WORRYING: Final = 5_000  # links and signatures tolerate it; timestamps begin to mislead people
+CERTIFICATE_DAYS_WORRYING: Final = 60
+
+Check = dict[str, object]
+
+
+async def diagnose(core: NodeCore, around: Surroundings) -> list[Check]:
+    """All checks, the good ones too."""
+    checks = [
+        _listening(around),
+        _links(core),
+        _clock(core),
+        _certificate(core, around),
+        await _store(around),
+        _mdns(around),
+    ]
+    checks += [
+        _bad(str(warning["code"]), "error", str(warning["message"]), str(warning["remedy"]))
+        for warning in view.warnings(core)
+    ]
+    return checks
+
+
+def _listening(around: Surroundings) -> Check:
+    where = ", ".join(around.listening)
+    reachable = ", ".join(around.reachable) or "no address that others could use"
+    return _good("listening", f"listens at {where}; tells others {reachable}")
+
+
+def _links(core: NodeCore) -> Check:
+    others = [machine for machine in core.members() if machine != core.me]
+    linked = core.links.peers()
+    if not others:
+        return _good("links", "this machine is the only member")
+    lines = [
+        f"{machine}: {core.dialling.detail(machine) or 'no address is known'}"
+        for machine in others
+        if machine not in linked
+    ]
+    if not lines:
+        return _good("links", f"linked with all {len(others)} others")
+    if linked:
+        return _bad("links", "info", f"{len(linked)} of {len(others)} linked; " + "; ".join(lines), "")
+    return _bad(
+        "links",
+        "warning",
+        "no other machine is linked; " + "; ".join(lines),
+        "start `roosync up` there, check the firewall, or name an address: [discovery] peers, --peer",
+    )
+
+
+def _clock(core: NodeCore) -> Check:
+    offset_ms = core.presence.liveness.clock_offset_ms(core.desk.now)
+    if offset_ms is None:
+        return _good("clock", "no other clock to compare with")
+    if abs(offset_ms) <= CLOCK_OFFSET_MS_WORRYING:
+        return _good("clock", f"this clock is within {abs(offset_ms) / 1000:.1f} s of the fleet's")
+    word = "ahead of" if offset_ms > 0 else "behind"
+    return _bad(
+        "clock",
+        "warning",
+        f"this clock is {abs(offset_ms) / 1000:.0f} s {word} the fleet's",
+        "let the system set its clock by the network",
+    )
+
+
+def _certificate(core: NodeCore, around: Surroundings) -> Check:
+    certificate = parse_machine_certificate(core.desk.identity.leaf)
+    now_ms = around.now().wall_ms
+    days = (certificate.not_after_s - now_ms // 1000) // 86_400
+    if not certificate.not_before_s <= now_ms // 1000 <= certificate.not_after_s:
+        return _bad(
+            "certificate",
+            "error",
+            f"by this clock the certificate of {core.me} is not valid now (it ends in {days} days)",
+            "check the clock first; then ask an issuer for a new certificate",
+        )
+    if days < CERTIFICATE_DAYS_WORRYING:
+        return _bad("certificate", "warning", f"the certificate ends in {days} days", "ask an issuer for a new one")
+    return _good("certificate", f"the certificate is valid for {days} more days")
+
+
+async def _store(around: Surroundings) -> Check:
+    try:
+        await anyio.to_thread.run_sync(around.store.check)
+        facts = await anyio.to_thread.run_sync(around.store.facts)
+    except StoreError as error:
+        return _bad("store", "error", error.message, error.remedy)
+    size = (facts.database_bytes + facts.log_bytes) / (1024 * 1024)
+    return _good("store", f"{facts.path} is whole, {size:.1f} MiB, SQLite {facts.sqlite_version}")
+
+
+def _mdns(around: Surroundings) -> Check:
+    if not around.mdns:
+        return _good("mdns", "discovery on the LAN is off")
+    if around.mdns_warning:
+        return _bad("mdns", "warning", around.mdns_warning, "name the others' addresses: [discovery] peers, --peer")
+    return _good("mdns", "discovery on the LAN works")
+
+
+def _good(check: str, message: str) -> Check:
+    return {"id": check, "ok": True, "severity": "info", "message": message, "remedy": ""}
+
+
+def _bad(check: str, severity: str, message: str, remedy: str) -> Check:
+    return {"id": check, "ok": False, "severity": severity, "message": message, "remedy": remedy}

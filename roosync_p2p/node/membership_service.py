@@ -1,0 +1,221 @@
+"""Invites, certificates and joining, on the side of the issuer (docs/protocol/trust.md §4).
+
+The running issuer answers strangers on the joining path while a code of its own is outstanding. A certificate leaves
+only after the use of the invite, the pinned key and the ledger entry are on disk, in one transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from typing import Any, Final
+
+import anyio
+
+from roosync_p2p import limits
+from roosync_p2p.adapters.keystore import Identity, issue_machine_certificate
+from roosync_p2p.adapters.system import read_now
+from roosync_p2p.adapters.websocket.joining import JoinConnection
+from roosync_p2p.clock import rfc3339
+from roosync_p2p.codec.records import decode, encode
+from roosync_p2p.core.commands import AddInvite, AdmitMachine
+from roosync_p2p.core.rows import InviteRow
+from roosync_p2p.errors import InputFault, NetworkError, PeerFault, RoosyncError
+from roosync_p2p.ids import MachineId, parse_machine_id
+from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.requests import InviteAsked, IssueAsked
+from roosync_p2p.trust.certificates import Request, parse_request
+from roosync_p2p.trust.enrolment import Enrolment, certificates_to_pem
+from roosync_p2p.trust.invites import (
+    INVITE_ID_BYTES,
+    INVITE_SECRET_BYTES,
+    Invite,
+    JoinCode,
+    encode_join_code,
+    parse_contact,
+)
+from roosync_p2p.trust.joining import JOIN_NONCE_BYTES, IssuerSession, JoinRequest
+from roosync_p2p.trust.roles import MEMBER
+from roosync_p2p.trust.statements import MemberAdmit, encode_member_admit
+
+__all__ = ["MembershipService"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class MembershipService:
+    """Admits machines, if this one is an issuer."""
+
+    def __init__(self, performer: Performer, identity: Identity, invites: Iterable[InviteRow]) -> None:
+        self._performer = performer
+        self._identity = identity
+        self._invites = {row.invite_id: decode(row.data, Invite) for row in invites if row.data is not None}
+        self._admitting = anyio.Lock()  # two joiners with one code: the second waits, and is refused
+
+    # --- invites --------------------------------------------------------------------------------------------------
+
+    def join_open(self) -> bool:
+        """Whether strangers are answered: while a code is outstanding, or an answer may have to be repeated."""
+        now_s = read_now().wall_ms // 1000
+        return self._identity.is_issuer and any(invite.expires_s >= now_s for invite in self._invites.values())
+
+    async def invite(self, asked: InviteAsked) -> dict[str, Any]:
+        """A join code. It is durable here before anybody sees it."""
+        self._require_issuer()
+        machine = None if asked.machine is None else parse_machine_id(asked.machine)
+        if machine is not None and machine in self._performer.core.members():
+            raise InputFault(
+                f"{machine} is a member already; no code was made",
+                code="machine_exists",
+                remedy="choose another machine id, or retire that machine first",
+            )
+        now_s = read_now().wall_ms // 1000
+        await self._forget_expired(now_s)
+        if sum(1 for invite in self._invites.values() if invite.used_by is None) >= limits.INVITES_OUTSTANDING_MAX:
+            raise InputFault("too many codes are outstanding; no code was made", code="too_many_invites")
+        invite = Invite(
+            invite=os.urandom(INVITE_ID_BYTES),
+            secret=os.urandom(INVITE_SECRET_BYTES),
+            expires_s=now_s + asked.ttl_s,
+            machine=machine,
+        )
+        code = JoinCode(
+            fleet=self._identity.fleet,
+            issuer=self._identity.machine,
+            invite=invite.invite,
+            secret=invite.secret,
+            contacts=self._contacts(asked.contacts),
+            machine=machine,
+            expires_s=invite.expires_s,
+        )
+        text = encode_join_code(code)
+        await self._performer.request(AddInvite(invite_id=invite.invite, data=encode(invite)))
+        self._invites[invite.invite] = invite
+        return {"code": text, "machine": machine, "expires": rfc3339(invite.expires_s * 1000)}
+
+    def _contacts(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        for contact in wanted:
+            parse_contact(contact)
+        own = self._performer.core.presence.addresses
+        return tuple(dict.fromkeys([*wanted, *own]))[: limits.JOIN_CONTACTS_MAX]
+
+    async def _forget_expired(self, now_s: int) -> None:
+        for invite_id, invite in list(self._invites.items()):
+            if invite.expires_s + limits.INVITE_KEPT_S < now_s:
+                await self._performer.request(AddInvite(invite_id=invite_id, data=None))
+                del self._invites[invite_id]
+
+    # --- issuing --------------------------------------------------------------------------------------------------
+
+    async def issue(self, asked: IssueAsked) -> dict[str, Any]:
+        """Answers a request that was carried by hand."""
+        self._require_issuer()
+        try:
+            request = parse_request(asked.request_pem.encode())
+        except PeerFault as fault:
+            raise InputFault(fault.message, code=fault.code, remedy=fault.remedy) from fault
+        async with self._admitting:
+            member = self._performer.core.directory.members.get(request.machine)
+            if member is not None and member.key_id != request.public.key_id:
+                raise InputFault(
+                    f"{request.machine} is a member already, with another key; nothing was issued",
+                    code="machine_exists",
+                    remedy="choose another machine id, or retire that machine first",
+                )
+            enrolment = await self._admit(request, None)
+        return {
+            "machine": enrolment.machine,
+            "certificate": certificates_to_pem(enrolment.leaf).decode(),
+            "issuer": certificates_to_pem(enrolment.issuer).decode(),
+            "root": certificates_to_pem(enrolment.root).decode(),
+        }
+
+    async def serve_joiner(self, connection: JoinConnection) -> None:
+        """One stranger on the joining path."""
+        session = IssuerSession(
+            leaf=self._identity.leaf,
+            issuer=self._identity.issuer,
+            root=self._identity.root,
+            nonce=os.urandom(JOIN_NONCE_BYTES),
+        )
+        try:
+            with anyio.fail_after(limits.JOIN_TIMEOUT_S):
+                await self._converse(connection, session)
+        except TimeoutError:
+            await connection.aclose("too slow")
+        except NetworkError as error:
+            _LOG.info("joining: %s", error.message)
+            await connection.aclose()
+
+    async def _converse(self, connection: JoinConnection, session: IssuerSession) -> None:
+        await connection.send(session.hello())
+        data = await connection.receive()
+        try:
+            async with self._admitting:
+                answer = await self._answered(session, data)
+        except RoosyncError as error:
+            self._performer.core.desk.count(f"join.{error.code}")
+            _LOG.warning("refused to let %s join: %s", connection.remote, error.message, extra={"code": error.code})
+            await connection.send(session.refuse(error))
+            await connection.aclose(error.code)
+            return
+        await connection.send(answer)
+        await connection.aclose()
+
+    async def _answered(self, session: IssuerSession, data: bytes) -> bytes:
+        accepted = session.on_request(
+            data,
+            invites=self._invites,
+            directory=self._performer.core.directory,
+            now_s=read_now().wall_ms // 1000,
+        )
+        if accepted.repeated:
+            return session.answer(accepted.invite.leaf, accepted.invite.issuer_der)
+        enrolment = await self._admit(accepted.request, accepted)
+        return session.answer(enrolment.leaf, enrolment.issuer)
+
+    async def _admit(self, request: Request, accepted: JoinRequest | None) -> Enrolment:
+        """Issues, and returns once certificate, ledger entry and the invite's use are durable together."""
+        enrolment = issue_machine_certificate(self._identity, request, wall_s=read_now().wall_ms // 1000)
+        used = None
+        if accepted is not None:
+            used = accepted.invite.redeemed(
+                machine=request.machine,
+                key_id=request.public.key_id,
+                leaf=enrolment.leaf,
+                issuer_der=enrolment.issuer,
+            )
+        admit = MemberAdmit(
+            machine=request.machine,
+            key=request.public.key_id,
+            roles=accepted.invite.roles if accepted is not None else (MEMBER,),
+            leaf=enrolment.leaf,
+            issuer=enrolment.issuer,
+            admitted_by=self._identity.machine,
+            invite=accepted.invite.invite if accepted is not None else b"",
+            grant=accepted.invite.grant if accepted is not None else b"",
+        )
+        await self._performer.request(
+            AdmitMachine(
+                machine=request.machine,
+                leaf=enrolment.leaf,
+                issuer=enrolment.issuer,
+                body=encode_member_admit(admit),
+                invite_id=used.invite if used is not None else None,
+                invite=encode(used) if used is not None else None,
+            )
+        )
+        if used is not None:
+            self._invites[used.invite] = used
+        _LOG.info("admitted %s", MachineId(request.machine))
+        return enrolment
+
+    def _require_issuer(self) -> None:
+        if not self._identity.is_issuer:
+            issuers = sorted({issuer.machine for issuer in self._performer.core.directory.issuers.values()})
+            raise InputFault(
+                f"{self._identity.machine} is not an issuer",
+                code="not_an_issuer",
+                remedy="run this on an issuer's machine" + (f": {', '.join(issuers)}" if issuers else ""),
+            )

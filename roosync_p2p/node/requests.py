@@ -1,0 +1,107 @@
+"""What the node's services are asked for, structurally: the API's records fit, and so do these."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+__all__ = ["InboxAsked", "InviteAsked", "IssueAsked", "OfferAsked", "ReplyAsked", "SendAsked", "SendLike"]
+
+
+class SendLike(Protocol):
+    """A message to send; ``workspace`` is the sender's."""
+
+    @property
+    def to(self) -> tuple[str, ...]: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def priority(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def thread_id(self) -> str | None: ...
+    @property
+    def workspace(self) -> str | None: ...
+    @property
+    def idempotency_key(self) -> str | None: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SendAsked:
+    """A message to send, as a service makes one itself."""
+
+    to: tuple[str, ...]
+    subject: str
+    body: str
+    type: str
+    priority: str
+    tags: tuple[str, ...]
+    thread_id: str | None
+    workspace: str | None
+    idempotency_key: str | None
+
+
+class ReplyAsked(Protocol):
+    """An answer; ``priority`` None: as the message has it."""
+
+    @property
+    def body(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def priority(self) -> str | None: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def workspace(self) -> str | None: ...
+    @property
+    def idempotency_key(self) -> str | None: ...
+
+
+class InboxAsked(Protocol):
+    """Which messages are wanted, and how long to wait for one."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def workspaces(self) -> tuple[str, ...] | None: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def before(self) -> str | None: ...
+    @property
+    def sender(self) -> str | None: ...
+    @property
+    def thread_id(self) -> str | None: ...
+    @property
+    def wait_s(self) -> float: ...
+
+
+class InviteAsked(Protocol):
+    """A join code for ``machine``, or for any."""
+
+    @property
+    def machine(self) -> str | None: ...
+    @property
+    def ttl_s(self) -> int: ...
+    @property
+    def contacts(self) -> tuple[str, ...]: ...
+
+
+class IssueAsked(Protocol):
+    """A certificate request that was carried by hand, PEM."""
+
+    @property
+    def request_pem(self) -> str: ...
+
+
+class OfferAsked(Protocol):
+    """A countersignature, base64."""
+
+    @property
+    def envelope(self) -> str: ...

@@ -1,0 +1,305 @@
+"""``up``: one node in the foreground, from the home on disk to the sockets, and back down again.
+
+1. the home, its settings, its identity      nothing is open yet; whatever is wrong is said and nothing was changed
+2. the lock, the store                       from here on this process is the node of this home
+3. the core                                  loaded, its start number on the way to the disk
+4. links, discovery, the API                 ``ready`` is printed when links and API are open
+5. farewell                                  the last heartbeat, the last writes, the links, the API, the lock
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import anyio
+import anyio.abc
+
+from roosync_p2p import limits
+from roosync_p2p.adapters.home import Home, create_home, read_settings
+from roosync_p2p.adapters.home_lock import HomeLock
+from roosync_p2p.adapters.interfaces import local_addresses
+from roosync_p2p.adapters.keystore import Identity, has_identity, load_identity
+from roosync_p2p.adapters.mdns import MdnsDiscovery, NodeSeen, browse_fleets
+from roosync_p2p.adapters.permissions import write_private
+from roosync_p2p.adapters.sqlite.store import SqliteStore
+from roosync_p2p.adapters.system import read_now, seed_entropy
+from roosync_p2p.adapters.websocket.tls import TlsIdentity
+from roosync_p2p.adapters.websocket.transport import WebsocketTransport
+from roosync_p2p.clock import rfc3339
+from roosync_p2p.core import effects, inputs
+from roosync_p2p.core.identity import NodeIdentity
+from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml
+from roosync_p2p.errors import EnvironmentFault
+from roosync_p2p.liveness.profile import Profile, custom
+from roosync_p2p.node.backend import NodeBackend
+from roosync_p2p.node.event_log import EventLog
+from roosync_p2p.node.logs import open_log
+from roosync_p2p.node.mail_service import MailService
+from roosync_p2p.node.membership_service import MembershipService
+from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.surroundings import Surroundings
+from roosync_p2p.version import __version__
+
+__all__ = ["ServeApi", "run_node"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class ServeApi(Protocol):
+    """How the local API is served: a floor above, so it is handed in."""
+
+    def __call__(
+        self, backend: NodeBackend, home: Path, *, task_status: anyio.abc.TaskStatus[Any]
+    ) -> Coroutine[Any, Any, None]: ...
+
+
+def run_node(
+    home: Path,
+    *,
+    listen: str | None,
+    peers: tuple[str, ...],
+    mdns: bool | None,
+    ready_file: Path | None,
+    serve_api: ServeApi,
+    say: Callable[[str], None] = print,
+) -> int:
+    """Runs the node of a home until it is told to stop; the exit code.
+
+    Args:
+        listen: ``HOST:PORT`` instead of the setting.
+        peers: addresses to dial besides those of the settings.
+        mdns: whether to use discovery, instead of the setting.
+        ready_file: written when links and API are open.
+        serve_api: serves the local API.
+        say: prints a line for people.
+
+    Raises:
+        RoosyncError: the node cannot start; nothing was changed.
+    """
+    place = Home(home)
+    if not has_identity(home):
+        raise _no_identity(home, mdns=mdns is not False)
+    create_home(place, os.environ)
+    settings = parse_toml(read_settings(place))
+    identity = load_identity(home)
+    _check_machine(settings, identity)
+    started = rfc3339(read_now().wall_ms)
+    with HomeLock.acquire(place.lock_file, program="roosync up", started=started):
+        handler = open_log(place.logs, settings.node.log_level)
+        store = SqliteStore.open(place.database)
+        try:
+            node = _Node(place, settings, identity, store, serve_api, say)
+            return anyio.run(
+                node.run,
+                listen or settings.node.listen,
+                (*settings.discovery.peers, *peers),
+                settings.discovery.mdns if mdns is None else mdns,
+                ready_file,
+            )
+        finally:
+            store.close()
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+
+
+class _Node:
+    """The tasks of one running node."""
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        identity: Identity,
+        store: SqliteStore,
+        serve_api: ServeApi,
+        say: Callable[[str], None],
+    ) -> None:
+        self._home = home
+        self._settings = settings
+        self._identity = identity
+        self._store = store
+        self._serve_api = serve_api
+        self._say = say
+        self._events = EventLog()
+
+    async def run(self, listen: str, peers: tuple[str, ...], mdns: bool, ready_file: Path | None) -> int:
+        around = Surroundings(store=self._store, mdns=mdns)
+        loaded = self._store.load()
+        core = NodeCore(
+            identity=_node_identity(self._identity),
+            loaded=loaded,
+            profile=_profile(self._settings),
+            entropy=seed_entropy(),
+            now=read_now(),
+        )
+        performer = Performer(core, self._store, self._heard)
+        membership = MembershipService(performer, self._identity, loaded.invites)
+        async with anyio.create_task_group() as tasks, anyio.create_task_group() as links:
+            transport = WebsocketTransport(
+                TlsIdentity(
+                    chain=self._identity.chain_path, key=self._identity.key_path, root=self._identity.root_path
+                ),
+                performer.arrived,
+                links,
+                handle_join=membership.serve_joiner,
+                join_open=membership.join_open,
+                throttle=performer.finish_frame,
+            )
+            performer.attach(transport)
+            host, port = parse_host_port(listen, key="listen")
+            around.listening = await tasks.start(transport.serve, host, port)
+            port = parse_host_port(around.listening[0])[1]
+            around.reachable = self._reachable(host, port)
+            performer.feed(inputs.LocalAddresses(addresses=around.reachable))
+            if peers:
+                addresses = tuple(peer.removeprefix("wss://").rstrip("/") for peer in peers)
+                performer.feed(inputs.AddressesFound(machine=None, addresses=addresses, source="static"))
+            tasks.start_soon(self._watch_addresses, performer, around, host, port)
+            if mdns:
+                tasks.start_soon(self._discover, performer, around, port)
+            mail = MailService(performer, self._store, self._events)
+            backend = NodeBackend(performer, mail, membership, self._events, around)
+            await tasks.start(_started(self._serve_api, backend, self._home.path))
+            tasks.start_soon(_signals, around)
+            tasks.start_soon(performer.run)
+            self._ready(around, ready_file)
+            await around.stop.wait()
+            _LOG.info("stopping: %s", around.stop_reason)
+            with anyio.CancelScope(shield=True), anyio.move_on_after(limits.SHUTDOWN_S):
+                await performer.stop(around.stop_reason)
+                await performer.ended.wait()
+                await transport.close_all("leaving")
+            links.cancel_scope.cancel()
+            tasks.cancel_scope.cancel()
+        self._say("stopped")
+        return 0
+
+    def _ready(self, around: Surroundings, ready_file: Path | None) -> None:
+        _LOG.info("ready: %s, version %s, at %s", self._identity.machine, __version__, ", ".join(around.listening))
+        if ready_file is not None:
+            write_private(ready_file, f"{os.getpid()}\n".encode())
+        self._say(f"{self._identity.machine} of fleet {self._identity.fleet_name}: {', '.join(around.listening)}")
+        self._say("ready")
+
+    def _heard(self, event: effects.Notify) -> None:
+        self._events.add(event.event, event.data)
+        level = logging.WARNING if event.event in ("fork", "identity", "store") else logging.INFO
+        _LOG.log(level, "%s %s", event.event, event.data)
+
+    def _reachable(self, host: str, port: int) -> tuple[str, ...]:
+        if host not in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+            return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}",)
+        try:
+            return local_addresses(port, self._settings.discovery.interfaces)
+        except OSError as error:
+            _LOG.warning("the operating system does not say which addresses this computer has: %s", error)
+            return ()
+
+    async def _watch_addresses(self, performer: Performer, around: Surroundings, host: str, port: int) -> None:
+        """Addresses come and go with cables, radios and tunnels."""
+        while True:
+            await anyio.sleep(limits.INTERFACE_POLL_S)
+            reachable = await anyio.to_thread.run_sync(self._reachable, host, port)
+            if reachable != around.reachable:
+                around.reachable = reachable
+                performer.feed(inputs.LocalAddresses(addresses=reachable))
+
+    async def _discover(self, performer: Performer, around: Surroundings, port: int) -> None:
+        def found(node: NodeSeen) -> None:
+            around.mdns_warning = ""
+            performer.feed(inputs.AddressesFound(machine=node.machine, addresses=node.addresses, source="mdns"))
+
+        def warned(message: str) -> None:
+            around.mdns_warning = message
+            _LOG.warning("%s", message)
+
+        await MdnsDiscovery(
+            fleet=self._identity.fleet,
+            machine=self._identity.machine,
+            port=port,
+            found=found,
+            warned=warned,
+            wanted=self._settings.discovery.interfaces,
+        ).run()
+
+
+def _started(serve_api: ServeApi, backend: NodeBackend, home: Path) -> Callable[..., Coroutine[Any, Any, None]]:
+    async def serve(*, task_status: anyio.abc.TaskStatus[Any]) -> None:
+        await serve_api(backend, home, task_status=task_status)
+
+    return serve
+
+
+async def _signals(around: Surroundings) -> None:
+    """Ctrl-C and SIGTERM end the node in good order; so does closing its console on Windows (SIGBREAK)."""
+    if sys.platform == "win32":
+        await _windows_signals(around)
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        async for number in received:
+            around.ask_to_stop(signal.Signals(number).name)
+
+
+async def _windows_signals(around: Surroundings) -> None:
+    """The event loops of Windows take no signal handlers: Python's own are used, which only wake the loop."""
+    loop = asyncio.get_running_loop()
+
+    def handler(number: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(around.ask_to_stop, signal.Signals(number).name)
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), handler) for name in names}
+    try:
+        await anyio.sleep_forever()
+    finally:
+        for name, old in before.items():
+            signal.signal(getattr(signal, name), old)
+
+
+def _node_identity(identity: Identity) -> NodeIdentity:
+    return NodeIdentity(
+        machine=identity.machine,
+        fleet=identity.fleet,
+        key=identity.key,
+        leaf=identity.leaf,
+        issuer=identity.issuer,
+        root=identity.root,
+        issuer_key=identity.issuer_key,
+    )
+
+
+def _profile(settings: Settings) -> Profile:
+    liveness = settings.liveness
+    return custom(interval_s=liveness.interval_s, suspect_s=liveness.suspect_s, offline_s=liveness.offline_s)
+
+
+def _check_machine(settings: Settings, identity: Identity) -> None:
+    named = settings.node.machine
+    if named is not None and named != identity.machine:
+        raise EnvironmentFault(
+            f"settings.toml names {named}, and the certificate in this home is for {identity.machine}",
+            code="wrong_machine",
+            remedy="correct [node] machine in settings.toml",
+        )
+
+
+def _no_identity(home: Path, *, mdns: bool) -> EnvironmentFault:
+    """Nobody knows this machine yet: say which fleets are near, and the two commands that help."""
+    seen: tuple[NodeSeen, ...] = anyio.run(browse_fleets, limits.FLEETS_BROWSE_S) if mdns else ()
+    fleets: dict[str, list[str]] = {}
+    for node in seen:
+        fleets.setdefault(node.fleet.hex(), []).append(node.machine)
+    near = "; ".join(f"fleet {fleet[:16]}… with {', '.join(sorted(found))}" for fleet, found in sorted(fleets.items()))
+    return EnvironmentFault(
+        f"this machine has no identity in {home}. On this network: {near or 'no fleet was seen'}",
+        code="no_identity",
+        remedy="found a fleet with `roosync-admin init`, or join one with `roosync join CODE`",
+        details={"fleets": {fleet: sorted(found) for fleet, found in fleets.items()}},
+    )

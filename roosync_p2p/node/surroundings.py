@@ -1,0 +1,53 @@
+"""What a node knows of the computer it runs on: shown in ``status`` and judged by ``doctor``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import anyio
+
+from roosync_p2p.adapters.sqlite.store import SqliteStore
+from roosync_p2p.adapters.system import read_now
+from roosync_p2p.clock import Now
+
+__all__ = ["Surroundings"]
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Surroundings:
+    """Facts that the running node gathers about its place.
+
+    Attributes:
+        listening: bound addresses.
+        reachable: what is told to others, ``host:port``.
+        mdns_warning: why discovery does not work here; empty if it does.
+        mdns: whether discovery is on.
+        stop: set once somebody asked the node to end.
+    """
+
+    store: SqliteStore
+    listening: tuple[str, ...] = ()
+    reachable: tuple[str, ...] = ()
+    mdns: bool = True
+    mdns_warning: str = ""
+    stop: anyio.Event = dataclasses.field(default_factory=anyio.Event)
+    stop_reason: str = ""
+    now: Callable[[], Now] = read_now
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Begins the orderly end."""
+        self.stop_reason = self.stop_reason or reason
+        self.stop.set()
+
+    def warnings(self) -> list[dict[str, object]]:
+        """What a person should know about this computer."""
+        if not self.mdns_warning:
+            return []
+        return [
+            {
+                "code": "mdns",
+                "message": self.mdns_warning,
+                "remedy": "name the others' addresses: [discovery] peers in settings.toml, or --peer",
+            }
+        ]
