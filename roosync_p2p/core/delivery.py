@@ -22,7 +22,7 @@ from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import MAIL
 from roosync_p2p.errors import MalformedError, UntrustedError
 from roosync_p2p.gossip.frontier import FrontierRecord, check_spans
-from roosync_p2p.gossip.latest import Latest, LatestRecord
+from roosync_p2p.gossip.latest import Latest, LatestRecord, RecordVersion
 from roosync_p2p.ids import Chain, EntryId, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified, parse_envelope, seal
@@ -75,6 +75,10 @@ class Delivery:
             record = self._latest.get(FRONTIER, machine)
             self._heads[machine] = {} if record is None else _heads(record.envelope)
         return self._heads[machine].get(key, 0) >= sequence
+
+    def versions(self) -> list[RecordVersion]:
+        """Which records are held, in a canonical order."""
+        return self._latest.versions()
 
     # --- own ------------------------------------------------------------------------------------------------------
 

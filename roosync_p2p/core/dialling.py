@@ -46,6 +46,8 @@ class _Known:
     next_at: float | None = None  # monotonic; None: only on demand
     replaces: bool = False  # this round stands beside a link that has gone silent
     last_detail: str = ""
+    tried_at: float = -limits.REDIAL_FIRST_S
+    found: bool = False  # a static address whose machine is known by now: that machine is the target from here on
 
 
 class Dialling:
@@ -66,20 +68,30 @@ class Dialling:
 
     # --- what is learned ------------------------------------------------------------------------------------------
 
-    def learned(self, machine: MachineId | None, addresses: Iterable[str]) -> None:
-        """New addresses are dialled at once, unless there is a link."""
+    def learned(self, machine: MachineId | None, addresses: Iterable[str], *, alive: bool = False) -> None:
+        """New addresses are dialled at once, unless there is a link.
+
+        ``alive``: something just showed that the machine may be there again, so known addresses are worth a try too.
+        """
         for address in addresses:
             target: Target = machine if machine is not None else f"@{address}"
             if machine == self._desk.me:
                 continue
             known = self._targets.setdefault(target, _Known())
-            if address in known.addresses:
+            now_s = self._desk.now.monotonic_s
+            if address in known.addresses and not (alive and now_s - known.tried_at >= limits.REDIAL_FIRST_S):
                 continue
             known.addresses[address] = None
-            while len(known.addresses) > limits.ADDRESSES_PER_MACHINE_MAX:
-                del known.addresses[next(iter(known.addresses))]
+            self._forget_worst(known)
             if machine is None or machine not in self._linked:
-                known.next_at = self._desk.now.monotonic_s
+                known.next_at = max(now_s, self._held_off.get(machine, 0.0) if machine is not None else 0.0)
+
+    def _forget_worst(self, known: _Known) -> None:
+        """Bounds the addresses of one machine; where it was met before counts more than what was only said."""
+        while len(known.addresses) > limits.ADDRESSES_PER_MACHINE_MAX:
+            worst = next((a for a in known.addresses if a not in known.confirmed), next(iter(known.addresses)))
+            del known.addresses[worst]
+            known.confirmed.discard(worst)
 
     def addresses(self, machine: MachineId) -> tuple[str, ...]:
         """Everywhere that machine may be, newest first."""
@@ -111,8 +123,8 @@ class Dialling:
             return
         address = known.dials.pop(dial)
         known.failures, known.last_detail = 0, ""
-        if target != machine:  # a static address turned out to be this machine
-            known.next_at = None
+        if target != machine:
+            known.next_at, known.found = None, True
         mine = self._targets.setdefault(machine, _Known())
         mine.addresses[address] = None
         if address not in mine.confirmed:
@@ -125,7 +137,10 @@ class Dialling:
         known = self._targets.get(target) if target is not None else None
         if dial is None or known is None or target is None:
             return
-        known.addresses.pop(known.dials.pop(dial), None)
+        address = known.dials.pop(dial)
+        known.confirmed.discard(address)
+        if not target.startswith("@"):
+            known.addresses.pop(address, None)
         known.failures += 1
         if not known.dials and known.addresses and target not in self._linked:
             known.next_at = self._desk.now.monotonic_s + limits.REDIAL_MAX_S
@@ -148,9 +163,6 @@ class Dialling:
         if abused:
             self._held_off[machine] = self._desk.now.monotonic_s + limits.LINK_BACKOFF_AFTER_ABUSE_S
         known.next_at = max(self._desk.now.monotonic_s, self._held_off.get(machine, 0.0))
-        for target, other in self._targets.items():
-            if target.startswith("@") and other.next_at is None and other.addresses.keys() & known.addresses.keys():
-                other.next_at = known.next_at
 
     def redial(self, machine: MachineId) -> None:
         """Dial beside what stands, now: the link there has gone silent, or the machine never answered."""
@@ -206,11 +218,12 @@ class Dialling:
         return frozenset(
             target
             for target, known in self._targets.items()
-            if target in self._linked or known.dials or (known.addresses and not known.failures)
+            if not known.found and (target in self._linked or known.dials or (known.addresses and not known.failures))
         )
 
     def _round(self, target: Target, known: _Known, *, replaces: bool) -> None:
         known.replaces = replaces
+        known.tried_at = self._desk.now.monotonic_s
         for address in reversed(known.addresses):
             dial = DialId(self._next_dial)
             self._next_dial += 1

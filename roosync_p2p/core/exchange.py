@@ -90,6 +90,11 @@ class Exchange:
         """Whether some linked peer holds entries that are not here yet."""
         return bool(self._pulls.waiting())
 
+    @property
+    def reads_waiting(self) -> int:
+        """How many reads of the store are not answered yet."""
+        return len(self._reads)
+
     def agreed(self, peer: MachineId) -> bool:
         """Whether the last digests of both ends were equal."""
         return not self._behind.get(peer, True)
@@ -103,12 +108,10 @@ class Exchange:
         """
         accepted = []
         for entry in entries:
-            self._pulls.offered(
-                source, entry.place, entry.header.sequence, mine=self._head(entry.place), at=self._now, now_s=self._now
-            )
+            self._offered(source, entry.place, entry.header.sequence, delay_s=0.0)
             if self._accept(source, entry):
                 accepted.append(entry)
-        for key in {entry.place for entry in accepted}:
+        for key in dict.fromkeys(entry.place for entry in accepted):
             self._pulls.progressed(key, self._head(key), self._now)
         return accepted
 
@@ -121,6 +124,9 @@ class Exchange:
         match self._chains.fit(entry):
             case Fit.NEXT if self._forks.frozen(entry.author):
                 self._desk.count("entries.after_fork")
+            case Fit.NEXT if entry.body is None:
+                # Whoever dropped the body has nothing to give: it is asked of somebody else.
+                self._desk.count("entries.no_body")
             case Fit.NEXT if self._floors.pop(entry.place, entry.id) != entry.id:
                 self._desk.count("entries.wrong_floor")
             case Fit.NEXT:
@@ -229,11 +235,16 @@ class Exchange:
         check_spans(spans)
         for span in spans:
             key = span.key
-            mine = self._head(key)
-            self._pulls.offered(peer, key, span.head, mine=mine, at=self._now + delay_s, now_s=self._now)
+            self._offered(peer, key, span.head, delay_s=delay_s)
             held = self._chains.state(key).id_at(span.head)
             if held is not None and held != span.id and not self._forks.full(key[0]):
                 self._ask_one(peer, key, span.head)
+
+    def _offered(self, peer: MachineId, key: ChainKey, head: int, *, delay_s: float) -> None:
+        """Notes what a peer holds, unless nothing more is taken from that author: then there is nothing to ask for."""
+        if not self._forks.frozen(key[0]):
+            mine = self._head(key)
+            self._pulls.offered(peer, key, head, mine=mine, at=self._now + delay_s, now_s=self._now)
 
     def digest(self) -> bytes:
         """Digest of the durable frontier."""

@@ -25,6 +25,8 @@ __all__ = ["Link", "LinkDown", "LinkFact", "LinkUp", "Links"]
 
 SHADOW_S: Final = 3.5  # how long a link of an older start is watched: three heartbeats and some
 SETTLE_S: Final = 10.0  # if the deciding end left two links standing, the other closes the older one after this
+# A member that only one of us knows yet, a machine that each of us pinned differently, a slow relay.
+_NOT_ITS_FAULT: Final = frozenset({"unknown_author", "unknown_key", "key_conflict", "relay_stale", "relay_replayed"})
 MINOR: Final = 0  # of protocol 1, the only one so far
 
 
@@ -43,6 +45,7 @@ class Link:
     hello: Hello | None = None
     heard_at: float = 0.0
     bad_frames: int = 0
+    bad_frame_at: float = 0.0
     shadow_until: float | None = None
     settle_at: float | None = None
     closing: bool = False
@@ -195,11 +198,18 @@ class Links:
         return [LinkDown(machine=link.machine, abused=abused, reason=event.reason)]
 
     def bad_frame(self, link: LinkId, fault: PeerFault) -> None:
-        """Counts a frame that was no good; too many close the link with the reason."""
+        """Counts a frame that was no good; too many in a while close the link with the reason.
+
+        What a peer passes on in good faith, and cannot judge as we do, is counted and is not its fault.
+        """
         self._desk.fault(fault)
         held = self._links.get(link)
-        if held is None or held.closing:
+        if held is None or held.closing or fault.code in _NOT_ITS_FAULT:
             return
+        now_s = self._desk.now.monotonic_s
+        if now_s - held.bad_frame_at > limits.LINK_BAD_FRAMES_FORGOTTEN_S:
+            held.bad_frames = 0
+        held.bad_frame_at = now_s
         held.bad_frames += 1
         if held.bad_frames >= limits.LINK_BAD_FRAMES_MAX:
             self.close(held, f"{held.bad_frames} bad frames, the last: {_shortened(fault)}")

@@ -145,8 +145,8 @@ class NodeCore:
             case HandshakeRefused(remote=remote, reason=reason):
                 self.desk.count("handshake.refused")
                 self.desk.notify("handshake_refused", {"remote": remote, "reason": reason})
-            case inputs.AddressesFound(machine=machine, addresses=addresses):
-                self.dialling.learned(machine, addresses)
+            case inputs.AddressesFound(machine=machine, addresses=addresses, source=source):
+                self.dialling.learned(machine, addresses, alive=source == "mdns")
             case inputs.LocalAddresses(addresses=addresses):
                 self.presence.set_addresses(addresses)
             case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
@@ -380,15 +380,20 @@ class NodeCore:
         entries: list[Entry] = []
         for part in prepared.parts:
             if isinstance(part, PeerFault):
-                self._key_conflict(part)
-                link = self.links.primary(peer)
-                if link is not None:
-                    self.links.bad_frame(link.id, part)
+                self._bad_part(peer, part)
             elif isinstance(part, Entry) and self._may_author(part):
                 entries.append(part)
         for entry in self.exchange.received(peer, entries):
             self._accepted(entry)
         self._follow_forks()
+
+    def _bad_part(self, peer: MachineId, fault: PeerFault) -> None:
+        self._key_conflict(fault)
+        link = self.links.primary(peer)
+        if link is not None:
+            self.links.bad_frame(link.id, fault)
+        else:
+            self.desk.fault(fault)
 
     def _may_author(self, entry: Entry) -> bool:
         if entry.author == self.me:
@@ -526,9 +531,10 @@ class NodeCore:
 
     def _tick(self) -> None:
         """Everything that is due. Cheap when nothing is."""
-        others = [machine for machine in self.desk.directory.members if machine != self.me]
-        if self.authorship.tick(others=others, reachable=self.dialling.reachable()):
-            self._check_ended()
+        if self.authorship.phase is Phase.CHECKING:
+            others = [machine for machine in self.desk.directory.members if machine != self.me]
+            if self.authorship.tick(others=others, reachable=self.dialling.reachable()):
+                self._check_ended()
         self.links.tick()
         self.dialling.tick()
         self.presence.tick(self._heads())
