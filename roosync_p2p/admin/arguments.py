@@ -6,7 +6,6 @@ Each parser raises :class:`~roosync_p2p.errors.UsageError` (exit code 2), and no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from roosync_p2p import limits
@@ -22,7 +21,6 @@ __all__ = [
     "parse_invited",
     "parse_machine_argument",
     "parse_moment_s",
-    "propose_machine",
 ]
 
 ANY: Final = "any"
@@ -101,18 +99,6 @@ def parse_moment_s(text: str) -> int:
         return parse_rfc3339(text.strip()) // 1000
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{text[:40]!r} is not a time such as 2026-01-01T00:00:00Z", code="bad_time") from error
-
-
-def propose_machine(option: str | None, settings: str | None, environ: Mapping[str, str], host_name: str) -> MachineId:
-    """This machine's id: what the user says, the settings, ``ROOSYNC_MACHINE_ID``, the host name.
-
-    Raises:
-        UsageError: ``bad_machine_id``: what was said is none, or the host name cannot become one.
-    """
-    from_host = re.sub(r"[^a-z0-9_-]+", "-", host_name.partition(".")[0].lower()).strip("-_")
-    return _machine(
-        option or settings or environ.get("ROOSYNC_MACHINE_ID") or from_host, remedy="name it with --machine ID"
-    )
 
 
 def _machine(text: str, *, remedy: str) -> MachineId:

@@ -12,8 +12,8 @@ from roosync_p2p.adapters.keystore import (
     install_enrolment,
     issue_machine_certificate,
 )
-from roosync_p2p.admin.arguments import propose_machine
 from roosync_p2p.admin.office import hold_home, open_office
+from roosync_p2p.api.naming import propose_machine
 from roosync_p2p.core.rows import MemberRow, PendingRow
 from roosync_p2p.core.settings import parse_toml
 from roosync_p2p.errors import InputFault, MalformedError, PeerFault

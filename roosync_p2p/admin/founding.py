@@ -20,8 +20,9 @@ from roosync_p2p.adapters.home import Home, create_home, read_settings
 from roosync_p2p.adapters.keystore import Identity, found_fleet, has_identity, load_identity
 from roosync_p2p.adapters.permissions import explained, write_private
 from roosync_p2p.adapters.sqlite.store import SqliteStore
-from roosync_p2p.admin.arguments import parse_fleet_name, propose_machine
+from roosync_p2p.admin.arguments import parse_fleet_name
 from roosync_p2p.admin.office import hold_home, read_store
+from roosync_p2p.api.naming import propose_machine
 from roosync_p2p.core.rows import Loaded, MemberRow, PendingRow
 from roosync_p2p.core.settings import join_host_port, parse_host_port, parse_toml
 from roosync_p2p.errors import InputFault, UsageError

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
-from collections.abc import Mapping
 
 import click
 
+from roosync_p2p.api.naming import propose_machine
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 from roosync_p2p.cli.texts import load_texts
-from roosync_p2p.errors import MalformedError, UsageError
-from roosync_p2p.ids import MachineId, parse_machine_id
 
-__all__ = ["join", "propose_machine"]
+__all__ = ["join"]
 
 
 @click.command()
@@ -27,8 +24,8 @@ def join(invocation: Invocation, code: str, machine: str | None, at: str | None)
 
     \b
     Examples:
-      roosync join RS1-7GQ2…
-      roosync join RS1-7GQ2… --machine myia-po-2023 --at 192.168.1.10:47600
+      roosync join ROO1-7GQ2…
+      roosync join ROO1-7GQ2… --machine myia-po-2023 --at 192.168.1.10:47600
     """
     # loaded only here, as in `up`
     from roosync_p2p.node.joining import join as run_join  # noqa: PLC0415
@@ -43,21 +40,3 @@ def join(invocation: Invocation, code: str, machine: str | None, at: str | None)
     else:
         invocation.print(safe_line(texts.get("joined", machine=result.get("machine", chosen))))
         invocation.print(texts.get("joined_next"))
-
-
-def propose_machine(
-    option: str | None, in_code: MachineId | None, environ: Mapping[str, str], host_name: str
-) -> MachineId:
-    """The id to join as: what the user says, what the code was made for, the environment, the host name.
-
-    Raises:
-        UsageError: what was said is no machine id, or nothing was said and the host name cannot become one.
-    """
-    said = option or in_code or environ.get("ROOSYNC_MACHINE_ID")
-    from_host = re.sub(r"[^a-z0-9_-]+", "-", host_name.partition(".")[0].lower()).strip("-_")
-    try:
-        return parse_machine_id(said or from_host)
-    except MalformedError as error:
-        raise UsageError(
-            f"this machine needs an id: {error.message}", code="bad_machine_id", remedy="name it with --machine ID"
-        ) from error

@@ -30,7 +30,8 @@ class Admission:
         for row in self._pending:
             if row.body is not None:
                 self._desk.persist(PendingRow(number=row.number, kind=row.kind, body=None))
-                self._write(row.kind, row.body)
+                if row.kind != FLEET_FOUND or self._authorship.incarnation == 1:  # a fleet is founded once
+                    self._write(row.kind, row.body)
         self._pending.clear()
 
     def add_invite(self, command: AddInvite) -> Ticket:

@@ -41,23 +41,32 @@ class EventLog:
         more, self._more = self._more, anyio.Event()
         more.set()
 
-    async def changed(self) -> None:
-        """Returns after the next event."""
-        await self._more.wait()
+    @property
+    def newest(self) -> int:
+        """Id of the newest event; 0 before the first."""
+        return self._next - 1
+
+    async def beyond(self, event: int) -> None:
+        """Returns as soon as there is an event above this id.
+
+        Whoever waits for a change takes :attr:`newest` before looking, so nothing falls between look and wait.
+        """
+        while self.newest <= event:
+            await self._more.wait()
 
     def stream(self, after: int | None) -> AsyncIterator[NodeEvent]:
         """Events above ``after``, then those to come; subscribed when this returns."""
         start = self._next if after is None else after + 1
-        gap = after is not None and (start > self._next or (self._events and start < self._events[0].id))
-        return self._stream(self._events[0].id if gap and self._events else min(start, self._next), gap=bool(gap))
+        return self._stream(start, unknown=start > self._next)
 
-    async def _stream(self, following: int, *, gap: bool) -> AsyncIterator[NodeEvent]:
-        if gap:
-            yield NodeEvent(id=following - 1, type="gap", data={}, time=rfc3339(read_now().wall_ms))
+    async def _stream(self, following: int, *, unknown: bool) -> AsyncIterator[NodeEvent]:
+        """``unknown``: the reader names an event of another life of the node."""
         while True:
-            more = self._more
+            kept = self._events[0].id if self._events else self._next
+            if unknown or following < kept:  # missed for good; also by a reader that is slower than the history is long
+                following, unknown = kept, False
+                yield NodeEvent(id=following - 1, type="gap", data={}, time=rfc3339(read_now().wall_ms))
             for event in [event for event in self._events if event.id >= following]:
                 following = event.id + 1
                 yield event
-            if following >= self._next:
-                await more.wait()
+            await self.beyond(following - 1)

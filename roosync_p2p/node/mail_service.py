@@ -13,7 +13,7 @@ from roosync_p2p.core.commands import MarkRead, SendMessage
 from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery, Reader
 from roosync_p2p.core.rows import DeliveryRow, EntryRow, MessageRow
 from roosync_p2p.errors import InputFault, MalformedError
-from roosync_p2p.ids import Address, MachineId, MessageId, parse_address, parse_machine_id, parse_message_id
+from roosync_p2p.ids import Address, EntryId, MachineId, MessageId, parse_address, parse_machine_id, parse_message_id
 from roosync_p2p.mailbox.message import decode_message, reply_subject
 from roosync_p2p.mailbox.states import states
 from roosync_p2p.node.event_log import EventLog
@@ -58,7 +58,9 @@ class MailService:
                 remembered=remembered,
             )
         )
-        row = (await self._found(str(result["id"]), mine=True))[0]
+        entry = EntryId(bytes.fromhex(str(result["entry"])))
+        row = await self._store(lambda: self._reader.message(entry))
+        assert row is not None, "what was answered is durable"
         return {"id": row.message_id, "thread_id": row.thread_id, "states": await self._states(row)}
 
     async def reply(self, message_id: str, asked: ReplyAsked) -> dict[str, Any]:
@@ -93,10 +95,12 @@ class MailService:
             sender=None if asked.sender is None else parse_machine_id(asked.sender),
             thread_id=asked.thread_id,
         )
+        seen = self._events.newest
         page = await self._page(query)
         with anyio.move_on_after(asked.wait_s):
             while not page.items and asked.wait_s > 0:
-                await self._events.changed()
+                await self._events.beyond(seen)
+                seen = self._events.newest
                 page = await self._page(query)
         return {"messages": [_line(item) for item in page.items], "next": page.next, "unread": page.unread}
 
@@ -122,7 +126,7 @@ class MailService:
     async def _page(self, query: InboxQuery) -> InboxPage:
         return await self._store(lambda: self._reader.inbox(query))
 
-    async def _found(self, message_id: str, *, mine: bool = False) -> list[MessageRow]:
+    async def _found(self, message_id: str) -> list[MessageRow]:
         """The messages of that id; two machines may have drawn the same one, and then the id names neither.
 
         Raises:
@@ -133,8 +137,6 @@ class MailService:
         except MalformedError as error:
             raise InputFault(error.message, code=error.code) from error
         rows = await self._store(lambda: self._reader.messages(parsed))
-        if mine:
-            rows = [row for row in rows if row.author == self._me]
         if not rows:
             raise InputFault(
                 f"there is no message {message_id} here", code="no_such_message", remedy="roosync inbox --status all"

@@ -123,7 +123,10 @@ class MembershipService:
                     code="machine_exists",
                     remedy="choose another machine id, or retire that machine first",
                 )
-            enrolment = await self._admit(request, None)
+            if member is not None:  # the same request again gets the same answer again
+                enrolment = Enrolment.checked(leaf=member.leaf, issuer=member.issuer, root=self._identity.root)
+            else:
+                enrolment = await self._admit(request, None)
         return {
             "machine": enrolment.machine,
             "certificate": certificates_to_pem(enrolment.leaf).decode(),
@@ -171,7 +174,10 @@ class MembershipService:
             now_s=read_now().wall_ms // 1000,
         )
         if accepted.repeated:
-            return session.answer(accepted.invite.leaf, accepted.invite.issuer_der)
+            # The first time the disk may have failed: written again, so that what leaves is durable by now.
+            invite = accepted.invite
+            await self._performer.request(AddInvite(invite_id=invite.invite, data=encode(invite)))
+            return session.answer(invite.leaf, invite.issuer_der)
         enrolment = await self._admit(accepted.request, accepted)
         return session.answer(enrolment.leaf, enrolment.issuer)
 
@@ -196,18 +202,22 @@ class MembershipService:
             invite=accepted.invite.invite if accepted is not None else b"",
             grant=accepted.invite.grant if accepted is not None else b"",
         )
-        await self._performer.request(
-            AdmitMachine(
-                machine=request.machine,
-                leaf=enrolment.leaf,
-                issuer=enrolment.issuer,
-                body=encode_member_admit(admit),
-                invite_id=used.invite if used is not None else None,
-                invite=encode(used) if used is not None else None,
-            )
-        )
         if used is not None:
-            self._invites[used.invite] = used
+            self._invites[used.invite] = used  # before the disk has it: if the answer is lost, it may still get there
+        try:
+            await self._performer.request(
+                AdmitMachine(
+                    machine=request.machine,
+                    leaf=enrolment.leaf,
+                    issuer=enrolment.issuer,
+                    body=encode_member_admit(admit),
+                    invite_id=used.invite if used is not None else None,
+                    invite=encode(used) if used is not None else None,
+                )
+            )
+        finally:
+            if accepted is not None and request.machine not in self._performer.core.members():
+                self._invites[accepted.invite.invite] = accepted.invite  # refused: the code is as good as before
         _LOG.info("admitted %s", MachineId(request.machine))
         return enrolment
 

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
@@ -36,6 +37,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.core import effects, inputs
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.core.rows import Loaded, PendingRow
 from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml
 from roosync_p2p.errors import EnvironmentFault
 from roosync_p2p.liveness.profile import Profile, custom
@@ -46,6 +48,7 @@ from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.surroundings import Surroundings
+from roosync_p2p.trust.statements import FLEET_FOUND
 from roosync_p2p.version import __version__
 
 __all__ = ["ServeApi", "run_node"]
@@ -132,7 +135,7 @@ class _Node:
 
     async def run(self, listen: str, peers: tuple[str, ...], mdns: bool, ready_file: Path | None) -> int:
         around = Surroundings(store=self._store, mdns=mdns)
-        loaded = self._store.load()
+        loaded = _with_founding(self._store.load(), self._identity)
         core = NodeCore(
             identity=_node_identity(self._identity),
             loaded=loaded,
@@ -261,6 +264,15 @@ async def _windows_signals(around: Surroundings) -> None:
     finally:
         for name, old in before.items():
             signal.signal(getattr(signal, name), old)
+
+
+def _with_founding(loaded: Loaded, identity: Identity) -> Loaded:
+    """Queues ``fleet.found`` when ``init`` was killed before it could."""
+    fresh = "store" not in loaded.meta and not loaded.pending
+    if not fresh or identity.fleet_found is None:
+        return loaded
+    row = PendingRow(number=1, kind=FLEET_FOUND, body=identity.fleet_found)
+    return dataclasses.replace(loaded, pending=(row,))
 
 
 def _node_identity(identity: Identity) -> NodeIdentity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roosync_p2p.admin.arguments import parse_duration_s, parse_fleet_argument, propose_machine
+from roosync_p2p.admin.arguments import parse_duration_s, parse_fleet_argument
 from roosync_p2p.admin.examples import EXAMPLE_TIME_S
 from roosync_p2p.admin.lines import columns
 from roosync_p2p.errors import UsageError
@@ -27,27 +27,6 @@ def test_what_is_no_duration(text: str) -> None:
 
 def test_a_fleet_id_is_read_as_people_copy_it() -> None:
     assert parse_fleet_argument(" AB:" + "ab" * 30 + " ab ") == bytes.fromhex("ab" * 32)
-
-
-@pytest.mark.parametrize(
-    ("option", "settings", "environ", "machine"),
-    [
-        ("One", "two", {"ROOSYNC_MACHINE_ID": "three"}, "one"),
-        (None, "two", {"ROOSYNC_MACHINE_ID": "three"}, "two"),
-        (None, None, {"ROOSYNC_MACHINE_ID": "Three"}, "three"),
-        (None, None, {}, "my-pc-1"),
-    ],
-)
-def test_the_machine_id_that_is_proposed(
-    option: str | None, settings: str | None, environ: dict[str, str], machine: str
-) -> None:
-    assert propose_machine(option, settings, environ, "My PC.1.example".replace(".1.", "-1.")) == machine
-
-
-def test_a_host_name_that_is_no_machine_id_is_not_bent_further() -> None:
-    with pytest.raises(UsageError) as caught:
-        propose_machine(None, None, {}, "PC")
-    assert "--machine" in caught.value.remedy
 
 
 def test_columns_neutralise_what_steers_a_terminal() -> None:

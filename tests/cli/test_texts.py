@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 
-from roosync_p2p.cli.join import propose_machine
 from roosync_p2p.cli.messages import fence, render_message
 from roosync_p2p.cli.status import render_status
 from roosync_p2p.cli.tables import plain_table
 from roosync_p2p.cli.texts import CATALOGUE, Texts, load_texts
-from roosync_p2p.errors import UsageError
-from roosync_p2p.ids import MachineId
 
 MESSAGE: dict[str, Any] = {
     "id": "msg-20260115T091530-a1b2c3",
@@ -95,25 +92,3 @@ def test_status_shows_evidence_and_warnings_without_steering_the_terminal() -> N
 def test_columns_align_with_wide_and_combining_characters() -> None:
     lines = plain_table(["a", "b"], [["日本", "x"], ["e\u0301te", "y"], ["abcd", "z"]]).split("\n")
     assert lines == ["a     b", "日本  x", "e\u0301te   y", "abcd  z"]
-
-
-@pytest.mark.parametrize(
-    ("option", "code", "environ", "host", "machine"),
-    [
-        ("mine-1", "code-1", {"ROOSYNC_MACHINE_ID": "env-1"}, "host", "mine-1"),
-        (None, "code-1", {"ROOSYNC_MACHINE_ID": "env-1"}, "host", "code-1"),
-        (None, None, {"ROOSYNC_MACHINE_ID": "ENV-1"}, "host", "env-1"),
-        (None, None, {}, "MYIA-PO-2023.local", "myia-po-2023"),
-        (None, None, {}, "Jean's PC", "jean-s-pc"),
-    ],
-)
-def test_the_machine_id_to_join_as(
-    option: str | None, code: str | None, environ: dict[str, str], host: str, machine: str
-) -> None:
-    assert propose_machine(option, None if code is None else MachineId(code), environ, host) == machine
-
-
-@pytest.mark.parametrize("host", ["localhost", "pc", "日本"])
-def test_a_host_name_that_cannot_be_an_id_asks_for_one(host: str) -> None:
-    with pytest.raises(UsageError, match="needs an id"):
-        propose_machine(None, None, {}, host)
