@@ -11,6 +11,8 @@ import datetime as dt
 
 __all__ = ["Now", "parse_rfc3339", "rfc3339"]
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
@@ -31,7 +33,8 @@ class Now:
 
 def rfc3339(wall_ms: int) -> str:
     """Wall time as RFC 3339 in UTC with milliseconds, as every JSON answer shows it."""
-    moment = dt.datetime.fromtimestamp(wall_ms / 1000, tz=dt.UTC)
+    # Not fromtimestamp: on Windows that ends with the year 3000, and a peer may have signed a later one.
+    moment = _EPOCH + dt.timedelta(milliseconds=wall_ms)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -30,8 +30,11 @@ WANT_DELAY_S: Final = 0.1  # an offered entry is probably on its way from its au
 WANT_RETRY_S: Final = 2.0  # a want without an answer is asked elsewhere
 FRONTIER_RECORD_INTERVAL_S: Final = 1.0  # signed frontiers, after the first: at most one a second
 RECEIPT_INTERVAL_S: Final = 1.0  # read receipts are batched to one entry a second
-RECEIPT_IDS_MAX: Final = 1_000  # message ids in one receipt entry
+RECEIPT_IDS_MAX: Final = 400  # message ids in one receipt entry: with the longest workspaces they fit its body
 ORPHANS_MAX: Final = 1_024  # entries kept in memory while their predecessor is fetched
+INCARNATION_MAX: Final = 1_000  # lives of one store; an issuer countersigns each, and keeps that for ever
+NUMBER_MAX: Final = 2**63 - 1  # of sequences, starts and counters: the largest that SQLite stores
+READS_WAITING_MAX: Final = 1_024  # reads of the store that peers wait for; a want beyond is asked again
 FORK_EVIDENCE_MAX: Final = 64  # forks kept for one author; more prove nothing more
 
 # --- links (docs/protocol/links.md) -------------------------------------------------------------------------------
@@ -66,6 +69,7 @@ RELAY_FANOUT: Final = 2  # members that relay one machine's heartbeats to one ot
 HEARTBEAT_FUTURE_S: Final = 3_600.0  # signed time further ahead than this is a wrong clock, shown, not believed
 CLOCK_JUMP_S: Final = 2.0  # wall against monotonic: more is a resumed or reset clock
 STARTUP_CHECK_S: Final = 5.0  # the start-up check ends at the latest after this
+STARTUP_ALONE_S: Final = 1.0  # and at the earliest after this where nobody is known: mDNS finds a node in 0.15 s
 HEARTBEAT_INTERVAL_S_MIN: Final = 0.1  # a cadence that costs more than it tells
 HEARTBEAT_INTERVAL_S_MAX: Final = 300.0  # limits grow with the announced cadence, so it is bounded
 HEARTBEAT_HEADS_MAX: Final = 64  # own chains (two) times own incarnations worth naming

@@ -112,15 +112,21 @@ class Authorship:
     def shown(self, by: MachineId, entries: Iterable[Entry], start: int | None) -> None:
         """What a peer holds of this machine: verified headers and the start number of a verified heartbeat."""
         self._answered.add(by)
-        for entry in entries:
-            if entry.author == self._desk.me:
-                self._consider(entry)
-        if start is not None and start > self._disk_start and start >= self.start:
+        more = [entry for entry in entries if entry.author == self._desk.me and self._consider(entry)]
+        if start is not None:
+            self.start_shown(start)
+        if self.phase is Phase.WAITING or (more and self.phase is Phase.READY and not self._wrote):
+            self._renew()
+        elif more and self.phase is Phase.READY:
+            header = more[0].header
+            self.conflict(f"somebody else wrote entries of this machine ({header.chain} {header.sequence})")
+
+    def start_shown(self, start: int) -> None:
+        """The start number of a heartbeat that this machine signed, in another start than this one."""
+        if start > self._disk_start and start >= self.start:
             self._more_shown = True
             self.start = start + 1
             self.started = self._desk.persist(MetaRow(key="start", value=_bytes(self.start)))
-        if self.phase is Phase.WAITING:
-            self._renew()
 
     def tick(self, *, others: Iterable[MachineId], reachable: frozenset[str]) -> bool:
         """Ends the check when it can end; whether the phase changed.
@@ -132,8 +138,11 @@ class Authorship:
         waiting = [machine for machine in others if machine not in self._answered and machine in reachable]
         unknown = [target for target in reachable if target.startswith("@")]
         tried = all(machine in self._answered or machine in reachable for machine in others)
-        over = self._desk.now.monotonic_s >= self._deadline
-        if not over and (waiting or unknown or not tried):
+        now_s = self._desk.now.monotonic_s
+        over = now_s >= self._deadline or not self._check
+        # A home whose store was lost knows nobody at first: addresses come from settings and mDNS in a moment.
+        early = not self._asked and now_s < self._deadline - limits.STARTUP_CHECK_S + limits.STARTUP_ALONE_S
+        if not over and (waiting or unknown or not tried or early):
             return False
         self._finish_check()
         return True
@@ -148,20 +157,22 @@ class Authorship:
             return
         self._become_ready()
 
-    def _consider(self, entry: Entry) -> None:
+    def _consider(self, entry: Entry) -> bool:
+        """Takes an own entry into account; whether it proves that this store lost something."""
         header = entry.header
         place = (header.incarnation, header.sequence)
         if header.incarnation == self._life.incarnation:
             held = self._chains.state(entry.place).id_at(header.sequence)
             if held is not None and held != entry.id:
                 self.conflict(f"another store wrote entry {header.sequence} of the {header.chain} chain too")
-                return
+                return False
         known = self._newest.get(entry.chain)
         if known is None or place > (known.incarnation, known.sequence):
             self._newest[entry.chain] = Known(incarnation=header.incarnation, sequence=header.sequence, id=entry.id)
         head = self._chains.state(self._key(entry.chain)).head
-        if place > (self._life.incarnation, head):
-            self._more_shown = True
+        more = place > (self._life.incarnation, head)
+        self._more_shown |= more
+        return more
 
     # --- more turns up later --------------------------------------------------------------------------------------
 
@@ -171,7 +182,8 @@ class Authorship:
         In the present life only this store writes: what it did not write, a copy of it did, or the disk lost it.
         """
         header = entry.header
-        if header.incarnation < self._life.incarnation:
+        held = self._chains.state(entry.place).id_at(header.sequence)
+        if header.incarnation < self._life.incarnation or held == entry.id:
             return True
         if self.phase is Phase.CONFLICT:
             return False

@@ -58,6 +58,7 @@ class Delivery:
         self._dirty = True
         self._publish_at = 0.0
         self._start: int | None = None
+        self._started = Ticket(0)
         for row in rows:
             record = LatestRecord(
                 kind=row.kind,
@@ -68,6 +69,9 @@ class Delivery:
                 envelope=row.envelope,
             )
             self._latest.offer(record)
+            if row.kind == FLOOR and row.author != desk.me:
+                floor = decode(parse_envelope(row.envelope, size_max=limits.RECORD_BYTES_MAX).payload, FloorRecord)
+                self._begin_at(row.author, floor)
 
     def holds(self, machine: MachineId, key: ChainKey, sequence: int) -> bool:
         """Whether that machine has signed that it holds an entry."""
@@ -90,9 +94,9 @@ class Delivery:
         """When the frontier is to be signed again (monotonic seconds)."""
         return self._publish_at if self._dirty and self._start is not None else None
 
-    def begin(self, start: int) -> None:
-        """Records are signed from now on, under a start number that is durable."""
-        self._start = start
+    def begin(self, start: int, *, after: Ticket) -> None:
+        """Records are signed from now on, under a start number that is durable with that ticket."""
+        self._start, self._started = start, after
 
     def tick(self) -> None:
         """Signs and sends the frontier, if it moved and it is time."""
@@ -141,7 +145,8 @@ class Delivery:
                 envelope=envelope,
             )
         )
-        self._links.broadcast(RecordFrame(kind=kind, envelope=envelope), droppable=True)
+        self._heads.pop(self._desk.me, None)
+        self._links.broadcast(RecordFrame(kind=kind, envelope=envelope), after=self._started, droppable=True)
 
     # --- others' --------------------------------------------------------------------------------------------------
 
@@ -195,8 +200,7 @@ class Delivery:
             )
         )
         if isinstance(content, FloorRecord):
-            key: ChainKey = (record.author, content.incarnation, Chain(content.chain))
-            self._exchange.floor_received(key, content.sequence, EntryId(content.id))
+            self._begin_at(record.author, content)
         else:
             data: dict[str, object] = {"machine": record.author}
             self._desk.notify("frontier", data, after=self._desk.newest_ticket)
@@ -209,6 +213,11 @@ class Delivery:
             self._links.send(other, frame, after=Ticket(0), droppable=True)
 
 
+    def _begin_at(self, author: MachineId, floor: FloorRecord) -> None:
+        key: ChainKey = (author, floor.incarnation, Chain(floor.chain))
+        self._exchange.floor_received(key, floor.sequence, EntryId(floor.id))
+
+
 def _read(kind: str, verified: Verified) -> tuple[LatestRecord, FrontierRecord | FloorRecord]:
     content: FrontierRecord | FloorRecord
     if kind == FRONTIER:
@@ -217,12 +226,13 @@ def _read(kind: str, verified: Verified) -> tuple[LatestRecord, FrontierRecord |
         subject = ""
     else:
         content = decode(verified.payload, FloorRecord, size_max=limits.RECORD_BYTES_MAX)
-        if content.chain != MAIL or content.incarnation < 1 or content.sequence < 1 or len(content.id) != 32:
+        possible = 1 <= content.incarnation <= limits.INCARNATION_MAX and 1 <= content.sequence <= limits.NUMBER_MAX
+        if content.chain != MAIL or not possible or len(content.id) != 32:
             raise MalformedError(f"a floor of {verified.author} names an impossible entry", code="bad_field")
         subject = f"{content.incarnation}.{content.chain}"
     if content.machine != verified.author:
         raise UntrustedError("a record names another machine than its signer", code="wrong_source")
-    if content.start < 0 or content.counter < 0:
+    if not 0 <= content.start <= limits.NUMBER_MAX or not 0 <= content.counter <= limits.NUMBER_MAX:
         raise MalformedError(f"a record of {verified.author} has an impossible number", code="bad_field")
     record = LatestRecord(
         kind=kind,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from roosync_p2p import limits
 from roosync_p2p.core.desk import Desk
@@ -23,6 +23,8 @@ from roosync_p2p.core.rows import AddressRow
 from roosync_p2p.ids import MachineId
 
 __all__ = ["Dialling", "Redialled", "Target"]
+
+FRUITLESS_S: Final = 1.0  # a link that stood shorter than this was of no use
 
 Target: TypeAlias = str  # a machine id, or "@host:port" for a static address whose machine is not known yet
 
@@ -44,6 +46,7 @@ class _Known:
     dials: dict[DialId, str] = dataclasses.field(default_factory=dict)
     failures: int = 0
     next_at: float | None = None  # monotonic; None: only on demand
+    fruitless: int = 0  # links in a row that ended as soon as they stood
     replaces: bool = False  # this round stands beside a link that has gone silent
     last_detail: str = ""
     tried_at: float = -limits.REDIAL_FIRST_S
@@ -83,7 +86,8 @@ class Dialling:
                 continue
             known.addresses[address] = None
             self._forget_worst(known)
-            if machine is None or machine not in self._linked:
+            # Beside a link too, until the way there is known to work: see linked().
+            if machine is None or machine not in self._linked or not known.confirmed:
                 known.next_at = max(now_s, self._held_off.get(machine, 0.0) if machine is not None else 0.0)
 
     def _forget_worst(self, known: _Known) -> None:
@@ -155,14 +159,19 @@ class Dialling:
         known.failures = 0
         known.next_at = None if known.confirmed else self._desk.now.monotonic_s + limits.REDIAL_FIRST_S
 
-    def unlinked(self, machine: MachineId, *, abused: bool) -> None:
-        """The last link to that machine is gone: dial at once, or later if it was closed for its behaviour."""
+    def unlinked(self, machine: MachineId, *, abused: bool, lived_s: float) -> None:
+        """The last link to that machine is gone: dial at once, or later if it was closed for its behaviour.
+
+        A link that ended as soon as it stood (the other end shows us out) is no reason to hurry a second time.
+        """
         self._linked.discard(machine)
         known = self._targets.setdefault(machine, _Known())
         known.failures = 0
+        known.fruitless = known.fruitless + 1 if lived_s < FRUITLESS_S else 0
+        delay_s = self._backoff_s(known.fruitless - 1) if known.fruitless > 1 else 0.0
         if abused:
             self._held_off[machine] = self._desk.now.monotonic_s + limits.LINK_BACKOFF_AFTER_ABUSE_S
-        known.next_at = max(self._desk.now.monotonic_s, self._held_off.get(machine, 0.0))
+        known.next_at = max(self._desk.now.monotonic_s + delay_s, self._held_off.get(machine, 0.0))
 
     def redial(self, machine: MachineId) -> None:
         """Dial beside what stands, now: the link there has gone silent, or the machine never answered."""
@@ -187,7 +196,8 @@ class Dialling:
         self._desk.count(f"dial.{event.outcome.value}")
         if not known.dials:
             known.failures += 1
-            if known.next_at is None and target not in self._linked:
+            # Also beside a link, until the way there is known to work: then a refusal tells of a death at once.
+            if known.next_at is None and (target not in self._linked or not known.confirmed):
                 known.next_at = self._desk.now.monotonic_s + self._backoff_s(known.failures)
         if target.startswith("@"):
             return None

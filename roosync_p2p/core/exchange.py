@@ -21,7 +21,7 @@ from roosync_p2p.core.links import Links
 from roosync_p2p.core.rows import EntryRow
 from roosync_p2p.core.wire import Digest, EntriesFrame, FrontierFrame, Have, Want, WireEntry, encode_frame
 from roosync_p2p.entries.chains import ChainKey, Chains, Fit
-from roosync_p2p.entries.entry import Entry
+from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.gossip.frontier import Span, check_spans, digest_of
 from roosync_p2p.gossip.pulls import Pulls
@@ -127,9 +127,12 @@ class Exchange:
             case Fit.NEXT if entry.body is None:
                 # Whoever dropped the body has nothing to give: it is asked of somebody else.
                 self._desk.count("entries.no_body")
-            case Fit.NEXT if self._floors.pop(entry.place, entry.id) != entry.id:
+            case Fit.NEXT if self._floors.get(entry.place, entry.id) != entry.id:
                 self._desk.count("entries.wrong_floor")
+            case Fit.NEXT if not self._begun(entry):
+                self._desk.count("entries.not_begun")
             case Fit.NEXT:
+                self._floors.pop(entry.place, None)
                 self._chains.append(entry)
                 ticket = self._desk.persist(entry_row(entry, self._desk.now.wall_ms))
                 self._grown(entry, ticket)
@@ -145,6 +148,15 @@ class Exchange:
             case Fit.KNOWN | Fit.BELOW:
                 self._desk.count("entries.duplicate")
         return False
+
+    def _begun(self, entry: Entry) -> bool:
+        """Whether the entry's incarnation is vouched for: a floor spares a chain's beginning, no countersignature.
+
+        The ledger chain is kept for ever, so its first entry with the countersignature can always be had.
+        """
+        author, incarnation, _ = entry.place
+        skipped = entry.header.sequence > 1 and not self._chains.state(entry.place).ids
+        return not skipped or incarnation == 1 or bool(self._chains.state((author, incarnation, LEDGER)).ids)
 
     def floor_received(self, key: ChainKey, sequence: int, entry: EntryId) -> None:
         """An author signed from where its chain can be had: where nothing is held of it, it begins there."""
@@ -220,9 +232,13 @@ class Exchange:
             self._links.send(peer, FrontierFrame(spans=self.spans(), answer=True), droppable=True)
 
     def frontier_received(self, peer: MachineId, frame: FrontierFrame) -> None:
-        """A peer's whole frontier."""
-        self._behind[peer] = digest_of(frame.spans) != self.digest()
+        """A peer's whole frontier.
+
+        Raises:
+            MalformedError: the spans break their bounds.
+        """
         self.offered(peer, frame.spans, delay_s=0.0)
+        self._behind[peer] = digest_of(frame.spans) != self.digest()
         if frame.answer:
             self._links.send(peer, FrontierFrame(spans=self.spans(), answer=False), droppable=True)
 
@@ -281,6 +297,9 @@ class Exchange:
             raise MalformedError("a want names an impossible entry", code="bad_field")
         key: ChainKey = (MachineId(want.author), want.incarnation, Chain(want.chain))
         if self._durable.get(key, 0) < want.first:
+            return
+        if len(self._reads) >= limits.READS_WAITING_MAX:
+            self._desk.count("wants.dropped")
             return
 
         def stored(rows: tuple[EntryRow, ...]) -> None:

@@ -49,7 +49,9 @@ class Prepared:
         size: bytes on the wire.
         parts: what was signed in it, in the frame's order; an error in the place of what did not verify.
         certificates: (leaf, issuer) of machines that the frame itself introduced, verified to the root.
-        inner: the frame inside a relayed one, and the payload that its source signed.
+        inner: the frame inside a relayed one; None if it is no good, and then the fault stands behind the envelope in
+            ``parts``: it is the source's, not that of whoever passed it on unread.
+        relay: what the source of a relayed frame signed.
     """
 
     frame: Frame | None
@@ -66,8 +68,10 @@ def prepare(data: bytes, directory: Directory) -> Prepared:
     Raises:
         PeerFault: the frame as a whole is no good. A single bad part of a good frame is an error in ``parts``.
     """
-    frame = decode_frame(data)
-    size = len(data)
+    return _prepared(decode_frame(data), len(data), directory)
+
+
+def _prepared(frame: Frame | None, size: int, directory: Directory) -> Prepared:
     match frame:
         case EntriesFrame():
             parts, certificates = _entries(frame.entries, directory)
@@ -161,7 +165,11 @@ def _relayed(frame: Relay, size: int, directory: Directory) -> Prepared:
         raise UntrustedError("a relayed frame names another source than its signer", code="wrong_source")
     if payload.counter < 0 or payload.start < 0 or payload.time_ms < 0:
         raise MalformedError("a relayed frame has an impossible number", code="bad_field")
-    inner = prepare(payload.frame, directory)
-    if isinstance(inner.frame, Relay):
-        raise StaleError("a relayed frame inside a relayed frame: one hop is the limit", code="too_many_hops")
-    return Prepared(frame=frame, size=size, parts=(outer,), inner=inner, relay=payload)
+    try:
+        inner = decode_frame(payload.frame)
+        if isinstance(inner, Relay):  # before it is looked into: they may be nested deeper than Python's stack
+            raise StaleError("a relayed frame inside a relayed frame: one hop is the limit", code="too_many_hops")
+        unpacked = _prepared(inner, len(payload.frame), directory)
+    except PeerFault as fault:
+        return Prepared(frame=frame, size=size, parts=(outer, fault), relay=payload)
+    return Prepared(frame=frame, size=size, parts=(outer,), inner=unpacked, relay=payload)

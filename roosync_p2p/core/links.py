@@ -72,6 +72,7 @@ class LinkDown:
     machine: MachineId
     abused: bool
     reason: str
+    lived_s: float
 
 
 LinkFact: TypeAlias = LinkUp | LinkDown
@@ -195,7 +196,8 @@ class Links:
             self._primary[link.machine] = spare.id
             return [LinkUp(machine=link.machine, link=spare.id, again=True)]
         abused = link.bad_frames >= limits.LINK_BAD_FRAMES_MAX
-        return [LinkDown(machine=link.machine, abused=abused, reason=event.reason)]
+        lived_s = self._desk.now.monotonic_s - link.opened_at
+        return [LinkDown(machine=link.machine, abused=abused, reason=event.reason, lived_s=lived_s)]
 
     def bad_frame(self, link: LinkId, fault: PeerFault) -> None:
         """Counts a frame that was no good; too many in a while close the link with the reason.

@@ -34,7 +34,7 @@ class Messaging:
     def __init__(self, desk: Desk, authorship: Authorship, unsent: bytes | None) -> None:
         self._desk = desk
         self._authorship = authorship
-        self._unsent = list(decode(unsent, Receipt).read) if unsent is not None else []
+        self._unsent = list(decode(unsent, Receipt, size_max=len(unsent)).read) if unsent is not None else []
         self._receipt_at: float | None = 0.0 if self._unsent else None
         self._remembered: collections.OrderedDict[str, IdempotencyRow] = collections.OrderedDict()
 

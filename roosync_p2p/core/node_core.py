@@ -62,9 +62,19 @@ class NodeCore:
         profile: cadence and limits of liveness.
         entropy: freshly seeded.
         now: the moment of the start.
+        startup_check: off only to show what happens without it.
     """
 
-    def __init__(self, *, identity: NodeIdentity, loaded: Loaded, profile: Profile, entropy: Entropy, now: Now) -> None:
+    def __init__(
+        self,
+        *,
+        identity: NodeIdentity,
+        loaded: Loaded,
+        profile: Profile,
+        entropy: Entropy,
+        now: Now,
+        startup_check: bool = True,
+    ) -> None:
         self.me = identity.machine
         self.version = __version__
         self.boot = BootId(entropy.bytes(16))
@@ -84,7 +94,7 @@ class NodeCore:
         self._chains = Chains()
         for heads in loaded.chains:
             self._chains.load((heads.author, heads.incarnation, heads.chain), heads.floor, heads.ids)
-        self.authorship = Authorship(self.desk, self._chains, loaded.meta)
+        self.authorship = Authorship(self.desk, self._chains, loaded.meta, check=startup_check)
         self.links = Links(self.desk, boot=self.boot, silent_after_s=profile.suspect_s)
         self.dialling = Dialling(self.desk, loaded.addresses)
         liveness = Liveness(me=self.me, profile=profile, now=now)
@@ -137,7 +147,7 @@ class NodeCore:
             case LinkOpened():
                 self._link_opened(happened)
             case LinkClosed():
-                self._facts(self.links.closed(happened))
+                self._link_closed(happened)
             case DialFailed():
                 redialled = self.dialling.failed(happened)
                 if redialled is not None:
@@ -228,18 +238,29 @@ class NodeCore:
             return
         link = self.links.get(event.link)
         assert link is not None
-        if link.machine != self.me:
+        if link.machine == self.me:
+            self.dialling.useless(event.dial)
+        else:
             self.dialling.opened(event.dial, link.machine)
+            if event.dial is not None:
+                self.presence.answered(link.machine)
         if link.machine != self.me and self.dialling.held_off(link.machine) and event.dial is None:
             self.links.close(link, "too many bad frames a moment ago; try again later")
+
+    def _link_closed(self, event: LinkClosed) -> None:
+        link = self.links.get(event.link)
+        self._facts(self.links.closed(event))
+        unused = link is not None and link.hello is None
+        if link is not None and unused and link.machine != self.me and self.links.primary(link.machine) is None:
+            self.dialling.unlinked(link.machine, abused=False, lived_s=0.0)
 
     def _facts(self, facts: Iterable[LinkFact]) -> None:
         for fact in facts:
             match fact:
                 case LinkUp(machine=machine, again=again):
                     self._link_up(machine, again=again)
-                case LinkDown(machine=machine, abused=abused, reason=reason):
-                    self._link_down(machine, abused=abused, reason=reason)
+                case LinkDown():
+                    self._link_down(fact)
 
     def _link_up(self, machine: MachineId, *, again: bool) -> None:
         self.dialling.linked(machine)
@@ -254,9 +275,10 @@ class NodeCore:
         self.exchange.opened(machine)
         self.delivery.opened(machine)
 
-    def _link_down(self, machine: MachineId, *, abused: bool, reason: str) -> None:
-        self.desk.notify("link", {"machine": machine, "up": False, "reason": reason})
-        self.dialling.unlinked(machine, abused=abused)
+    def _link_down(self, down: LinkDown) -> None:
+        machine = down.machine
+        self.desk.notify("link", {"machine": machine, "up": False, "reason": down.reason})
+        self.dialling.unlinked(machine, abused=down.abused, lived_s=down.lived_s)
         self.exchange.closed(machine)
         self.presence.closed(machine)
         self.presence.act()
@@ -297,14 +319,27 @@ class NodeCore:
             self.presence.liveness.traffic(link.machine, self.desk.now)
         if isinstance(frame, wire.Relay):
             assert prepared.relay is not None
-            assert prepared.inner is not None
             if self._relaying.received(link, frame, prepared.relay):
-                self._dispatch_from(MachineId(prepared.relay.source), prepared.inner)
+                self._relayed(link, MachineId(prepared.relay.source), prepared)
             return
         if isinstance(frame, wire.Beat):
             self._beat(link, frame, prepared)
             return
         self._dispatch_from(link.machine, prepared)
+
+    def _relayed(self, link: Link, source: MachineId, prepared: Prepared) -> None:
+        """What is wrong inside a relayed frame is its source's fault, not that of the peer that passed it on."""
+        try:
+            if prepared.inner is None:
+                fault = prepared.parts[1]
+                assert isinstance(fault, PeerFault)
+                raise fault
+            self._dispatch_from(source, prepared.inner)
+        except PeerFault as fault:
+            if link.machine == source:
+                raise
+            self._key_conflict(fault)
+            self.desk.fault(fault)
 
     def _dispatch_from(self, peer: MachineId, prepared: Prepared) -> None:
         match prepared.frame:
@@ -361,8 +396,8 @@ class NodeCore:
         if heartbeat.machine == self.me and self.presence.beating:
             if self.presence.liveness.verdict(self.me, self.desk.now).state is State.CONFLICT:
                 self._own_identity_elsewhere("another node runs under this machine's identity")
-        elif heartbeat.machine == self.me and heartbeat.start >= self.authorship.start:
-            self.authorship.shown(link.machine, (), heartbeat.start)
+        elif heartbeat.machine == self.me and heartbeat.boot != self.boot:
+            self.authorship.start_shown(heartbeat.start)
         elif not frame.relayed:
             self._tell_twins(link, frame)
         self.presence.act()
@@ -454,8 +489,10 @@ class NodeCore:
 
         def answer(header: bytes | None) -> None:
             nonlocal left
+            if header is None:
+                return  # it could not be read: no answer is better than one that shows too little
             left -= 1
-            headers.extend([header] if header is not None else [])
+            headers.append(header)
             if left == 0:
                 self.links.send(peer, wire.OwnAnswer(headers=headers, heartbeat=heartbeat))
 
@@ -484,6 +521,9 @@ class NodeCore:
 
     def _became_ready(self) -> None:
         self.admission.ready()
+        self._answer_waiting()
+
+    def _answer_waiting(self) -> None:
         waiting, self._requests = self._requests, []
         for request in waiting:
             self._request(request)
@@ -535,6 +575,8 @@ class NodeCore:
             others = [machine for machine in self.desk.directory.members if machine != self.me]
             if self.authorship.tick(others=others, reachable=self.dialling.reachable()):
                 self._check_ended()
+        if self._requests and self.authorship.phase is not Phase.CHECKING:
+            self._answer_waiting()  # the check ended in another phase than READY: each is refused with the reason
         self.links.tick()
         self.dialling.tick()
         self.presence.tick(self._heads())
@@ -547,8 +589,8 @@ class NodeCore:
             self.exchange.wrote(entry, ticket)
 
     def _check_ended(self) -> None:
-        self.presence.begin(self.authorship.start)
-        self.delivery.begin(self.authorship.start)
+        self.presence.begin(self.authorship.start, after=self.authorship.started)
+        self.delivery.begin(self.authorship.start, after=self.authorship.started)
         self.links.broadcast(self._hello(replaces=False), after=self.authorship.started)
         if self.authorship.phase is Phase.READY:
             self._became_ready()

@@ -18,7 +18,7 @@ from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.links import Link, Links
 from roosync_p2p.core.wire import AskHears, Beat, Hears, Lost, encode_frame
 from roosync_p2p.errors import MalformedError, UntrustedError
-from roosync_p2p.ids import BootId, MachineId
+from roosync_p2p.ids import BootId, MachineId, parse_machine_id
 from roosync_p2p.liveness import verdicts
 from roosync_p2p.liveness.detector import Liveness
 from roosync_p2p.liveness.heartbeat import Health, Heartbeat, validate
@@ -52,6 +52,7 @@ class Presence:
         self._boot = boot
         self._counter = 0
         self._start: int | None = None
+        self._started = Ticket(0)
         self._beat_at: float | None = None
         self._awake_since_ms = 0
         self._addresses: tuple[str, ...] = ()
@@ -85,9 +86,9 @@ class Presence:
 
     # --- own heartbeats -------------------------------------------------------------------------------------------
 
-    def begin(self, start: int) -> None:
-        """Heartbeats start, under a start number that is durable."""
-        self._start = start
+    def begin(self, start: int, *, after: Ticket) -> None:
+        """Heartbeats start, under a start number that is durable with that ticket."""
+        self._start, self._started = start, after
         self.liveness.started(start=start, boot=self._boot, now=self._desk.now)
         self._beat_at = self._desk.now.monotonic_s
         if not self._awake_since_ms:
@@ -179,7 +180,7 @@ class Presence:
             author=self._desk.me,
             payload=encode(heartbeat),
         )
-        self._links.broadcast(Beat(envelope=envelope), shadows=True)
+        self._links.broadcast(Beat(envelope=envelope), after=self._started, shadows=True)
 
     # --- others' heartbeats ---------------------------------------------------------------------------------------
 
@@ -241,7 +242,9 @@ class Presence:
 
     def opened(self, peer: MachineId) -> None:
         """A link is up."""
-        self.liveness.link_up(peer, self._desk.now)
+        link = self._links.primary(peer)
+        assert link is not None
+        self.liveness.link_up(peer, self._desk.now, opened_s=link.opened_at)
         self._links.send(peer, self._hears_frame(tuple(sorted(self._told_hears))))
 
     def closed(self, peer: MachineId) -> None:
@@ -261,14 +264,19 @@ class Presence:
         if outcome is not None:
             self.liveness.redialled(fact.machine, outcome, self._desk.now)
 
+    def answered(self, machine: MachineId) -> None:
+        """A dial of ours led to a TLS session with that machine: it lives, whatever an earlier dial said."""
+        self.liveness.redialled(machine, RedialOutcome.OPENED, self._desk.now)
+
     def hears_received(self, peer: MachineId, frame: Hears) -> None:
         """A peer says whom it hears directly."""
         if len(frame.machines) > limits.FRONTIER_CHAINS_MAX or any(
             start < 0 or (age_ms is not None and age_ms < 0) for _, start, age_ms in frame.machines
         ):
             raise MalformedError("a list of heard machines breaks its bounds", code="bad_field")
-        named = frozenset(MachineId(machine) for machine, _, age_ms in frame.machines if age_ms is not None)
-        self._hears[peer] = named if frame.all else self.hears(peer) | named
+        named = frozenset(parse_machine_id(machine) for machine, _, age_ms in frame.machines if age_ms is not None)
+        together = named if frame.all else self.hears(peer) | named
+        self._hears[peer] = together if len(together) <= limits.FRONTIER_CHAINS_MAX else named
         for machine, start, age_ms in frame.machines:
             if machine != self._desk.me:
                 self.liveness.hears(
@@ -280,8 +288,12 @@ class Presence:
                 )
 
     def asked(self, peer: MachineId, frame: AskHears) -> None:
-        """A peer asks whether this node hears a machine directly: it is told, and given the proof."""
-        machine = MachineId(frame.machine)
+        """A peer asks whether this node hears a machine directly: it is told, and given the proof.
+
+        Raises:
+            MalformedError: that is no machine id.
+        """
+        machine = parse_machine_id(frame.machine)
         evidence = self.liveness.direct_evidence(machine, self._desk.now)
         beat = self._direct.get(machine)
         if evidence is None or beat is None:
@@ -294,8 +306,12 @@ class Presence:
             self._links.send(peer, Beat(envelope=beat.envelope, relayed=True, age_ms=age_ms), droppable=True)
 
     def lost_received(self, peer: MachineId, frame: Lost) -> None:
-        """A peer lost its direct evidence of a machine."""
-        machine = MachineId(frame.machine)
+        """A peer lost its direct evidence of a machine.
+
+        Raises:
+            MalformedError: that is no machine id.
+        """
+        machine = parse_machine_id(frame.machine)
         self._hears[peer] = self.hears(peer) - {machine}
         if machine != self._desk.me:
             self.liveness.lost(reporter=peer, machine=machine, start=frame.start, now=self._desk.now)

@@ -20,7 +20,7 @@ from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.core.wire import Countersigned, OwnQuery, RenewalRequest
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, MAIL
-from roosync_p2p.entries.incarnations import Renewal, countersign
+from roosync_p2p.entries.incarnations import Renewal, check_renewal, countersign
 from roosync_p2p.errors import ConflictError, InputFault, PeerFault, StaleError, UntrustedError
 from roosync_p2p.ids import Chain, MachineId
 from roosync_p2p.trust.directory import issuer_author
@@ -131,6 +131,7 @@ class Renewals:
         key = self._desk.identity.issuer_key
         if key is None:
             raise UntrustedError("this machine is no issuer", code="not_an_issuer")
+        check_renewal(renewal)
         if renewal.machine != peer:
             raise UntrustedError(f"{peer} asks in the name of {renewal.machine}", code="wrong_source")
         if self._forks.frozen(peer):
@@ -157,6 +158,13 @@ class Renewals:
             raise StaleError(f"incarnation {held_incarnation} of {peer} has begun already", code="incarnation_taken")
         for incarnation in range(1, held_incarnation + 1):
             state = self._chains.state((peer, incarnation, chain))
+            if known is not None and incarnation == known.incarnation:
+                held = state.id_at(known.sequence)
+                if held is not None and held != known.id:
+                    raise ConflictError(
+                        f"another entry {known.sequence} of the {chain} chain is held here than the one named",
+                        code="forked",
+                    )
             if state.ids and (incarnation, state.head) > claimed:
                 raise StaleError(
                     f"entry {state.head} of the {chain} chain, incarnation {incarnation}, is held here and not named",

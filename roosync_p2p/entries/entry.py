@@ -145,8 +145,10 @@ def _check_header(header: Header, verified: Verified) -> None:
         raise wrong("author: another machine signed it")
     if header.chain not in (LEDGER, MAIL):
         raise wrong("chain")
-    if header.incarnation < 1 or header.sequence < 1 or header.time_ms < 0:
+    if not 1 <= header.incarnation <= limits.INCARNATION_MAX or not 1 <= header.sequence <= limits.NUMBER_MAX:
         raise wrong("number")
+    if not 0 <= header.time_ms <= limits.WALL_MS_MAX:
+        raise wrong("time")
     if (header.sequence == 1) != (header.kind == CHAIN_START):
         raise wrong(f"kind: the first entry, and only it, is {CHAIN_START}")
     if len(header.previous) != (0 if header.sequence == 1 else 32) or len(header.body) != 32:

@@ -21,6 +21,7 @@ __all__ = [
     "ChainStart",
     "Known",
     "Renewal",
+    "check_renewal",
     "countersign",
     "open_countersignature",
     "read_chain_start",
@@ -117,12 +118,24 @@ def open_countersignature(data: bytes, directory: Directory) -> Renewal:
             f"{verified.author} cannot countersign for {renewal.machine}: it takes another issuer or the root",
             code="not_an_issuer",
         )
-    if renewal.incarnation < 2 or len(renewal.store) != 16:
+    check_renewal(renewal)
+    return renewal
+
+
+def check_renewal(renewal: Renewal) -> None:
+    """Bounds of a renewal, before it is countersigned and after.
+
+    Raises:
+        MalformedError: not an incarnation that follows the entries it names, or impossible ones.
+    """
+    if not 2 <= renewal.incarnation <= limits.INCARNATION_MAX or len(renewal.store) != 16:
         raise MalformedError("a renewal begins at incarnation 2, with a store id of 16 bytes", code="bad_field")
     for known in (renewal.ledger, renewal.mail):
-        if known is not None and (known.sequence < 1 or len(known.id) != 32):
+        if known is None:
+            continue
+        possible = 1 <= known.incarnation < renewal.incarnation and 1 <= known.sequence <= limits.NUMBER_MAX
+        if not possible or len(known.id) != 32:
             raise MalformedError("a renewal names an impossible entry", code="bad_field")
-    return renewal
 
 
 def vouched_by(author: str, machine: str) -> bool:

@@ -15,8 +15,9 @@ from roosync_p2p.codec.canonical import pack
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import Record
 from roosync_p2p.entries.chains import ChainKey
+from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.errors import MalformedError
-from roosync_p2p.ids import Chain, MachineId
+from roosync_p2p.ids import Chain, MachineId, parse_machine_id
 
 __all__ = ["FrontierRecord", "Span", "check_spans", "covers", "digest_of"]
 
@@ -58,7 +59,9 @@ def check_spans(spans: Iterable[Span]) -> None:
     count = 0
     for span in spans:
         count += 1
-        possible = span.incarnation >= 1 and span.floor >= 1 and span.floor - 1 <= span.head
+        named = parse_machine_id(span.author) == span.author and span.chain in (LEDGER, MAIL)
+        numbered = 1 <= span.incarnation <= limits.INCARNATION_MAX and 1 <= span.floor <= limits.NUMBER_MAX
+        possible = named and numbered and span.floor - 1 <= span.head <= limits.NUMBER_MAX
         if not possible or len(span.id) != (0 if span.head < span.floor else 32):
             raise MalformedError(f"a frontier names an impossible run of {span.author}", code="bad_frontier")
     if count > limits.FRONTIER_CHAINS_MAX:

@@ -7,6 +7,7 @@ their way from their author are not asked for at once.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -39,13 +40,17 @@ class Pulls(Generic[P]):
 
     def __init__(self) -> None:
         self._holders: dict[ChainKey, dict[P, int]] = {}
+        self._named: collections.Counter[P] = collections.Counter()
         self._asked: dict[ChainKey, _Asked[P]] = {}
         self._due: dict[ChainKey, float] = {}
 
     def offered(self, peer: P, key: ChainKey, head: int, *, mine: int, at: float, now_s: float) -> None:
-        """A peer holds a chain up to ``head``, of which I hold up to ``mine``; ask from ``at`` (monotonic) on."""
-        holders = self._holders.setdefault(key, {})
-        holders[peer] = max(head, holders.get(peer, 0))
+        """A peer holds a chain up to ``head``, of which I hold up to ``mine``; ask from ``at`` (monotonic) on.
+
+        Of the chains that one peer names, only ``limits.FRONTIER_CHAINS_MAX`` are remembered.
+        """
+        if not self._noted(peer, key, head):
+            return
         if head > mine and key not in self._asked:
             self._due[key] = min(self._due.get(key, at), max(at, now_s))
 
@@ -55,8 +60,7 @@ class Pulls(Generic[P]):
 
     def sent(self, peer: P, key: ChainKey, head: int) -> None:
         """That peer was sent the chain up to there and holds it, unless it got lost; a digest would show that."""
-        holders = self._holders.setdefault(key, {})
-        holders[peer] = max(head, holders.get(peer, 0))
+        self._noted(peer, key, head)
 
     def progressed(self, key: ChainKey, mine: int, now_s: float) -> None:
         """Entries of the chain came in; what is still missing is asked for at once."""
@@ -68,8 +72,8 @@ class Pulls(Generic[P]):
 
     def forget_peer(self, peer: P, now_s: float) -> None:
         """A link is gone: what was asked of it is asked elsewhere."""
-        for holders in self._holders.values():
-            holders.pop(peer, None)
+        for key in [key for key, holders in self._holders.items() if peer in holders]:
+            self._drop(peer, key)
         for key, asked in list(self._asked.items()):
             if asked.peer == peer:
                 del self._asked[key]
@@ -85,7 +89,7 @@ class Pulls(Generic[P]):
         for key, asked in list(self._asked.items()):
             if asked.retry_at <= now_s:
                 del self._asked[key]
-                self._holders.get(key, {}).pop(asked.peer, None)  # it had its chance; its next digest brings it back
+                self._drop(asked.peer, key)  # it had its chance; its next digest brings it back
                 self._due[key] = now_s
         pulls: list[Pull[P]] = []
         for key, at in sorted(self._due.items(), key=lambda item: (item[0][2], item[0])):
@@ -102,6 +106,23 @@ class Pulls(Generic[P]):
     def waiting(self) -> frozenset[ChainKey]:
         """Chains of which something is known to be missing."""
         return frozenset(self._due) | frozenset(self._asked)
+
+    def _noted(self, peer: P, key: ChainKey, head: int) -> bool:
+        holders = self._holders.get(key, {})
+        if peer not in holders:
+            if self._named[peer] >= limits.FRONTIER_CHAINS_MAX:
+                return False
+            self._named[peer] += 1
+        holders[peer] = max(head, holders.get(peer, 0))
+        self._holders[key] = holders
+        return True
+
+    def _drop(self, peer: P, key: ChainKey) -> None:
+        holders = self._holders.get(key, {})
+        if holders.pop(peer, None) is not None:
+            self._named[peer] -= 1
+        if not holders:
+            self._holders.pop(key, None)
 
     def _best(self, key: ChainKey, mine: int) -> P | None:
         holders = [(head, peer) for peer, head in self._holders.get(key, {}).items() if head > mine]

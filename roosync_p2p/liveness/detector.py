@@ -115,13 +115,18 @@ class Liveness:
         self._look(track, now.monotonic_s)
         return heard
 
-    def link_up(self, machine: MachineId, now: Now) -> None:
-        """A link to the machine opened, both ends authenticated, and none stood before."""
+    def link_up(self, machine: MachineId, now: Now, *, opened_s: float | None = None) -> None:
+        """A link to the machine is usable, both ends greeted, and none stood before.
+
+        ``opened_s``: when its connection opened (monotonic seconds), if that was earlier: what comes over it may be as
+        old as that.
+        """
         track = self._tracks.get(machine)
         if track is None:
             return
         self._links.add(machine)
-        track.link_up_s = track.life_s = now.monotonic_s
+        track.life_s = now.monotonic_s
+        track.link_up_s = now.monotonic_s if opened_s is None else opened_s
         track.redial_asked_s = None
         self._connected(now.monotonic_s, now.monotonic_s)
         self._look(track, now.monotonic_s)
@@ -158,6 +163,8 @@ class Liveness:
         at_s = now.monotonic_s
         stood = self._proof.stands(self._profile, at_s)
         self._proof.redialled(machine, outcome, at_s)
+        if outcome is RedialOutcome.OPENED:
+            track.life_s = at_s  # it shook hands: it must not be called offline by this very proof
         if outcome is RedialOutcome.REFUSED:
             self._refused(track, at_s)
         if outcome is RedialOutcome.UNANSWERED:

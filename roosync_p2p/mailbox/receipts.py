@@ -38,7 +38,9 @@ def decode_receipt(body: bytes) -> Receipt:
     """
     receipt = decode(body, Receipt, size_max=limits.ENTRY_BODY_BYTES_MAX)
     if len(receipt.read) > limits.RECEIPT_IDS_MAX or any(
-        len(item.message) != 32 or len(item.workspace) > limits.WORKSPACE_CHARS_MAX or item.time_ms < 0
+        len(item.message) != 32
+        or len(item.workspace) > limits.WORKSPACE_CHARS_MAX
+        or not 0 <= item.time_ms <= limits.WALL_MS_MAX
         for item in receipt.read
     ):
         raise MalformedError("a receipt breaks its bounds", code="bad_receipt")

@@ -112,9 +112,7 @@ class Driver:
 
     def hear(self, beat: Heartbeat, *, via: str | None = None, age_s: float = 0.0) -> Heard:
         path = Path.DIRECT if via is None else Path.RELAYED
-        heard = self.view.heard(
-            beat, path=path, via=None if via is None else MachineId(via), age_s=age_s, now=self.now
-        )
+        heard = self.view.heard(beat, path=path, via=None if via is None else MachineId(via), age_s=age_s, now=self.now)
         self.drain()
         return heard
 

@@ -288,3 +288,13 @@ def test_a_removed_member_is_forgotten_with_its_timers_and_reports() -> None:
     assert fleet.told_of("node-b") == [(0, State.ONLINE)]
     assert fleet.beat("node-b") is Heard.FOREIGN
     assert fleet.view.machines == ["node-c"]
+
+
+def test_a_redial_that_opens_proves_nothing_against_the_machine_that_answered_it() -> None:
+    fleet = Driver("node-b")
+    fleet.meet("node-b")
+    fleet.advance(4.5)
+    fleet.redialled("node-b", RedialOutcome.OPENED)
+    fleet.advance(6)
+    assert fleet.verdict("node-b").reason == Reason.NO_HEARTBEATS
+    assert [state for _, state in fleet.told_of("node-b")] == [State.ONLINE, State.SUSPECT]
