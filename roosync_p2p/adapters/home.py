@@ -12,10 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Final
 
-from platformdirs.macos import MacOS
-from platformdirs.unix import Unix
-from platformdirs.windows import Windows
-
 from roosync_p2p import limits
 from roosync_p2p.adapters.permissions import create_private_directory, explained
 from roosync_p2p.adapters.synchronised import refuse_synchronised
@@ -93,11 +89,21 @@ def default_home(environ: Mapping[str, str], platform: str) -> PurePath:
 
     ``%LOCALAPPDATA%`` is believed where it is set, because a task that runs at login may have been given another one.
     """
+    # Loaded only here, and only the one that is needed: most commands are given a home, and all are waited for.
     if platform == "win32":
         local = environ.get("LOCALAPPDATA", "").strip()
-        return PureWindowsPath(local or Windows(appauthor=False, roaming=False).user_data_dir) / _APPLICATION
-    directories = MacOS(_APPLICATION) if platform == "darwin" else Unix(_APPLICATION)
-    return PurePath(directories.user_data_dir)
+        if not local:
+            from platformdirs.windows import Windows  # noqa: PLC0415
+
+            local = Windows(appauthor=False, roaming=False).user_data_dir
+        return PureWindowsPath(local) / _APPLICATION
+    if platform == "darwin":
+        from platformdirs.macos import MacOS  # noqa: PLC0415
+
+        return PurePath(MacOS(_APPLICATION).user_data_dir)
+    from platformdirs.unix import Unix  # noqa: PLC0415
+
+    return PurePath(Unix(_APPLICATION).user_data_dir)
 
 
 def create_home(home: Home, environ: Mapping[str, str]) -> None:

@@ -1,7 +1,8 @@
-"""Where the home is: ``--home``, else ``ROOSYNC_HOME``, else the platform's local data directory."""
+"""Where the home is when a program names none: the node's own answer, loaded when it is asked for."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +10,7 @@ __all__ = ["default_home"]
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
-    """The home when nobody names one: on Windows in %LOCALAPPDATA%, never in the roaming profile."""
-    named = environ.get("ROOSYNC_HOME")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs  # noqa: PLC0415 - costs start-up time, and mostly a home is named
+    """``ROOSYNC_HOME``, else the platform's local data directory."""
+    from roosync_p2p.adapters.home import resolve_home  # noqa: PLC0415 - costs start-up time
 
-    return Path(platformdirs.user_data_dir("roosync", appauthor=False, roaming=False))
+    return resolve_home(None, environ, sys.platform).path
