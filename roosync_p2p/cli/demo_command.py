@@ -24,6 +24,6 @@ def demo(invocation: Invocation, machines: int, keep: bool) -> int:
     Example:
       roosync demo
     """
-    code = importlib.import_module("roosync_p2p.cli.demo").run_demo(machines, keep, invocation.as_json)
+    code = importlib.import_module("roosync_p2p.cli.demo").run_demo(invocation, machines=machines, keep=keep)
     assert isinstance(code, int)
     return code

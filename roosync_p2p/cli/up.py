@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from roosync_p2p.api.terminal import Invocation, common_options
+from roosync_p2p.core.settings import parse_host_port
+from roosync_p2p.errors import InputFault, UsageError
 
 __all__ = ["up"]
 
@@ -31,6 +34,8 @@ def up(
       roosync up
       roosync up --peer wss://203.0.113.7:47600 --no-mdns
     """
+    _check_addresses("--listen", [listen] if listen is not None else [])
+    _check_addresses("--peer", peers)
     # loaded only here: every other command of this tool does without node and web server
     from roosync_p2p.api.server import serve  # noqa: PLC0415
     from roosync_p2p.node.run import run_node  # noqa: PLC0415
@@ -44,3 +49,16 @@ def up(
         serve_api=serve,
         say=invocation.progress if invocation.as_json else invocation.print,
     )
+
+
+def _check_addresses(option: str, addresses: Iterable[str]) -> None:
+    """Before anything is opened.
+
+    Raises:
+        UsageError: one of them is no HOST:PORT.
+    """
+    for address in addresses:
+        try:
+            parse_host_port(address, key=option)
+        except InputFault as fault:
+            raise UsageError(fault.message, code="bad_address", remedy="an address is HOST:PORT") from fault
