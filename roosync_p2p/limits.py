@@ -23,7 +23,6 @@ NESTING_DEPTH_MAX: Final = 16  # msgpack nests as deep as the sender likes
 # --- entries and gossip (docs/protocol/gossip.md) ----------------------------------------------------------------
 ENTRIES_PER_FRAME_MAX: Final = 256  # bounds the verification done for one frame
 ENTRIES_FRAME_BYTES_TARGET: Final = 256 * 1024  # frames are filled up to this size, then sent
-GOSSIP_IN_FLIGHT_BYTES_MAX: Final = 2 * 1024 * 1024  # unacknowledged entries to one peer
 FRONTIER_CHAINS_MAX: Final = 4_096  # authors x incarnations x chains that one peer may name
 DIGEST_INTERVAL_S: Final = 5.0  # frontiers are compared again this often, so nothing depends on a push
 WANT_DELAY_S: Final = 0.1  # an offered entry is probably on its way from its author
@@ -31,7 +30,6 @@ WANT_RETRY_S: Final = 2.0  # a want without an answer is asked elsewhere
 FRONTIER_RECORD_INTERVAL_S: Final = 1.0  # signed frontiers, after the first: at most one a second
 RECEIPT_INTERVAL_S: Final = 1.0  # read receipts are batched to one entry a second
 RECEIPT_IDS_MAX: Final = 400  # message ids in one receipt entry: with the longest workspaces they fit its body
-ORPHANS_MAX: Final = 1_024  # entries kept in memory while their predecessor is fetched
 INCARNATION_MAX: Final = 1_000  # lives of one store; an issuer countersigns each, and keeps that for ever
 NUMBER_MAX: Final = 2**63 - 1  # of sequences, starts and counters: the largest that SQLite stores
 READS_WAITING_MAX: Final = 1_024  # reads of the store that peers wait for; a want beyond is asked again
@@ -97,18 +95,18 @@ FLAP_COMEBACKS_MAX: Final = 3  # more in the window and changes are held back
 FLAP_STABLE_S: Final = 10.0  # a held change is told once the verdict stood so long
 
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------
-INVITES_OUTSTANDING_MAX: Final = 64
+INVITES_OUTSTANDING_MAX: Final = 64  # more open doors than a fleet has machines to let in
 JOIN_ATTEMPTS_PER_MINUTE_MAX: Final = 10  # for one address; a code has 128 bits, so this only saves work
 JOIN_CONNECTIONS_MAX: Final = 16  # strangers on the joining path at once
 JOIN_CONVERSATION_S: Final = 30.0  # one joining conversation, from the websocket to its end
 JOIN_TIMEOUT_S: Final = 15.0  # one joining conversation, the issuer's disk included
 JOIN_BROWSE_S: Final = 3.0  # how long a joiner looks for the issuer on the LAN
 INVITE_KEPT_S: Final = 24 * 3600  # an expired or used invite is remembered, so that its refusal says why
-INVITE_TTL_S_MAX: Final = 30 * 24 * 3600
+INVITE_TTL_S_MAX: Final = 30 * 24 * 3600  # a code is a secret in a chat window: a month is the longest it may lie there
 CERTIFICATE_BACKDATE_S: Final = 2 * 24 * 3600  # clocks of freshly installed machines are behind
-MACHINE_CERTIFICATE_LIFE_S: Final = 365 * 24 * 3600
-ISSUER_CERTIFICATE_LIFE_S: Final = 5 * 365 * 24 * 3600
-ROOT_CERTIFICATE_LIFE_S: Final = 20 * 365 * 24 * 3600
+MACHINE_CERTIFICATE_LIFE_S: Final = 365 * 24 * 3600  # a lost machine's certificate ends by itself within a year
+ISSUER_CERTIFICATE_LIFE_S: Final = 5 * 365 * 24 * 3600  # renewing takes the root key, which is kept elsewhere
+ROOT_CERTIFICATE_LIFE_S: Final = 20 * 365 * 24 * 3600  # outlives every machine; the fleet id hangs on its key
 FLEET_NAME_CHARS_MAX: Final = 64  # X.520 ub-organization-name: it stands in the root certificate
 KEY_FILE_BYTES_MAX: Final = 4 * 1024  # PEM of an encrypted Ed25519 key is some 300 bytes
 CERTIFICATE_PEM_BYTES_MAX: Final = 3 * 8 * 1024  # a chain of three in base64, with comments
@@ -117,18 +115,17 @@ HOST_CHARS_MAX: Final = 253  # RFC 1035 §2.3.4, without the final dot
 ROLES_MAX: Final = 8  # more than there are roles
 
 # --- messages (docs/protocol/messages.md) -------------------------------------------------------------------------
-SUBJECT_CHARS_MAX: Final = 500
+SUBJECT_CHARS_MAX: Final = 500  # a line in a list; what is longer is a body
 RECIPIENTS_MAX: Final = 64  # addresses in one message; more is what "all" is for
-TAGS_MAX: Final = 32
-TAG_CHARS_MAX: Final = 64
-WORKSPACE_CHARS_MAX: Final = 128
-THREAD_ID_CHARS_MAX: Final = 200
-IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
-SENDS_PER_MINUTE_MAX: Final = 60  # for one session: an agent in a loop is stopped with a reason
-INBOX_PAGE_MAX: Final = 200
+TAGS_MAX: Final = 32  # words to filter by, shown beside the subject
+TAG_CHARS_MAX: Final = 64  # one word
+WORKSPACE_CHARS_MAX: Final = 128  # a repository's folder name
+THREAD_ID_CHARS_MAX: Final = 200  # a message id, or a name that an older program gave
+IDEMPOTENCY_KEY_CHARS_MAX: Final = 200  # a UUID with a prefix, or the path of what is being done
+INBOX_PAGE_MAX: Final = 200  # what a person or an agent takes in at once; more costs an agent its context
 
 # --- the local API and the store ----------------------------------------------------------------------------------
-API_BODY_BYTES_MAX: Final = 1024 * 1024
+API_BODY_BYTES_MAX: Final = 1024 * 1024  # the largest entry body, escaped as JSON, fits
 EVENT_HISTORY_MAX: Final = 1_000  # events kept for a stream that resumes
 API_WAIT_S_MAX: Final = 3_600.0  # longest wait of one inbox request
 API_ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024  # a client reads no longer answer; a full inbox page is far below

@@ -64,7 +64,7 @@ class Authorship:
         self._disk_start = _int(meta.get("start"), 0)
         self.start = self._disk_start + 1
         self._renewal = decode(meta["renewal"], Renewal) if "renewal" in meta else None
-        self._newest: dict[Chain, Known] = self._newest_on_disk()
+        self._newest: dict[Chain, Known] = self._newest_known()
         self._more_shown = self._renewal is not None
         self._wrote = False
         self._written: list[tuple[Entry, Ticket]] = []
@@ -196,8 +196,10 @@ class Authorship:
             self.conflict(f"somebody else writes entries of this machine ({header.chain} {header.sequence})")
             return False
         self._consider(entry)
-        if self.phase in (Phase.READY, Phase.WAITING):
-            self._renew()
+        if self.phase is Phase.CHECKING:
+            # Kept once it is on disk that a new life has to begin: after a crash now it would pass for this store's.
+            return False
+        self._renew()
         return header.incarnation == self._life.incarnation
 
     def conflict(self, reason: str) -> None:
@@ -335,7 +337,8 @@ class Authorship:
     def _key(self, chain: Chain) -> ChainKey:
         return self._desk.me, self._life.incarnation, chain
 
-    def _newest_on_disk(self) -> dict[Chain, Known]:
+    def _newest_known(self) -> dict[Chain, Known]:
+        """What the disk holds of each chain, or what was shown beyond that before a restart."""
         newest: dict[Chain, Known] = {}
         for key, state in self._chains.states.items():
             author, incarnation, chain = key
@@ -344,6 +347,12 @@ class Authorship:
                 continue
             if chain not in newest or incarnation > newest[chain].incarnation:
                 newest[chain] = Known(incarnation=incarnation, sequence=state.head, id=head_id)
+        if self._renewal is None:
+            return newest
+        for chain in (LEDGER, MAIL):
+            shown, held = self._renewal.last(chain), newest.get(chain)
+            if shown is not None and (held is None or _place(shown) > _place(held)):
+                newest[chain] = shown
         return newest
 
 
@@ -360,6 +369,10 @@ def entry_row(entry: Entry, received_ms: int) -> EntryRow:
         body=entry.body,
         received_ms=received_ms,
     )
+
+
+def _place(known: Known) -> tuple[int, int]:
+    return known.incarnation, known.sequence
 
 
 def _int(data: bytes | None, default: int) -> int:

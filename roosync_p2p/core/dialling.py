@@ -112,6 +112,14 @@ class Dialling:
         known = self._targets.get(machine)
         return known.last_detail if known is not None else ""
 
+    def unmet(self) -> list[str]:
+        """How the last dial of each address failed where nobody was ever met, in words."""
+        return [
+            known.last_detail
+            for target, known in sorted(self._targets.items())
+            if target.startswith("@") and not known.found and known.last_detail
+        ]
+
     # --- links ----------------------------------------------------------------------------------------------------
 
     def replacing(self, dial: DialId | None) -> bool:
@@ -174,10 +182,15 @@ class Dialling:
         known.next_at = max(self._desk.now.monotonic_s + delay_s, self._held_off.get(machine, 0.0))
 
     def redial(self, machine: MachineId) -> None:
-        """Dial beside what stands, now: the link there has gone silent, or the machine never answered."""
+        """Dial beside what stands, now: the link there has gone silent, or the machine never answered.
+
+        Not where the next round is put off for a reason: it misbehaved, or it shows us out each time.
+        """
         known = self._targets.get(machine)
-        if known is not None and not known.dials:
-            self._round(machine, known, replaces=machine in self._linked)
+        linked = machine in self._linked
+        if known is None or known.dials or self.held_off(machine) or (known.fruitless > 1 and not linked):
+            return
+        self._round(machine, known, replaces=linked)
 
     def held_off(self, machine: MachineId) -> bool:
         """Whether that machine misbehaved a moment ago."""

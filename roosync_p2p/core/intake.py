@@ -61,6 +61,18 @@ class Prepared:
     inner: Prepared | None = None
     relay: RelayPayload | None = None
 
+    def signed(self) -> Verified:
+        """The one signed part of a frame that has just one.
+
+        Raises:
+            PeerFault: it did not verify.
+        """
+        part = self.parts[0]
+        if isinstance(part, PeerFault):
+            raise part
+        assert isinstance(part, Verified)
+        return part
+
 
 def prepare(data: bytes, directory: Directory) -> Prepared:
     """Parses a frame and verifies everything signed in it.

@@ -216,6 +216,14 @@ class Links:
         if held.bad_frames >= limits.LINK_BAD_FRAMES_MAX:
             self.close(held, f"{held.bad_frames} bad frames, the last: {_shortened(fault)}")
 
+    def bad_part(self, peer: MachineId, fault: PeerFault) -> None:
+        """Counts a bad part of a good frame like a bad frame of whoever it is from, by whatever way it came."""
+        link = self._primary.get(peer)
+        if link is not None:
+            self.bad_frame(link, fault)
+        else:
+            self._desk.fault(fault)
+
     def others_of(self, link: Link) -> list[Link]:
         """Greeted links to the same machine id whose other end is another run of it."""
         boot = link.hello.boot if link.hello is not None else b""

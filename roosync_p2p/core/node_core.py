@@ -17,35 +17,36 @@ from typing import Final
 from roosync_p2p import limits
 from roosync_p2p.clock import Now, rfc3339
 from roosync_p2p.core import inputs, wire
+from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
-from roosync_p2p.core.commands import AddInvite, AdmitMachine, Command, MarkRead, OfferCountersignature, SendMessage
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
-from roosync_p2p.core.effects import Answer, Effect, Stop, Ticket
+from roosync_p2p.core.effects import Effect, Stop, Ticket
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
+from roosync_p2p.core.identity_watch import IdentityWatch
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.messaging import Messaging
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkOpened
-from roosync_p2p.core.presence import Presence, read_heartbeat
+from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.relaying import Relaying
 from roosync_p2p.core.renewals import Renewals
+from roosync_p2p.core.requests import Requests
 from roosync_p2p.core.rows import Loaded
 from roosync_p2p.entries.chains import Chains
-from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
+from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entropy import Entropy
-from roosync_p2p.errors import ConflictError, EnvironmentFault, MalformedError, PeerFault, RoosyncError
-from roosync_p2p.ids import BootId, Chain, MachineId
+from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
+from roosync_p2p.ids import BootId, MachineId
 from roosync_p2p.liveness.detector import Liveness
 from roosync_p2p.liveness.profile import Profile
 from roosync_p2p.liveness.verdicts import State
 from roosync_p2p.trust.directory import Directory
-from roosync_p2p.trust.envelopes import Verified
 from roosync_p2p.version import __version__
 
 __all__ = ["NodeCore"]
@@ -78,11 +79,8 @@ class NodeCore:
         self.me = identity.machine
         self.version = __version__
         self.boot = BootId(entropy.bytes(16))
-        self.store_fault: EnvironmentFault | None = None
-        self.last_sync_ms: int | None = None
         self._last = now
         self._stopping: str | None = None
-        self._requests: list[inputs.Request] = []  # those that wait for the start-up check
 
         directory = Directory.found(identity.root)
         for member in loaded.members:
@@ -104,6 +102,16 @@ class NodeCore:
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
         self.messaging = Messaging(self.desk, self.authorship, loaded.meta.get("receipts"))
         self.admission = Admission(self.desk, self.authorship, loaded.pending)
+        self._watch = IdentityWatch(
+            self.desk,
+            self.links,
+            self._chains,
+            self.exchange,
+            self.presence,
+            self.forks,
+            self.authorship,
+            boot=self.boot,
+        )
         self.renewals = Renewals(
             self.desk,
             self.links,
@@ -111,7 +119,16 @@ class NodeCore:
             self.forks,
             self.authorship,
             loaded.meta,
-            alive_elsewhere=self._alive_elsewhere,
+            alive_elsewhere=self._watch.alive_elsewhere,
+        )
+        self.requests = Requests(
+            self.desk,
+            self.authorship,
+            self.messaging,
+            self.admission,
+            self.renewals,
+            admitted=self._follow_directory,
+            renewed=self._became_ready,
         )
         self._relaying = Relaying(
             self.desk,
@@ -121,10 +138,21 @@ class NodeCore:
             source_time_ms=self.presence.clock_of,
         )
         self._lives = Lives(self.desk, loaded.meta)
+        self._acceptance = Acceptance(
+            self.desk,
+            self.links,
+            self.exchange,
+            self.authorship,
+            self._lives,
+            self.messaging,
+            self.admission,
+            self._watch,
+            learned=self._follow_directory,
+        )
         self._members_known = 0
         self._follow_directory()
         for author in self.forks.authors():
-            self._in_conflict(author, "forked")
+            self._watch.in_conflict(author, "forked")
         self.authorship.begin()
 
     # --- the three verbs ------------------------------------------------------------------------------------------
@@ -142,8 +170,9 @@ class NodeCore:
                 self._persisted(ticket)
             case inputs.EntriesRead(read=read, entries=entries):
                 self.exchange.entries_read(read, entries)
+                self._watch.follow_forks()
             case inputs.Request():
-                self._request(happened)
+                self.requests.take(happened)
             case LinkOpened():
                 self._link_opened(happened)
             case LinkClosed():
@@ -162,7 +191,7 @@ class NodeCore:
             case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
                 self.presence.set_health(loop_lag_s, disk_lag_s)
             case inputs.PersistFailed(fault=fault):
-                self._store_failed(fault)
+                self.requests.store_failed(fault)
             case inputs.Shutdown(reason=reason):
                 self._stop(reason)
             case inputs.Tick():
@@ -197,16 +226,21 @@ class NodeCore:
         """Whose keys are known, immutable."""
         return self.desk.directory
 
+    @property
+    def store_fault(self) -> EnvironmentFault | None:
+        """Why nothing is being stored; None while all is well."""
+        return self.requests.store_fault
+
+    @property
+    def last_sync_ms(self) -> int | None:
+        """Wall time at which the last entry of somebody else was taken in; None since the start."""
+        return self._acceptance.last_ms
+
     # --- what is known, for answers -----------------------------------------------------------------------------------
 
     def members(self) -> tuple[MachineId, ...]:
         """All machines of the fleet that are known here."""
         return tuple(self.desk.directory.members)
-
-    def roles(self, machine: MachineId) -> tuple[str, ...]:
-        """What the certificates say; the register in the commit log will say more."""
-        issuers = {issuer.machine for issuer in self.desk.directory.issuers.values()}
-        return ("member", "issuer") if machine in issuers else ("member",)
 
     def renewed(self) -> list[Renewed]:
         """Machines whose store began a new life lately."""
@@ -234,7 +268,7 @@ class NodeCore:
         except PeerFault as fault:
             self.desk.fault(fault)
             self.dialling.useless(event.dial)
-            self._key_conflict(fault)
+            self._watch.key_conflict(fault)
             return
         link = self.links.get(event.link)
         assert link is not None
@@ -296,20 +330,21 @@ class NodeCore:
         try:
             self._dispatch(link, received.prepared)
         except PeerFault as fault:
-            self._key_conflict(fault)
+            self._watch.key_conflict(fault)
             self.links.bad_frame(link.id, fault)
 
     def _greeting(self, link: Link, hello: wire.Hello) -> None:
         try:
-            self._facts(self.links.greeted(link, hello))
+            facts = self.links.greeted(link, hello)
         except PeerFault as fault:
             self.desk.fault(fault)
-            self._key_conflict(fault)
+            self._watch.key_conflict(fault)
             if fault.code == "own_identity":
-                self._own_identity_elsewhere(f"another node runs under this machine's identity at {link.remote}")
+                self._watch.own_identity_elsewhere(f"another node runs under this machine's identity at {link.remote}")
             return
-        self._follow_directory()
-        self._older_start(link)
+        self._follow_directory()  # a machine that is new here is watched before its link counts
+        self._facts(facts)
+        self._watch.older_start(link)
 
     def _dispatch(self, link: Link, prepared: Prepared) -> None:
         frame = prepared.frame
@@ -338,13 +373,13 @@ class NodeCore:
         except PeerFault as fault:
             if link.machine == source:
                 raise
-            self._key_conflict(fault)
+            self._watch.key_conflict(fault)
             self.desk.fault(fault)
 
     def _dispatch_from(self, peer: MachineId, prepared: Prepared) -> None:
         match prepared.frame:
             case wire.EntriesFrame():
-                self._entries(peer, prepared)
+                self._acceptance.received(peer, prepared)
             case wire.Have(spans=spans):
                 self.exchange.offered(peer, spans)
             case wire.Want() as want:
@@ -355,7 +390,7 @@ class NodeCore:
             case wire.FrontierFrame() as frame:
                 self.exchange.frontier_received(peer, frame)
             case wire.RecordFrame() as frame:
-                self.delivery.received(peer, frame, _first(prepared))
+                self.delivery.received(peer, frame, prepared.signed())
             case wire.Versions() as frame:
                 self.delivery.versions_received(peer, frame)
             case wire.Hears() as frame:
@@ -365,11 +400,11 @@ class NodeCore:
             case wire.Lost() as frame:
                 self.presence.lost_received(peer, frame)
             case wire.Fork():
-                self._fork_evidence(prepared)
+                self._watch.fork_evidence(prepared)
             case wire.OwnQuery():
-                self._own_query(peer)
+                self._watch.own_query(peer)
             case wire.OwnAnswer():
-                self._own_answer(peer, prepared)
+                self._watch.own_answer(peer, prepared)
             case wire.RenewalRequest() as frame:
                 self.renewals.requested(peer, frame)
             case wire.Countersigned() as frame:
@@ -382,190 +417,20 @@ class NodeCore:
     def _is_primary(self, link: Link) -> bool:
         return self.links.primary(link.machine) is link
 
-    def _older_start(self, link: Link) -> None:
-        """A link of an older start than the one in use is shown the newer start's heartbeat: it proves the newer."""
-        if link.hello is None or link.shadow_until is None:
-            return
-        beat = self.presence.latest(link.machine)
-        if beat is not None and beat.heartbeat.start > link.start:
-            frame = wire.Beat(envelope=beat.envelope, relayed=True)
-            self.links.send_on(link.id, wire.encode_frame(frame), after=Ticket(0), droppable=False)
-
     def _beat(self, link: Link, frame: wire.Beat, prepared: Prepared) -> None:
-        heartbeat = self.presence.beat_received(link, frame, _first(prepared))
+        heartbeat = self.presence.beat_received(link, frame, prepared.signed())
         if heartbeat.machine == self.me and self.presence.beating:
             if self.presence.liveness.verdict(self.me, self.desk.now).state is State.CONFLICT:
-                self._own_identity_elsewhere("another node runs under this machine's identity")
+                self._watch.own_identity_elsewhere("another node runs under this machine's identity")
         elif heartbeat.machine == self.me and heartbeat.boot != self.boot:
             self.authorship.start_shown(heartbeat.start)
         elif not frame.relayed:
-            self._tell_twins(link, frame)
+            self._watch.tell_twins(link, frame)
         self.presence.act()
-
-    def _tell_twins(self, link: Link, frame: wire.Beat) -> None:
-        """Two runs of one machine are linked here: each is shown the other's heartbeat, which proves it to them."""
-        for other in self.links.others_of(link):
-            shown = wire.Beat(envelope=frame.envelope, relayed=True)
-            self.links.send_on(other.id, wire.encode_frame(shown), after=Ticket(0), droppable=True)
-
-    def _entries(self, peer: MachineId, prepared: Prepared) -> None:
-        for leaf, issuer in prepared.certificates:
-            self.desk.learn(leaf, issuer)
-        self._follow_directory()
-        entries: list[Entry] = []
-        for part in prepared.parts:
-            if isinstance(part, PeerFault):
-                self._bad_part(peer, part)
-            elif isinstance(part, Entry) and self._may_author(part):
-                entries.append(part)
-        for entry in self.exchange.received(peer, entries):
-            self._accepted(entry)
-        self._follow_forks()
-
-    def _bad_part(self, peer: MachineId, fault: PeerFault) -> None:
-        self._key_conflict(fault)
-        link = self.links.primary(peer)
-        if link is not None:
-            self.links.bad_frame(link.id, fault)
-        else:
-            self.desk.fault(fault)
-
-    def _may_author(self, entry: Entry) -> bool:
-        if entry.author == self.me:
-            return self.authorship.surfaced(entry)
-        return entry.author in self.desk.directory.members
-
-    def _accepted(self, entry: Entry) -> None:
-        self.last_sync_ms = self.desk.now.wall_ms
-        self._lives.accepted(entry)
-        if self._lives.stranded(entry):
-            self.desk.count("entries.stranded")
-        elif entry.chain == MAIL:
-            self.messaging.accepted(entry)
-        elif entry.chain == LEDGER:
-            conflicting = self.admission.accepted(entry)
-            if conflicting is not None:
-                self._in_conflict(conflicting, "key_conflict")
-            self._follow_directory()
-
-    # --- identity: conflicts, start-up check ------------------------------------------------------------------------
-
-    def _fork_evidence(self, prepared: Prepared) -> None:
-        if not self.forks.received(prepared.parts):
-            raise MalformedError("what was sent as evidence of a fork proves none", code="no_fork")
-        self._follow_forks()
-
-    def _follow_forks(self) -> None:
-        for author in self.forks.fresh():
-            self._in_conflict(author, "forked")
-
-    def _in_conflict(self, machine: MachineId, reason: str) -> None:
-        self.presence.liveness.identity_conflict(machine, reason, self.desk.now)
-        if machine == self.me:
-            self.authorship.conflict(f"it is in conflict ({reason})")
-        self.presence.act()
-
-    def _own_identity_elsewhere(self, reason: str) -> None:
-        self.authorship.conflict(reason)
-        self.presence.liveness.identity_conflict(self.me, "own_identity", self.desk.now)
-
-    def _key_conflict(self, fault: PeerFault) -> None:
-        machine = fault.details.get("machine")
-        if isinstance(fault, ConflictError) and fault.code == "key_conflict" and isinstance(machine, str):
-            self._in_conflict(MachineId(machine), "key_conflict")
-
-    def _own_query(self, peer: MachineId) -> None:
-        """A node that starts asks what is held of it: the newest header of each chain, and its newest heartbeat."""
-        incarnation = self._chains.incarnation(peer)
-        beat = self.presence.latest(peer)
-        heartbeat = beat.envelope if beat is not None else None
-        headers: list[bytes] = []
-        keys = [(peer, incarnation, Chain(chain)) for chain in (LEDGER, MAIL)]
-        pending = [key for key in keys if self.exchange.durable_head(key) > 0]
-        if not pending:
-            self.links.send(peer, wire.OwnAnswer(headers=[], heartbeat=heartbeat))
-            return
-        left = len(pending)
-
-        def answer(header: bytes | None) -> None:
-            nonlocal left
-            if header is None:
-                return  # it could not be read: no answer is better than one that shows too little
-            left -= 1
-            headers.append(header)
-            if left == 0:
-                self.links.send(peer, wire.OwnAnswer(headers=headers, heartbeat=heartbeat))
-
-        for key in pending:
-            head = self.exchange.durable_head(key)
-            self.exchange.read(key, head, 1, lambda rows: answer(rows[0].header if rows else None))
-
-    def _own_answer(self, peer: MachineId, prepared: Prepared) -> None:
-        entries = [part for part in prepared.parts if isinstance(part, Entry)]
-        start: int | None = None
-        for part in prepared.parts:
-            if isinstance(part, Verified) and part.author == self.me:
-                heartbeat = read_heartbeat(part)
-                start = heartbeat.start if heartbeat.boot != self.boot else None
-        self.authorship.shown(peer, entries, start)
-
-    def _alive_elsewhere(self, machine: MachineId) -> bool:
-        """Whether another run of that machine than the one linked here lives, or did a moment ago."""
-        link = self.links.primary(machine)
-        beat = self.presence.latest(machine)
-        if link is None or link.hello is None or self.links.others_of(link):
-            return True
-        if beat is None or beat.heartbeat.boot == link.hello.boot or beat.heartbeat.state == "leaving":
-            return False
-        return self.desk.now.monotonic_s - beat.at_s < self.presence.liveness.profile.offline_s
 
     def _became_ready(self) -> None:
         self.admission.ready()
-        self._answer_waiting()
-
-    def _answer_waiting(self) -> None:
-        waiting, self._requests = self._requests, []
-        for request in waiting:
-            self._request(request)
-
-    # --- requests -------------------------------------------------------------------------------------------------
-
-    def _request(self, request: inputs.Request) -> None:
-        writes = not isinstance(request.command, MarkRead | AddInvite)
-        room = len(self._requests) < limits.REQUEST_QUEUE_MAX
-        if self.authorship.phase is Phase.CHECKING and writes and room:
-            self._requests.append(request)
-            return
-        try:
-            if self.store_fault is not None:
-                raise EnvironmentFault(
-                    f"{self.store_fault.message}; nothing was done",
-                    code=self.store_fault.code,
-                    remedy=self.store_fault.remedy,
-                )
-            result, after = self._command(request.command)
-        except RoosyncError as error:
-            self.desk.emit(Answer(request=request.request, result=error, after=Ticket(0)))
-            return
-        self.desk.emit(Answer(request=request.request, result=result, after=after))
-
-    def _command(self, command: Command) -> tuple[dict[str, object], Ticket]:
-        match command:
-            case SendMessage():
-                row, ticket = self.messaging.send(command)
-                return {"id": row.message_id, "entry": row.entry.hex()}, ticket
-            case MarkRead():
-                return {}, self.messaging.mark_read(command)
-            case AddInvite():
-                return {}, self.admission.add_invite(command)
-            case AdmitMachine():
-                ticket = self.admission.admit(command)
-                self._follow_directory()
-                return {}, ticket
-            case OfferCountersignature(envelope=envelope):
-                self.renewals.offered(envelope)
-                self._became_ready()
-                return {"incarnation": self.authorship.incarnation}, self.desk.newest_ticket
+        self.requests.tick()
 
     # --- time, disk, end --------------------------------------------------------------------------------------------
 
@@ -575,8 +440,7 @@ class NodeCore:
             others = [machine for machine in self.desk.directory.members if machine != self.me]
             if self.authorship.tick(others=others, reachable=self.dialling.reachable()):
                 self._check_ended()
-        if self._requests and self.authorship.phase is not Phase.CHECKING:
-            self._answer_waiting()  # the check ended in another phase than READY: each is refused with the reason
+        self.requests.tick()
         self.links.tick()
         self.dialling.tick()
         self.presence.tick(self._heads())
@@ -601,16 +465,9 @@ class NodeCore:
         return [(key[2], incarnation, head) for key in keys if (head := self.exchange.durable_head(key)) > 0]
 
     def _persisted(self, ticket: Ticket) -> None:
-        if self.store_fault is not None:
-            self.store_fault = None
-            self.desk.notify("store", {"ok": True})
+        self.requests.stored()
         if self.exchange.persisted(ticket):
             self.delivery.frontier_moved()
-
-    def _store_failed(self, fault: EnvironmentFault) -> None:
-        if self.store_fault is None or self.store_fault.code != fault.code:
-            self.desk.notify("store", {"ok": False, "code": fault.code, "message": fault.message})
-        self.store_fault = fault
 
     def _stop(self, reason: str) -> None:
         if self._stopping is None:
@@ -626,22 +483,9 @@ class NodeCore:
         if abs(jump_s) > limits.CLOCK_JUMP_S:
             self.desk.now = now
             self.desk.notify("resumed", {"jump_s": round(jump_s, 1), "time": rfc3339(now.wall_ms)})
-            self.presence.resumed()
+            self.presence.resumed(slept_s=max(jump_s, 0.0))
 
     def _follow_directory(self) -> None:
         if len(self.desk.directory.members) != self._members_known:
             self._members_known = len(self.desk.directory.members)
             self.presence.liveness.set_members(self.members(), self.desk.now)
-
-
-def _first(prepared: Prepared) -> Verified:
-    """The one signed part of a frame.
-
-    Raises:
-        PeerFault: it did not verify.
-    """
-    part = prepared.parts[0]
-    if isinstance(part, PeerFault):
-        raise part
-    assert isinstance(part, Verified)
-    return part

@@ -112,10 +112,10 @@ class Presence:
         )
         self.liveness.loop_lag(loop_lag_s, self._desk.now)
 
-    def resumed(self) -> None:
+    def resumed(self, *, slept_s: float) -> None:
         """The clock jumped: whatever was silent meanwhile gets its time again."""
         self._awake_since_ms = self._desk.now.wall_ms
-        self.liveness.resumed(self._desk.now)
+        self.liveness.resumed(self._desk.now, slept_s=slept_s)
         if self._start is not None:
             self._beat_at = self._desk.now.monotonic_s
 
@@ -151,6 +151,9 @@ class Presence:
                 case verdicts.AskHears(machine=machine):
                     self._links.broadcast(AskHears(machine=machine), but=(machine,), droppable=True)
                 case verdicts.TellLost(machine=machine, start=start):
+                    # Until it is heard again: then everybody is told so.
+                    self._direct.pop(machine, None)
+                    self._told_hears -= {machine}
                     self._links.broadcast(Lost(machine=machine, start=start), but=(machine,))
         for change in self.liveness.changes():
             data = verdict_data(change.after)
@@ -225,6 +228,10 @@ class Presence:
 
         Of the members that hear both ends, those that come first in an order that all compute alike pass it on.
         """
+        evidence = self.liveness.direct_evidence(machine, self._desk.now)
+        if evidence is None:
+            return  # it was on its way for so long that it proves nothing
+        age_ms = round(evidence[1] * 1000)
         frame: bytes | None = None
         for peer in self._links.peers():
             if peer == machine or machine in self.hears(peer):
@@ -233,7 +240,7 @@ class Presence:
             order = sorted([*others, self._desk.me], key=lambda r: sha256(f"{r}/{machine}/{peer}".encode()))
             if self._desk.me not in order[: limits.RELAY_FANOUT]:
                 continue
-            frame = frame or encode_frame(Beat(envelope=beat.envelope, relayed=True, age_ms=0))
+            frame = frame or encode_frame(Beat(envelope=beat.envelope, relayed=True, age_ms=age_ms))
             link = self._links.primary(peer)
             assert link is not None
             self._links.send_on(link.id, frame, after=Ticket(0), droppable=True)
@@ -324,11 +331,11 @@ class Presence:
             self._links.broadcast(self._hears_frame(tuple(sorted(heard))))
 
     def _hears_frame(self, machines: tuple[MachineId, ...]) -> Hears:
-        now_s = self._desk.now.monotonic_s
+        heard = ((machine, self.liveness.direct_evidence(machine, self._desk.now)) for machine in machines)
         rows: list[tuple[str, int, int | None]] = [
-            (str(machine), beat.heartbeat.start, round((now_s - beat.at_s) * 1000))
-            for machine in machines
-            if (beat := self._direct.get(machine)) is not None
+            (str(machine), evidence[0], round(evidence[1] * 1000))
+            for machine, evidence in heard
+            if evidence is not None
         ]
         return Hears(machines=rows, all=True)
 

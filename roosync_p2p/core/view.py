@@ -114,8 +114,14 @@ def _row(core: NodeCore, machine: MachineId) -> dict[str, object]:
         "version": core.version if mine else (beat.heartbeat.version if beat else None),
         "commit_size": None,
         "addresses": list(core.presence.addresses if mine else (beat.heartbeat.addresses if beat else ())),
-        "roles": list(core.roles(machine)),
+        "roles": _roles(core, machine),
     }
+
+
+def _roles(core: NodeCore, machine: MachineId) -> list[str]:
+    """What the certificates say; the register in the commit log will say more."""
+    issuers = {issuer.machine for issuer in core.directory.issuers.values()}
+    return ["member", "issuer"] if machine in issuers else ["member"]
 
 
 def _state(core: NodeCore, rows: list[dict[str, object]]) -> str:

@@ -184,7 +184,7 @@ class Liveness:
         track = self._tracks.get(machine)
         if age_s is None and track is not None:
             start = track.starts.start
-        sent_s = None if age_s is None else now.monotonic_s - max(age_s, 0.0)
+        sent_s = None if age_s is None else now.monotonic_s - max(age_s, 0.0) - self._on_its_way_s(reporter, now)
         self._report(reporter, machine, Report(start=start, sent_s=sent_s, at_s=now.monotonic_s), now)
 
     def loop_lag(self, lag_s: float, now: Now) -> None:
@@ -194,11 +194,16 @@ class Liveness:
         else:
             self._patience.lagged(lag_s, at_s=now.monotonic_s, for_s=self._profile.offline_s)
 
-    def resumed(self, now: Now) -> None:
-        """The clocks jumped against each other: this computer slept. Call it before any other input."""
+    def resumed(self, now: Now, *, slept_s: float = 0.0) -> None:
+        """The clocks jumped against each other: this computer slept. Call it before any other input.
+
+        ``slept_s``: by how much the wall clock went on while the monotonic one stood still. All evidence is older by
+        that; if the clock was only set, the next heartbeat corrects it.
+        """
         self._proof.forget()
         self._offset_until_s = now.monotonic_s
         for track in self._tracks.values():
+            track.older_by(slept_s)
             track.sent_times.forget()
         for machine in sorted(self._links):
             self._tracks[machine].redial_asked_s = now.monotonic_s
@@ -343,6 +348,16 @@ class Liveness:
         track.refused_s = at_s
         track.refused_boot = track.starts.boot
         track.direct = None
+
+    def _on_its_way_s(self, peer: MachineId, now: Now) -> float:
+        """How old a frame may be that a peer sent without a time in it: it was sent after its newest heartbeat here.
+
+        A link that stalled delivers what was said minutes ago as if it were said now.
+        """
+        track = self._tracks.get(peer)
+        if track is None or track.direct is None or track.link_up_s is None or track.direct.sent_s < track.link_up_s:
+            return 0.0
+        return max(now.monotonic_s - track.direct.sent_s, 0.0)
 
     def _report(self, reporter: MachineId, machine: MachineId, report: Report, now: Now) -> None:
         track = self._tracks.get(machine)

@@ -101,6 +101,9 @@ def _judge_expired(track: Track, around: Surroundings, at_s: float) -> Verdict:
     if _peers_may_answer(track, at_s):
         asking = State.UNKNOWN if track.state is State.UNKNOWN else State.SUSPECT
         return _verdict(track, asking, Reason.ASKING_PEERS, None, at_s)
+    if track.refused_s is not None and track.last_sent_s is None and at_s < _met_others_at(track, around.patience):
+        # This node has only just started: it has not had the time to hear of the machine from anybody else.
+        return _verdict(track, State.UNKNOWN, Reason.NEVER_HEARD, None, at_s)
     if track.refused_s is not None and at_s < around.proof.cut_off_at(around.profile):
         return _verdict(track, State.OFFLINE, why, None, at_s)
     if around.proof.stands(around.profile, at_s):
@@ -231,6 +234,7 @@ def _limits(track: Track, around: Surroundings) -> Iterator[float | None]:
         yield _answers_end(track, track.asked_first_s)
     if track.last_sent_s is None:
         yield _never_heard_at(track, patience)
+        yield _met_others_at(track, patience)
     if track.proved_since_s is not None:
         yield _proved_at(track, patience)
         yield around.proof.cut_off_at(around.profile)
@@ -245,13 +249,18 @@ def _link_silent_at(track: Track, patience: Patience) -> float:
 
 
 def _answers_end(track: Track, asked_s: float) -> float:
-    if track.refused_s is not None:
+    # Whoever had no link to this start of it may be kept out by a firewall: peers get the whole time to answer.
+    if track.refused_s is not None and track.direct_version[0] >= track.starts.start:
         return asked_s + limits.REFUSED_ANSWER_S
     return asked_s + min(limits.HEARS_WAIT_S, track.profile.offline_s - track.profile.suspect_s)
 
 
 def _never_heard_at(track: Track, patience: Patience) -> float:
     return patience.crossing(track.known_since_s, track.profile.relayed_offline_s)
+
+
+def _met_others_at(track: Track, patience: Patience) -> float:
+    return patience.crossing(track.known_since_s, track.profile.offline_s)
 
 
 def _proved_at(track: Track, patience: Patience) -> float:

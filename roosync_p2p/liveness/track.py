@@ -154,6 +154,18 @@ class Track:
             del self.relayed[min(self.relayed, key=lambda member: (self.relayed[member].sent_s, member))]
         self._saw(sighting.sent_s)
 
+    def older_by(self, seconds: float) -> None:
+        """This node's monotonic clock stood still for so long: whatever was seen was seen earlier."""
+        if self.direct is not None:
+            self.direct = dataclasses.replace(self.direct, sent_s=self.direct.sent_s - seconds)
+        for via, sighting in self.relayed.items():
+            self.relayed[via] = dataclasses.replace(sighting, sent_s=sighting.sent_s - seconds)
+        for reporter, report in self.reports.items():
+            if report.sent_s is not None:
+                self.reports[reporter] = dataclasses.replace(report, sent_s=report.sent_s - seconds)
+        if self.last_sent_s is not None:
+            self.last_sent_s -= seconds
+
     def _contradict_refusal(self, sent_s: float) -> None:
         """A program that was called dead by a refused dial and lived on is not believed dead by a refusal again."""
         if self.refused_s is None or sent_s <= self.refused_s:

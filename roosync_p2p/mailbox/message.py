@@ -108,7 +108,7 @@ def check_message(message: MessageBody) -> None:
 
 def reply_subject(subject: str) -> str:
     """The subject of an answer: exactly one ``Re: ``, however many there were."""
-    return "Re: " + _RE.sub("", subject)[: limits.SUBJECT_CHARS_MAX - 4]
+    return "Re: " + _RE.sub("", subject).lstrip()[: limits.SUBJECT_CHARS_MAX - 4]
 
 
 def _bad(field: str, allowed: str) -> MalformedError:

@@ -50,6 +50,9 @@ class NodeBackend:
         warnings = status["warnings"]
         assert isinstance(warnings, list)
         warnings.extend(self._surroundings.warnings())
+        counters = status["counters"]
+        assert isinstance(counters, dict)
+        counters.update((f"transport.{name}", count) for name, count in self._surroundings.traffic().items())
         return status
 
     def machines(self) -> dict[str, Any]:

@@ -46,15 +46,15 @@ def _listening(around: Surroundings) -> Check:
 def _links(core: NodeCore) -> Check:
     others = [machine for machine in core.members() if machine != core.me]
     linked = core.links.peers()
-    if not others:
-        return _good("links", "this machine is the only member")
     lines = [
         f"{machine}: {core.dialling.detail(machine) or 'no address is known'}"
         for machine in others
         if machine not in linked
     ]
+    lines += core.dialling.unmet()
     if not lines:
-        return _good("links", f"linked with all {len(others)} others")
+        alone = "this machine is the only member that it knows"
+        return _good("links", f"linked with all {len(others)} others" if others else alone)
     if linked:
         return _bad("links", "info", f"{len(linked)} of {len(others)} linked; " + "; ".join(lines), "")
     return _bad(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -11,7 +11,7 @@ import anyio.to_thread
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.commands import MarkRead, SendMessage
 from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery, Reader
-from roosync_p2p.core.rows import DeliveryRow, EntryRow, MessageRow
+from roosync_p2p.core.rows import DeliveryRow, EntryRow, MessageRow, ReceiptRow
 from roosync_p2p.errors import InputFault, MalformedError
 from roosync_p2p.ids import Address, EntryId, MachineId, MessageId, parse_address, parse_machine_id, parse_message_id
 from roosync_p2p.mailbox.message import decode_message, reply_subject
@@ -23,6 +23,12 @@ from roosync_p2p.node.requests import InboxAsked, ReplyAsked, SendAsked, SendLik
 __all__ = ["MailService"]
 
 T = TypeVar("T")
+
+
+class _Facts(NamedTuple):
+    entry: EntryRow | None
+    receipts: list[ReceiptRow]
+    deliveries: list[DeliveryRow]
 
 
 class MailService:
@@ -59,9 +65,9 @@ class MailService:
             )
         )
         entry = EntryId(bytes.fromhex(str(result["entry"])))
-        row = await self._store(lambda: self._reader.message(entry))
+        row, facts = await self._store(lambda: (self._reader.message(entry), self._facts(entry)))
         assert row is not None, "what was answered is durable"
-        return {"id": row.message_id, "thread_id": row.thread_id, "states": await self._states(row)}
+        return {"id": row.message_id, "thread_id": row.thread_id, "states": self._states(row, facts)}
 
     async def reply(self, message_id: str, asked: ReplyAsked) -> dict[str, Any]:
         """Answers the author of a message, in its thread."""
@@ -151,24 +157,28 @@ class MailService:
         return rows
 
     async def _shown(self, row: MessageRow, workspace: str | None) -> dict[str, Any]:
-        entry = await self._store(lambda: self._reader.entry(row.entry))
-        deliveries = await self._store(lambda: self._reader.deliveries(row.entry))
-        body = None if entry is None or entry.body is None else decode_message(entry.body).body
-        status = _status(deliveries, workspace)
+        facts = await self._store(lambda: self._facts(row.entry))
+        entry = facts.entry
         return {
-            **_message(row, status),
-            "body": body,
+            **_message(row, _status(facts.deliveries, workspace)),
+            "body": None if entry is None or entry.body is None else decode_message(entry.body).body,
             "attachments": [],
-            "states": await self._states(row),
+            "states": self._states(row, facts),
         }
 
-    async def _states(self, row: MessageRow) -> dict[str, str]:
+    def _facts(self, entry: EntryId) -> _Facts:
+        """All that the store knows of a message, for a thread: one hop costs more than all the reads."""
+        return _Facts(
+            entry=self._reader.entry(entry),
+            receipts=self._reader.receipts(entry),
+            deliveries=self._reader.deliveries(entry),
+        )
+
+    def _states(self, row: MessageRow, facts: _Facts) -> dict[str, str]:
         core = self._performer.core
-        entry = await self._store(lambda: self._reader.entry(row.entry))
-        receipts = await self._store(lambda: self._reader.receipts(row.entry))
-        deliveries = await self._store(lambda: self._reader.deliveries(row.entry))
-        read = {(receipt.reader, receipt.workspace) for receipt in receipts}
-        read |= {(self._me, delivery.workspace) for delivery in deliveries if delivery.status != "unread"}
+        entry = facts.entry
+        read = {(receipt.reader, receipt.workspace) for receipt in facts.receipts}
+        read |= {(self._me, delivery.workspace) for delivery in facts.deliveries if delivery.status != "unread"}
 
         def delivered(machine: MachineId) -> bool:
             if machine == self._me:

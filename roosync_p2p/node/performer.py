@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import logging
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -61,6 +62,7 @@ class Performer:
         self._to_write = anyio.Event()
         self._idle = anyio.Event()  # set while nothing waits for the disk
         self._rearm = anyio.Event()
+        self._armed_s = -math.inf  # what the timers sleep until; before they run nothing has to wake them
         self._reads: collections.deque[effects.ReadEntries] = collections.deque()
         self._to_read = anyio.Event()
         self._stopped = anyio.Event()
@@ -129,7 +131,9 @@ class Performer:
                 self._perform(self.core.effects())
         finally:
             self._busy = False
-        self._rearm.set()
+        deadline = self.core.next_deadline()
+        if deadline is not None and deadline < self._armed_s:
+            self._rearm.set()
 
     # --- tasks ----------------------------------------------------------------------------------------------------
 
@@ -150,15 +154,14 @@ class Performer:
         self.feed(inputs.Shutdown(reason=reason))
 
     async def _timers(self) -> None:
+        """Sleeps until a deadline. One that comes earlier wakes it; one that moved later is found on waking."""
         while True:
             self._rearm = anyio.Event()
             deadline = self.core.next_deadline()
-            if deadline is None:
+            self._armed_s = math.inf if deadline is None else deadline
+            with anyio.move_on_after(max(0.0, self._armed_s - read_now().monotonic_s)):
                 await self._rearm.wait()
-                continue
-            with anyio.move_on_after(max(0.0, deadline - read_now().monotonic_s)):
-                await self._rearm.wait()
-            if read_now().monotonic_s >= deadline:
+            if read_now().monotonic_s >= self._armed_s:
                 self.feed(inputs.Tick())
 
     async def _writer(self) -> None:

@@ -39,7 +39,8 @@ from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.rows import Loaded, PendingRow
 from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml
-from roosync_p2p.errors import EnvironmentFault
+from roosync_p2p.errors import EnvironmentFault, RoosyncError
+from roosync_p2p.ids import EntryId
 from roosync_p2p.liveness.profile import Profile, custom
 from roosync_p2p.node.backend import NodeBackend
 from roosync_p2p.node.event_log import EventLog
@@ -107,6 +108,11 @@ def run_node(
                 settings.discovery.mdns if mdns is None else mdns,
                 ready_file,
             )
+        except BaseExceptionGroup as group:  # what ends a task group comes wrapped in it, a taken port too
+            fault = _only_fault(group)
+            if fault is None:
+                raise
+            raise fault from group
         finally:
             store.close()
             logging.getLogger().removeHandler(handler)
@@ -157,6 +163,7 @@ class _Node:
                 throttle=performer.finish_frame,
             )
             performer.attach(transport)
+            around.traffic = lambda: dataclasses.asdict(transport.counters)
             host, port = parse_host_port(listen, key="listen")
             around.listening = await tasks.start(transport.serve, host, port)
             port = parse_host_port(around.listening[0])[1]
@@ -193,7 +200,11 @@ class _Node:
         self._say("ready")
 
     def _heard(self, event: effects.Notify) -> None:
-        self._events.add(event.event, event.data)
+        data = dict(event.data)
+        if event.event == "receipt":  # the core knows messages by their entries, clients by their ids
+            row = self._store.message(EntryId(bytes.fromhex(str(data["entry"]))))
+            data["id"] = None if row is None else row.message_id
+        self._events.add(event.event, data)
         level = logging.WARNING if event.event in ("fork", "identity", "store") else logging.INFO
         _LOG.log(level, "%s %s", event.event, event.data)
 
@@ -232,6 +243,13 @@ class _Node:
             warned=warned,
             wanted=self._settings.discovery.interfaces,
         ).run()
+
+
+def _only_fault(error: BaseException) -> RoosyncError | None:
+    """The one fault for which task groups, each inside the other, ended; None if it is anything else."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, RoosyncError) else None
 
 
 def _started(serve_api: ServeApi, backend: NodeBackend, home: Path) -> Callable[..., Coroutine[Any, Any, None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio
 
@@ -23,6 +23,7 @@ class Surroundings:
         reachable: what is told to others, ``host:port``.
         mdns_warning: why discovery does not work here; empty if it does.
         mdns: whether discovery is on.
+        traffic: what the transport has counted, by name.
         stop: set once somebody asked the node to end.
     """
 
@@ -31,6 +32,7 @@ class Surroundings:
     reachable: tuple[str, ...] = ()
     mdns: bool = True
     mdns_warning: str = ""
+    traffic: Callable[[], Mapping[str, int]] = dict
     stop: anyio.Event = dataclasses.field(default_factory=anyio.Event)
     stop_reason: str = ""
     now: Callable[[], Now] = read_now

@@ -307,7 +307,9 @@ def _bad_code(message: str) -> MalformedError:
 
 def _oversized(text: str) -> MalformedError:
     return MalformedError(
-        f"{len(text)} characters, where a join code has at most {limits.JOIN_CODE_CHARS_MAX}", code="oversized"
+        f"{len(text)} characters, where a join code has at most {limits.JOIN_CODE_CHARS_MAX}",
+        code="oversized",
+        remedy="copy the code again, alone",
     )
 
 

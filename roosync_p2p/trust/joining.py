@@ -131,6 +131,7 @@ class JoinerSession:
             raise InputFault(
                 f"the join code is for {code.machine}, not for {machine}",
                 code="invite_other_machine",
+                remedy=f"join as {code.machine}, or ask for a code for {machine}",
                 details={"machine": code.machine},
             )
         self._code = code

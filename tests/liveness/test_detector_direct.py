@@ -100,9 +100,11 @@ def test_a_peer_that_does_not_answer_delays_a_refused_machine_by_half_a_second_a
     assert fleet.told_of("node-b")[-1] == (0.5, State.OFFLINE)
 
 
-def test_a_refused_redial_of_a_machine_never_heard_is_offline_with_that_reason() -> None:
+def test_a_refused_redial_of_a_machine_never_heard_is_offline_once_others_had_the_time_to_tell_of_it() -> None:
     fleet = Driver("node-b")
     fleet.redialled("node-b", RedialOutcome.REFUSED)
+    assert (fleet.state("node-b"), fleet.verdict("node-b").reason) == (State.UNKNOWN, Reason.NEVER_HEARD)
+    fleet.advance(5)
     verdict = fleet.verdict("node-b")
     assert (verdict.state, verdict.reason, verdict.evidence.age_s) == (State.OFFLINE, Reason.REFUSED, None)
 

@@ -1,0 +1,86 @@
+"""What becomes of entries that arrive: who may have written them, and what each means here (entries.md §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from roosync_p2p.core.admission import Admission
+from roosync_p2p.core.authorship import Authorship
+from roosync_p2p.core.desk import Desk
+from roosync_p2p.core.exchange import Exchange
+from roosync_p2p.core.identity_watch import IdentityWatch
+from roosync_p2p.core.intake import Prepared
+from roosync_p2p.core.links import Links
+from roosync_p2p.core.lives import Lives
+from roosync_p2p.core.messaging import Messaging
+from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
+from roosync_p2p.errors import PeerFault
+from roosync_p2p.ids import MachineId
+
+__all__ = ["Acceptance"]
+
+
+class Acceptance:
+    """Takes entries from peers. ``learned`` is called when the directory may have grown."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        links: Links,
+        exchange: Exchange,
+        authorship: Authorship,
+        lives: Lives,
+        messaging: Messaging,
+        admission: Admission,
+        watch: IdentityWatch,
+        *,
+        learned: Callable[[], None],
+    ) -> None:
+        self._desk = desk
+        self._links = links
+        self._exchange = exchange
+        self._authorship = authorship
+        self._lives = lives
+        self._messaging = messaging
+        self._admission = admission
+        self._watch = watch
+        self._learned = learned
+        self.last_ms: int | None = None
+
+    def received(self, peer: MachineId, prepared: Prepared) -> None:
+        """A frame of entries, each verified or an error in its place.
+
+        Raises:
+            PeerFault: the certificates that the frame introduces contradict what is pinned; nothing of it is taken.
+        """
+        for leaf, issuer in prepared.certificates:
+            self._desk.learn(leaf, issuer)
+        self._learned()
+        entries: list[Entry] = []
+        for part in prepared.parts:
+            if isinstance(part, PeerFault):
+                self._watch.key_conflict(part)
+                self._links.bad_part(peer, part)
+            elif isinstance(part, Entry) and self._may_author(part):
+                entries.append(part)
+        for entry in self._exchange.received(peer, entries):
+            self._accepted(entry)
+        self._watch.follow_forks()
+
+    def _may_author(self, entry: Entry) -> bool:
+        if entry.author == self._desk.me:
+            return self._authorship.surfaced(entry)
+        return entry.author in self._desk.directory.members
+
+    def _accepted(self, entry: Entry) -> None:
+        self.last_ms = self._desk.now.wall_ms
+        self._lives.accepted(entry)
+        if self._lives.stranded(entry):
+            self._desk.count("entries.stranded")
+        elif entry.chain == MAIL:
+            self._messaging.accepted(entry)
+        elif entry.chain == LEDGER:
+            conflicting = self._admission.accepted(entry)
+            if conflicting is not None:
+                self._watch.in_conflict(conflicting, "key_conflict")
+            self._learned()

@@ -1,0 +1,151 @@
+"""What a core shows of itself: one word on top, machines with evidence, warnings that say what to do."""
+
+from __future__ import annotations
+
+import json
+
+from roosync_p2p.core import inputs, view, wire
+from roosync_p2p.core.commands import OfferCountersignature
+from roosync_p2p.core.ports import LinkId
+from roosync_p2p.entries.entry import LEDGER, MAIL
+from roosync_p2p.entries.incarnations import Known, Renewal
+from roosync_p2p.errors import StoreError
+from tests.helpers.cores import A, Actor, B, C, Rig, entries, identity, keys, message
+
+
+def _linked() -> tuple[Rig, LinkId]:
+    rig = Rig().ready()
+    return rig, rig.meet(Actor(A))
+
+
+def _codes(rig: Rig) -> list[object]:
+    return [warning["code"] for warning in view.warnings(rig.core)]
+
+
+def _rolled_back() -> Rig:
+    before = Actor(B)
+    before.begin(LEDGER)
+    before.mail(3)
+    rig = Rig()
+    rig.receive(rig.meet(Actor(A)), wire.OwnAnswer(headers=[before.chains[MAIL][-1].raw]))
+    rig.advance(5.1)
+    return rig
+
+
+def test_a_status_is_json_and_names_this_machine() -> None:
+    rig, _ = _linked()
+    status = json.loads(json.dumps(view.status(rig.core)))
+    assert (status["machine"], status["links"], status["phase"]) == (B, 1, "ready")
+    assert status["fleet"] == identity(B).fleet.hex()
+    assert status["boot_id"] == rig.core.boot.hex()
+
+
+def test_a_node_without_a_link_is_alone() -> None:
+    assert view.status(Rig().ready().core)["state"] == "alone"
+
+
+def test_a_node_that_lacks_nothing_its_peers_have_is_synced() -> None:
+    rig, _ = _linked()
+    assert view.status(rig.core)["state"] == "synced"
+
+
+def test_a_node_that_waits_for_entries_is_behind() -> None:
+    rig, link = _linked()
+    author = Actor(C)
+    author.mail(3)
+    rig.receive(link, wire.FrontierFrame(spans=[author.span()]))
+    assert view.status(rig.core)["state"] == "behind"
+    rig.receive(link, entries(*author.mail(3)))
+    assert view.status(rig.core)["state"] == "synced"
+
+
+def test_a_conflict_of_any_machine_is_the_state_of_the_node() -> None:
+    rig, link = _linked()
+    author = Actor(C)
+    rig.receive(link, entries(*author.mail(3)))
+    rig.receive(link, entries(author.fork_at(3).chains[MAIL][2]))
+    assert view.status(rig.core)["state"] == "conflict"
+    assert _codes(rig) == ["forked"]
+    assert "roosync-admin settle machine-c" in str(view.warnings(rig.core)[0]["remedy"])
+
+
+def test_a_node_that_waits_for_a_countersignature_says_for_whose() -> None:
+    rig = _rolled_back()
+    assert view.status(rig.core)["state"] == "conflict"
+    (warning,) = view.warnings(rig.core)
+    assert warning["code"] == "waiting_for_countersignature"
+    assert A in str(warning["message"])
+
+
+def test_a_refused_countersignature_is_shown_with_its_reason() -> None:
+    rig = _rolled_back()
+    link = rig.core.links.primary(A)
+    assert link is not None
+    rig.receive(link.id, wire.Countersigned(refusal="second_store: one of them is a copy"))
+    assert "second_store" in str(view.warnings(rig.core)[0]["message"])
+
+
+def test_an_identity_that_is_used_twice_is_the_first_warning() -> None:
+    rig = Rig().ready()
+    rig.receive(rig.open(identity(B)), Actor(B).hello())
+    assert _codes(rig)[0] == "identity_conflict"
+
+
+def test_a_store_that_takes_nothing_is_a_warning_until_it_does_again() -> None:
+    rig = Rig().ready()
+    rig.feed(inputs.PersistFailed(fault=StoreError("the disk is full", code="disk_full", remedy="make room")))
+    assert _codes(rig) == ["disk_full"]
+    assert rig.refused(message()).code == "disk_full"
+    rig.feed(inputs.Persisted(ticket=rig.core.desk.newest_ticket))
+    assert _codes(rig) == []
+    assert [event["ok"] for event in rig.told("store")] == [False, True]
+
+
+def test_a_new_life_is_shown_for_seven_days() -> None:
+    rig = _rolled_back()
+    renewal = rig.core.authorship.renewal
+    assert renewal is not None
+    rig.answered(OfferCountersignature(envelope=keys().root_countersignature(renewal)))
+    assert _codes(rig) == ["store_renewed"]
+    assert _codes(rig.restart()) == ["store_renewed"]
+    rig.now = rig.now.later(7 * 24 * 3600 + 1)
+    rig.feed(inputs.Tick())
+    assert _codes(rig) == []
+
+
+def test_machines_are_shown_with_state_evidence_version_and_roles() -> None:
+    rig, link = _linked()
+    rig.receive(link, Actor(A).beat(wall_ms=rig.now.wall_ms))
+    rows = {row["machine"]: row for row in view.machines(rig.core)}
+    assert list(rows) == [A, B, C]
+    assert (rows[A]["state"], rows[A]["self"], rows[A]["roles"]) == ("online", False, ["member", "issuer"])
+    assert rows[A]["evidence"] == {"path": "direct", "via": None, "age_s": 0.0}
+    assert rows[B]["self"]
+
+
+def test_a_status_counts_who_is_online() -> None:
+    rig, link = _linked()
+    rig.receive(link, Actor(A).beat(wall_ms=rig.now.wall_ms))
+    summary = view.status(rig.core)["summary"]
+    assert isinstance(summary, dict)
+    assert (summary["machines"], summary["online"]) == (3, 2)
+
+
+def test_links_are_shown_with_their_address() -> None:
+    rig, _ = _linked()
+    assert view.status(rig.core)["connections"] == [{"machine": A, "address": "10.0.0.9:47600", "dialled": False}]
+
+
+def test_what_surfaced_too_late_is_counted_with_the_new_life() -> None:
+    rig, link = _linked()
+    old = Actor(C)
+    rig.receive(link, entries(*old.mail(2)))
+    last = old.chains[MAIL][1]
+    known = Known(incarnation=1, sequence=2, id=last.id)
+    renewal = Renewal(machine=C, incarnation=2, store=b"n" * 16, ledger=None, mail=known)
+    life = Actor(C, incarnation=2, store=renewal.store)
+    envelope = keys().root_countersignature(renewal)
+    rig.receive(link, entries(life.begin(previous=known, countersignature=envelope)))
+    rig.receive(link, entries(old.mail(3)[2]))
+    assert rig.counted("entries.stranded") == 1
+    assert "1 older entries surfaced later" in str(view.warnings(rig.core)[0]["message"])

@@ -1,0 +1,61 @@
+"""How far a message got, for each recipient, from facts alone."""
+
+from __future__ import annotations
+
+from roosync_p2p.ids import MachineId, parse_address
+from roosync_p2p.mailbox.states import DELIVERED, READ, SENT, states
+
+_A, _B, _C = (MachineId(f"machine-{letter}") for letter in "abc")
+
+
+def _states(
+    *to: str, delivered: tuple[MachineId, ...] = (), read: tuple[tuple[MachineId, str], ...] = ()
+) -> dict[str, str]:
+    return states(
+        [parse_address(text) for text in to],
+        author=_A,
+        members=[_C, _B, _A],
+        delivered=lambda machine: machine in delivered,
+        read=lambda machine, workspace: (machine, workspace) in read,
+    )
+
+
+def test_a_message_of_which_nothing_is_known_was_sent() -> None:
+    assert _states("machine-b") == {"machine-b": SENT}
+
+
+def test_a_covered_message_is_delivered() -> None:
+    assert _states("machine-b", delivered=(_B,)) == {"machine-b": DELIVERED}
+
+
+def test_a_receipt_alone_proves_that_it_was_read() -> None:
+    assert _states("machine-b", read=((_B, ""),)) == {"machine-b": READ}
+
+
+def test_a_broadcast_has_one_state_for_each_machine_but_its_author() -> None:
+    assert _states("all", delivered=(_B,)) == {"machine-b": DELIVERED, "machine-c": SENT}
+
+
+def test_a_broadcast_to_a_workspace_has_one_for_each_machines_workspace() -> None:
+    assert _states("all:web", read=((_C, "web"),)) == {"machine-b:web": SENT, "machine-c:web": READ}
+
+
+def test_two_workspaces_of_one_machine_are_read_apart() -> None:
+    found = _states("machine-b:web", "machine-b:api", delivered=(_B,), read=((_B, "api"),))
+    assert found == {"machine-b:web": DELIVERED, "machine-b:api": READ}
+
+
+def test_reading_in_a_workspace_is_not_reading_the_machines_own_box() -> None:
+    assert _states("machine-b", delivered=(_B,), read=((_B, "web"),)) == {"machine-b": DELIVERED}
+
+
+def test_a_machine_that_is_addressed_twice_has_one_state() -> None:
+    assert _states("all", "machine-b", delivered=(_B,)) == {"machine-b": DELIVERED, "machine-c": SENT}
+
+
+def test_a_message_to_oneself_has_a_state() -> None:
+    assert _states("machine-a", delivered=(_A,)) == {"machine-a": DELIVERED}
+
+
+def test_a_recipient_that_is_no_member_any_more_still_has_a_state() -> None:
+    assert _states("machine-z") == {"machine-z": SENT}
