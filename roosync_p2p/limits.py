@@ -1,7 +1,7 @@
 """Every bound in one place, each with its unit in the name and its reason beside it.
 
-Nothing here is configuration: what a user may change is in settings. Code that needs a bound imports it from here, so
-that the documentation (docs/protocol/limits.md) and the tests can walk one list.
+Nothing here is configuration: what a user may change is in settings. Code that needs a bound imports it from here, the
+pages of docs/protocol name it, and a test walks the list for constants without a reason or without a user.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What becomes of entries that arrive: who may have written them, and what each means here (entries.md §2)."""
+"""What becomes of entries that arrive: who may have written them, what each means (docs/protocol/entries.md §2)."""
 
 from __future__ import annotations
 

@@ -212,7 +212,6 @@ class Delivery:
         for other in onward:
             self._links.send(other, frame, after=Ticket(0), droppable=True)
 
-
     def _begin_at(self, author: MachineId, floor: FloorRecord) -> None:
         key: ChainKey = (author, floor.incarnation, Chain(floor.chain))
         self._exchange.floor_received(key, floor.sequence, EntryId(floor.id))

@@ -1,4 +1,4 @@
-"""Messages in and out of this machine's mail chain (docs/protocol/messages.md)."""
+"""Messages in and out of this machine's mail chain (docs/protocol/messages.md §1, §3 and §4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requests of users: answered once what they report is durable, or refused with the reason (core.md §3).
+"""The requests of users, answered once what they report is durable, or refused (docs/protocol/core.md §3).
 
 While the start-up check runs, what would write waits for its end. While the store takes nothing, everything is refused
 before anything is signed, so a refusal means that nothing was done.

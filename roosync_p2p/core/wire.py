@@ -1,4 +1,4 @@
-"""The frames of a link, one schema each (docs/protocol/frames.md).
+"""The frames of a link, one schema each (docs/protocol/frames.md §1).
 
 A frame is canonical msgpack with its name under ``t``. Frames of a name that this version does not know are counted
 and skipped; a frame that does not fit its schema is an error of the peer.

@@ -1,4 +1,4 @@
-"""A window over counters: each is let through once (RFC 4303 §3.4.3 in spirit, with a set for a bit map)."""
+"""A window over counters: each is let through once (docs/protocol/gossip.md §5; RFC 4303 §3.4.3 in spirit)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ class ReplayWindow:
         if counter <= self._highest - self._size or counter in self._seen:
             return False
         self._seen.add(counter)
-        if counter > self._highest:
-            self._highest = counter
+        self._highest = max(self._highest, counter)
         if len(self._seen) > 2 * self._size:
             self._seen = {seen for seen in self._seen if seen > self._highest - self._size}
         return True

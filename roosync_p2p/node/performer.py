@@ -1,4 +1,4 @@
-"""Owns a core: gives it inputs, performs its effects, keeps its promises (docs/protocol/core.md §2).
+"""Owns a core: gives it inputs, performs its effects, keeps its promises (docs/protocol/core.md §2 and §4).
 
 Everything here runs in one event loop, so the core is never entered twice. Signatures of larger frames are verified in
 worker threads, one frame of a link at a time, so that a link's order is kept. One thread writes to the store: whatever

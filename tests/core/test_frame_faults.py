@@ -50,7 +50,7 @@ def _state(rig: Rig) -> object:
     )
 
 
-# --- lies that are told with an envelope --------------------------------------------------------------------------------
+# --- lies that are told with an envelope -----------------------------------------------------------------------------
 
 
 def _rubbish(_: bytes) -> bytes:
@@ -169,7 +169,7 @@ def test_an_envelope_over_its_bound_is_not_parsed(name: str, bound: int) -> None
     assert _state(rig) == before
 
 
-# --- lies that are told with the frame itself ---------------------------------------------------------------------------
+# --- lies that are told with the frame itself ------------------------------------------------------------------------
 
 
 def _plain(name: str) -> dict[str, object]:
@@ -224,7 +224,7 @@ def test_a_frame_over_the_bound_is_a_bad_frame(name: str) -> None:
     assert rig.counted("fault.oversized") == 1
 
 
-# --- replayed -----------------------------------------------------------------------------------------------------------
+# --- replayed --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["beat", "entries", "record", "hears", "have", "frontier", "versions", "lost"])
@@ -248,7 +248,7 @@ def test_evidence_of_a_fork_that_comes_again_is_written_once() -> None:
     assert len([row for row in rig.written if type(row).__name__ == "ForkRow"]) == 1
 
 
-# --- countersignatures, which only a waiting node looks at ----------------------------------------------------------------
+# --- countersignatures, which only a waiting node looks at -----------------------------------------------------------
 
 
 def _waiting() -> tuple[Rig, LinkId, Renewal]:

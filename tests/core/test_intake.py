@@ -92,7 +92,9 @@ def test_a_record_of_a_newer_version_is_no_fault() -> None:
     assert _prepared(wire.RecordFrame(kind="mood", envelope=b"?")).frame is None
 
 
-@pytest.mark.parametrize("data", [b"", b"\xc0", pack([]), pack({}), pack({"t": 1}), pack({"t": None, "a": 1})], ids=repr)
+@pytest.mark.parametrize(
+    "data", [b"", b"\xc0", pack([]), pack({}), pack({"t": 1}), pack({"t": None, "a": 1})], ids=repr
+)
 def test_what_is_no_map_with_a_name_is_no_frame(data: bytes) -> None:
     with pytest.raises(PeerFault) as caught:
         _prepared(data)

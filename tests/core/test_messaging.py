@@ -99,7 +99,9 @@ def test_a_retry_before_the_first_is_durable_waits_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"subject": "another"}, {"body": "another"}, {"to": ()}, {"priority": "HIGH"}, {"tags": ("x",)}], ids=str
+    "changes",
+    [{"subject": "another"}, {"body": "another"}, {"to": ()}, {"priority": "HIGH"}, {"tags": ("x",)}],
+    ids=str,
 )
 def test_the_same_key_for_another_message_is_refused(changes: dict[str, object]) -> None:
     rig = Rig().ready()
@@ -317,4 +319,3 @@ def test_a_receipt_of_another_machine_is_kept_and_told() -> None:
 
 def test_message_ids_are_of_the_form_that_old_clients_know() -> None:
     assert MessageId(str(Rig().ready().answered(message())["id"])).startswith("msg-20260115T")
-

@@ -68,7 +68,9 @@ def test_what_will_never_be_durable_can_be_taken_out() -> None:
     assert outbox.persisted(Ticket(9)) == []
 
 
-_steps = st.lists(st.one_of(st.tuples(st.just("send"), st.integers(0, 6)), st.tuples(st.just("disk"), st.integers(0, 6))))
+_steps = st.lists(
+    st.one_of(st.tuples(st.just("send"), st.integers(0, 6)), st.tuples(st.just("disk"), st.integers(0, 6)))
+)
 
 
 @given(_steps)

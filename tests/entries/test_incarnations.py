@@ -136,9 +136,7 @@ def test_a_tampered_countersignature_is_refused() -> None:
 
 
 def test_a_machines_own_issuer_key_does_not_countersign_for_it() -> None:
-    refused_with(
-        "not_an_issuer", lambda: open_countersignature(_countersigned(_renewal(machine=A)), directory(A, B))
-    )
+    refused_with("not_an_issuer", lambda: open_countersignature(_countersigned(_renewal(machine=A)), directory(A, B)))
 
 
 def test_a_plain_machine_key_does_not_countersign() -> None:

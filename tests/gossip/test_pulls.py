@@ -190,7 +190,7 @@ def test_whatever_happens_what_somebody_else_holds_is_asked_for_in_the_end(moves
         else:
             pulls.due(0.0, {})
     pulls.offered("honest", _MAIL, 9, mine=0, at=0.0, now_s=0.0)
-    asked = [pull.peer for round in range(10) for pull in pulls.due(round * limits.WANT_RETRY_S, {})]
+    asked = [pull.peer for again in range(10) for pull in pulls.due(again * limits.WANT_RETRY_S, {})]
     assert "honest" in asked
 
 
