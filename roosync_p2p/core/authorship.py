@@ -137,12 +137,14 @@ class Authorship:
             return False
         waiting = [machine for machine in others if machine not in self._answered and machine in reachable]
         unknown = [target for target in reachable if target.startswith("@")]
-        tried = all(machine in self._answered or machine in reachable for machine in others)
+        nowhere = [machine for machine in others if machine not in self._answered and machine not in reachable]
         now_s = self._desk.now.monotonic_s
         over = now_s >= self._deadline or not self._check
-        # A home whose store was lost knows nobody at first: addresses come from settings and mDNS in a moment.
-        early = not self._asked and now_s < self._deadline - limits.STARTUP_CHECK_S + limits.STARTUP_ALONE_S
-        if not over and (waiting or unknown or not tried or early):
+        # Addresses come from settings and mDNS in a moment: for a member that answers nowhere so far, and for a home
+        # whose store was lost, which knows nobody at first.
+        began_s = self._deadline - limits.STARTUP_CHECK_S
+        early = (nowhere or not self._asked) and now_s < began_s + limits.STARTUP_ALONE_S
+        if not over and (waiting or unknown or early):
             return False
         self._finish_check()
         return True

@@ -87,12 +87,12 @@ def test_the_check_ends_after_its_time_though_somebody_never_answers() -> None:
     assert _phase(rig) is Phase.READY
 
 
-def test_a_member_that_nobody_reaches_holds_the_check_to_its_end() -> None:
-    """Its address may be found at any moment; writing without its word could not be taken back."""
+def test_a_member_that_is_nowhere_holds_the_check_only_while_discovery_would_find_it() -> None:
+    """Its address may be found in a moment; a machine that is off must not hold up every start of the others."""
     rig = Rig(knows=(A,))
-    rig.advance(limits.STARTUP_CHECK_S - 0.1)
+    rig.advance(limits.STARTUP_ALONE_S - 0.1)
     assert _phase(rig) is Phase.CHECKING
-    rig.advance(0.1)
+    rig.advance(0.3)
     assert _phase(rig) is Phase.READY
 
 
