@@ -24,6 +24,7 @@ from roosync_p2p.ids import MachineId
 
 __all__ = ["Dialling", "Redialled", "Target"]
 
+DYING_S: Final = 0.05  # a killed program's port is closed this long after its links at the latest
 FRUITLESS_S: Final = 1.0  # a link that stood shorter than this was of no use
 
 Target: TypeAlias = str  # a machine id, or "@host:port" for a static address whose machine is not known yet
@@ -47,6 +48,7 @@ class _Known:
     failures: int = 0
     next_at: float | None = None  # monotonic; None: only on demand
     fruitless: int = 0  # links in a row that ended as soon as they stood
+    just_lost: bool = False  # its link ended a moment ago: the first dial may still meet the dying program
     replaces: bool = False  # this round stands beside a link that has gone silent
     last_detail: str = ""
     tried_at: float = -limits.REDIAL_FIRST_S
@@ -174,7 +176,7 @@ class Dialling:
         """
         self._linked.discard(machine)
         known = self._targets.setdefault(machine, _Known())
-        known.failures = 0
+        known.failures, known.just_lost = 0, True
         known.fruitless = known.fruitless + 1 if lived_s < FRUITLESS_S else 0
         delay_s = self._backoff_s(known.fruitless - 1) if known.fruitless > 1 else 0.0
         if abused:
@@ -211,7 +213,10 @@ class Dialling:
             known.failures += 1
             # Also beside a link, until the way there is known to work: then a refusal tells of a death at once.
             if known.next_at is None and (target not in self._linked or not known.confirmed):
-                known.next_at = self._desk.now.monotonic_s + self._backoff_s(known.failures)
+                dying = known.just_lost and event.outcome in (DialOutcome.REJECTED, DialOutcome.SILENT)
+                delay_s = DYING_S if dying else self._backoff_s(known.failures)
+                known.next_at = self._desk.now.monotonic_s + delay_s
+            known.just_lost = False
         if target.startswith("@"):
             return None
         machine = MachineId(target)

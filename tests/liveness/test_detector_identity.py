@@ -116,7 +116,7 @@ def test_a_flapping_machine_is_told_a_few_times_and_then_only_when_it_is_stable(
     assert fleet.told_of("node-b")[len(told) :] == [(held_from_s + limits.FLAP_STABLE_S, State.ONLINE)]
 
 
-def test_after_flapping_a_machine_that_stays_away_is_told_once_it_is_stable() -> None:
+def test_a_machine_that_was_late_again_and_again_is_told_as_gone_at_once() -> None:
     fleet = Driver("node-b", "node-c")
     fleet.meet("node-b", "node-c")
     for _ in range(8):
@@ -124,7 +124,19 @@ def test_after_flapping_a_machine_that_stays_away_is_told_once_it_is_stable() ->
         fleet.beat("node-b")
     gone_s = fleet.at_s
     fleet.keep_beating(["node-c"], gone_s + 60)
-    assert fleet.told_of("node-b")[-1] == (gone_s + 5 + limits.FLAP_STABLE_S, State.OFFLINE)
+    assert fleet.told_of("node-b")[-1] == (gone_s + 5, State.OFFLINE)
+
+
+def test_a_machine_that_goes_and_comes_again_and_again_is_told_a_few_times_only() -> None:
+    fleet = Driver("node-b", "node-c")
+    fleet.meet("node-b", "node-c")
+    for _ in range(8):
+        fleet.keep_beating(["node-c"], fleet.at_s + 6)  # silent for six seconds: offline at five
+        fleet.beat("node-b")
+    fleet.keep_beating(["node-c"], fleet.at_s + 60)
+    told = [state for _, state in fleet.told_of("node-b")]
+    assert told.count(State.OFFLINE) <= 1 + limits.FLAP_COMEBACKS_MAX
+    assert told[-1] is State.OFFLINE
 
 
 def test_an_echo_of_this_machines_own_heartbeats_is_nothing() -> None:
