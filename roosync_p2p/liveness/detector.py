@@ -108,6 +108,8 @@ class Liveness:
         if track is None or (via is not None and via not in self._tracks):
             return Heard.FOREIGN
         own_offset_s = 0.0 if via is None else self._own_offset_s(now)
+        if via is not None and not track.sent_times.measured(heartbeat.boot):
+            age_s += self._on_its_way_s(via, now)  # its signed time tells nothing yet
         heard = receive(track, heartbeat, via=via, age_s=age_s, own_offset_s=own_offset_s, now=now)
         self._adapt(track)
         if via is None and track.direct is not None and heard in (Heard.NEW, Heard.DUPLICATE):

@@ -42,6 +42,10 @@ class SentTimes:
         """This node's monotonic clock minus the machine's wall clock; None while no direct heartbeat measured it."""
         return min(self._differences, default=None)
 
+    def measured(self, boot: bytes) -> bool:
+        """Whether the clock of that start was compared with this node's."""
+        return boot == self._boot and bool(self._differences)
+
     def forget(self) -> None:
         """This node's monotonic clock may have stood still: what was measured before is void."""
         self._differences.clear()

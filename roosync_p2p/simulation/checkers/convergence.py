@@ -1,0 +1,75 @@
+"""When everything is healed, all nodes hold the same, say so, and come to rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+
+from roosync_p2p.simulation.checkers.violation import Violation
+
+__all__ = ["ConvergenceChecker", "View"]
+
+QUIET_DIALS_MAX = 6  # by one node within the quiet seconds at the end: a stale address or two in backoff
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One running member after healing.
+
+    Attributes:
+        heads: (head, id) by chain, of chains of machines that are in conflict nowhere.
+        records: digest of the latest records of those machines.
+        state: what ``status`` says.
+        links: machines that it has a link to.
+        wanted: machines that it should have one to.
+        busy: what has not come to rest, in words.
+    """
+
+    member: str
+    heads: Mapping[tuple[str, int, str], tuple[int, str]]
+    records: str
+    state: str
+    links: frozenset[str]
+    wanted: frozenset[str]
+    conflicts: bool
+    busy: tuple[str, ...]
+
+
+class ConvergenceChecker:
+    """Compares views."""
+
+    def differences(self, views: Sequence[View]) -> list[str]:
+        """What keeps the members from being converged; empty when they are."""
+        found = []
+        for view in views:
+            if view.wanted - view.links:
+                found.append(f"{view.member} has no link to {', '.join(sorted(view.wanted - view.links))}")
+            allowed = ("conflict",) if view.conflicts else ("synced",)
+            if view.wanted and view.state not in allowed:
+                found.append(f"{view.member} says {view.state}, not {allowed[0]}")
+            found += [f"{view.member}: {what}" for what in view.busy]
+        for one, other in itertools.pairwise(views):
+            for chain in sorted(one.heads.keys() | other.heads.keys()):
+                mine, theirs = one.heads.get(chain), other.heads.get(chain)
+                if mine != theirs:
+                    found.append(
+                        f"{chain}: {one.member} holds {mine and mine[0]}, {other.member} {theirs and theirs[0]}"
+                    )
+            if one.records != other.records:
+                found.append(f"{one.member} and {other.member} hold different records")
+        return found
+
+    def finish(self, views: Sequence[View], at_s: float) -> list[Violation]:
+        """The bound has passed: every difference is a violation."""
+        return [Violation(checker="convergence", at_s=at_s, text=text) for text in self.differences(views)]
+
+    def rest(self, dials: Mapping[str, int], seconds: float, at_s: float) -> list[Violation]:
+        """How often each node dialled in the quiet seconds at the end."""
+        return [
+            Violation(
+                checker="convergence", at_s=at_s, text=f"{member} dialled {count} times in {seconds:.0f} s of quiet"
+            )
+            for member, count in sorted(dials.items())
+            if count > QUIET_DIALS_MAX
+        ]

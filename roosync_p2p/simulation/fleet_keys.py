@@ -1,0 +1,110 @@
+"""Real keys, certificates and first statements for a simulated fleet, from a seed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from roosync_p2p.core.commands import AdmitMachine
+from roosync_p2p.core.identity import NodeIdentity
+from roosync_p2p.entries.incarnations import Renewal, countersign
+from roosync_p2p.entropy import Entropy
+from roosync_p2p.ids import MachineId
+from roosync_p2p.trust.certificates import (
+    fleet_id_of,
+    issuer_certificate,
+    machine_certificate,
+    root_certificate,
+)
+from roosync_p2p.trust.directory import ROOT_AUTHOR
+from roosync_p2p.trust.keys import SigningKey
+from roosync_p2p.trust.roles import PLAIN_ROLES
+from roosync_p2p.trust.statements import FleetFound, MemberAdmit, encode_fleet_found, encode_member_admit
+
+__all__ = ["BORN_S", "FleetKeys"]
+
+BORN_S = 1_768_435_200  # 2026-01-15: certificates are valid from here, virtual wall clocks begin here
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FleetKeys:
+    """The secrets of one simulated fleet; the first machine is its founder and issuer."""
+
+    root_key: SigningKey
+    root: bytes
+    identities: dict[MachineId, NodeIdentity]
+
+    @classmethod
+    def make(cls, machines: list[MachineId], entropy: Entropy) -> FleetKeys:
+        """A root, an issuer on the first machine, and a certificate for each."""
+        root_key = SigningKey(entropy.bytes(32))
+        root = root_certificate(root_key, fleet_name="simulated", serial=_serial(entropy), now_s=BORN_S)
+        issuer_key = SigningKey(entropy.bytes(32))
+        issuer = issuer_certificate(
+            root_key, root, issuer_key.public, machine=machines[0], serial=_serial(entropy), now_s=BORN_S
+        )
+        fleet = fleet_id_of(root)
+        identities = {}
+        for machine in machines:
+            key = SigningKey(entropy.bytes(32))
+            leaf = machine_certificate(
+                issuer_key, issuer, key.public, machine=machine, fleet=fleet, serial=_serial(entropy), now_s=BORN_S
+            )
+            identities[machine] = NodeIdentity(
+                machine=machine,
+                fleet=fleet,
+                key=key,
+                leaf=leaf,
+                issuer=issuer,
+                root=root,
+                issuer_key=issuer_key if machine == machines[0] else None,
+            )
+        return cls(root_key, root, identities)
+
+    @property
+    def founder(self) -> MachineId:
+        """The machine that founded the fleet."""
+        return next(iter(self.identities))
+
+    def founding(self) -> bytes:
+        """The body of ``fleet.found``, as ``init`` leaves it for the founder's node."""
+        founder = self.identities[self.founder]
+        found = FleetFound(
+            fleet_name="simulated",
+            machine=founder.machine,
+            key=founder.key.key_id,
+            roles=("approver", "issuer", "member"),
+            time_ms=BORN_S * 1000,
+            root=self.root,
+            issuer=founder.issuer,
+            leaf=founder.leaf,
+        )
+        return encode_fleet_found(self.root_key, found)
+
+    def admission(self, machine: MachineId) -> AdmitMachine:
+        """What the issuer's node is told when a certificate was issued."""
+        identity = self.identities[machine]
+        body = MemberAdmit(
+            machine=machine,
+            key=identity.key.key_id,
+            roles=PLAIN_ROLES,
+            leaf=identity.leaf,
+            issuer=identity.issuer,
+            admitted_by=self.founder,
+        )
+        return AdmitMachine(
+            machine=machine,
+            leaf=identity.leaf,
+            issuer=identity.issuer,
+            body=encode_member_admit(body),
+            invite_id=None,
+            invite=None,
+        )
+
+    def root_countersignature(self, renewal: Renewal) -> bytes:
+        """What ``roosync-admin countersign`` makes with the root's key."""
+        fleet = self.identities[self.founder].fleet
+        return countersign(self.root_key, author=ROOT_AUTHOR, fleet=fleet, renewal=renewal)
+
+
+def _serial(entropy: Entropy) -> int:
+    return 1 + int.from_bytes(entropy.bytes(16), "big")

@@ -1,0 +1,156 @@
+"""What people do to homes: put back an old disk, or copy one to a second computer. Once in a world at most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roosync_p2p.core.memory_store import Snapshot
+from roosync_p2p.entries.entry import LEDGER, MAIL
+from roosync_p2p.ids import Chain, MachineId
+from roosync_p2p.simulation.member import Member
+
+if TYPE_CHECKING:
+    from roosync_p2p.simulation.world import World
+
+__all__ = ["Homes"]
+
+CHECK_LOOK_S = 7.0  # after a start: the start-up check has ended, and what it found was acted upon
+
+
+class Homes:
+    """Restores and copies, and remembers what may be lost or flagged because of it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.touched: MachineId | None = None
+        self.since_s = 0.0
+        self.copies: list[Member] = []
+        self._backup: Snapshot | None = None
+
+    # --- restored disks -------------------------------------------------------------------------------------------
+
+    def restore(self, member: Member, *, backup_for_s: float, down_for_s: float) -> None:
+        """A backup is made now; later the machine dies, gets it back, and starts."""
+        world = self._world
+        self.touched = member.identity.machine
+        self.since_s = world.fleet.now_s
+        self._backup = member.disk.snapshot()
+        world.busy.add(member.name)
+        world.later(1.0, lambda: world.workload.send_from(member))
+        world.later(backup_for_s, lambda: self._put_back(member, down_for_s))
+
+    def _put_back(self, member: Member, down_for_s: float) -> None:
+        world = self._world
+        assert self._backup is not None
+        if member.running:
+            if member.paused:
+                world.wake(member)
+            member.crash()
+        member.disk.restore(self._backup)
+        member.disk.fault = None
+        world.watch.active["restored_disk"] += 1
+        world.watch.durability.forget(member.name)
+        world.watch.durability.forgive(member.identity.machine)
+        world.later(down_for_s, lambda: self._start_restored(member))
+
+    def _start_restored(self, member: Member) -> None:
+        world = self._world
+        world.busy.discard(member.name)
+        if member.running:
+            return
+        world.start(member)
+        world.workload.send_from(member)
+        holders = [other for other in world.fleet.running() if self._holds_newer(other, member)]
+        if holders:
+            world.watch.identity.must_notice(member.identity.machine, "its disk was rolled back")
+        incarnation = member.node().authorship.incarnation
+        world.later(CHECK_LOOK_S, lambda: self._look(member, holders, incarnation))
+
+    def _look(self, member: Member, holders: list[Member], before: int) -> None:
+        """Only if somebody with newer entries was there all the time, the check must have found them."""
+        world = self._world
+        if not member.running or member.paused or world.watch.truth.up_for_s(member.name) < 1.0:
+            return
+        there = [
+            other
+            for other in holders
+            if world.watch.truth.up_for_s(other.name) > CHECK_LOOK_S
+            and world.fleet.paths.clear_for(other.name, member.name) > CHECK_LOOK_S
+            and world.watch.disk_fine_for_s(other.name) > CHECK_LOOK_S
+        ]
+        if there and world.watch.disk_fine_for_s(member.name) > CHECK_LOOK_S:
+            authorship = member.node().authorship
+            world.watch.found(
+                world.watch.identity.restarted(
+                    member.identity.machine,
+                    phase=authorship.phase.value,
+                    incarnation=authorship.incarnation,
+                    before=before,
+                    at_s=world.fleet.now_s,
+                )
+            )
+
+    def _holds_newer(self, other: Member, member: Member) -> bool:
+        machine = member.identity.machine
+        return any(_head(other, machine, chain) > _head(member, machine, chain) for chain in (LEDGER, MAIL))
+
+    # --- copied homes ---------------------------------------------------------------------------------------------
+
+    def copy(self, member: Member, *, after_s: float, both: bool, for_s: float) -> None:
+        """The home is copied now. The copy starts later, beside the original or in its absence."""
+        world = self._world
+        self.touched = member.identity.machine
+        self.since_s = world.fleet.now_s
+        snapshot = member.disk.snapshot()
+        world.later(after_s, lambda: self._start_copy(member, snapshot, both=both, for_s=for_s))
+
+    def _start_copy(self, member: Member, snapshot: Snapshot, *, both: bool, for_s: float) -> None:
+        world = self._world
+        machine = member.identity.machine
+        world.watch.durability.forgive(machine)
+        if not both:
+            world.busy.add(member.name)
+            if member.running:
+                if member.paused:
+                    world.wake(member)
+                member.crash()
+        copy = world.fleet.copy(member.name, f"{member.name}-copy", snapshot)
+        self.copies.append(copy)
+        world.busy.add(copy.name)
+        world.start(copy)
+        world.watch.active["copied_home"] += 1
+        world.later(1.0, lambda: world.workload.send_from(copy))
+        world.later(for_s, lambda: self._end_copy(member, copy, both=both))
+        if both and member.running:
+            world.workload.send_from(member)
+
+    def _end_copy(self, member: Member, copy: Member, *, both: bool) -> None:
+        """In the absent case the original comes back, and the copy is put away."""
+        world = self._world
+        wrote = [other for other in world.fleet.running() if other not in (member, copy)]
+        if any(
+            _head(other, member.identity.machine, MAIL) > _head(member, member.identity.machine, MAIL)
+            for other in wrote
+        ):
+            world.watch.identity.must_notice(member.identity.machine, "its home was copied, and the copy wrote entries")
+        if not both:
+            if copy.running:
+                copy.crash()
+            world.busy.discard(member.name)
+            if not member.running:
+                world.start(member)
+
+    def put_away(self) -> None:
+        """Healing: a person switches off the copies for good."""
+        for copy in self.copies:
+            if copy.running:
+                if copy.paused:
+                    self._world.wake(copy)
+                copy.crash()
+
+
+def _head(member: Member, machine: MachineId, chain: Chain) -> int:
+    return max(
+        (len(rows.ids) // 32 for rows in member.disk.load().chains if (rows.author, rows.chain) == (machine, chain)),
+        default=0,
+    )

@@ -1,0 +1,397 @@
+"""One simulated machine: a disk, clocks, and while it runs a NodeCore with a performer in virtual time.
+
+The core, the outbox, the frames and the signatures are those of the real node; only the disk, the network and the
+clocks are in memory. What can happen to a computer can happen here: it crashes between any two steps, is paused,
+sleeps, loses what was not synced, gets an old disk back, has a disk that is slow, stalls or is full.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Final
+
+from roosync_p2p.core import effects, inputs
+from roosync_p2p.core.commands import Command
+from roosync_p2p.core.identity import NodeIdentity
+from roosync_p2p.core.memory_store import MemoryStore
+from roosync_p2p.core.memory_transport import MemoryNetwork, MemoryTransport
+from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.core.outbox import Outbox
+from roosync_p2p.core.ports import FrameArrived, LinkId, TransportEvent
+from roosync_p2p.entropy import Entropy
+from roosync_p2p.errors import PeerFault, RoosyncError, StoreError
+from roosync_p2p.liveness.profile import LAN, Profile
+from roosync_p2p.simulation.clocks import MachineClock
+from roosync_p2p.simulation.observer import NOBODY, Observer
+from roosync_p2p.simulation.parts import Parts, real_parts
+from roosync_p2p.simulation.scheduler import Scheduler
+
+__all__ = ["Answered", "CrashPoint", "Member"]
+
+Answered = Callable[[dict[str, object] | RoosyncError], None]
+
+READ_S: Final = 0.0002  # a read of the store
+STALLED_LOOK_S: Final = 0.1  # a stalled disk is looked at again after this
+FAILED_RETRY_S: Final = 0.5  # and a failed one
+HEALTH_AFTER_S: Final = 1.0  # an age of unwritten rows that is worth telling
+FAREWELL_S: Final = 0.05  # for the farewell to leave the computer
+
+
+class CrashPoint(enum.Enum):
+    """Where exactly a node dies."""
+
+    WRITTEN = "written"  # rows were handed to the disk and are not synced; nothing of this input was sent
+    SYNCED = "synced"  # rows are durable, and nothing that waited for them was released
+    RELEASING = "releasing"  # the first of what waited went out, the rest did not
+
+
+class Member:
+    """A machine of the simulated world.
+
+    Args:
+        name: on the network; differs from the machine id where a home was copied.
+        address: where it listens.
+        disk: survives crashes; two members with copies of one disk are a copied home.
+        peers: static addresses it was given.
+        commit_s: how long a commit takes.
+        parts: what it is built from.
+        observer: who watches it.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: NodeIdentity,
+        name: str,
+        address: str,
+        scheduler: Scheduler,
+        network: MemoryNetwork,
+        entropy: Entropy,
+        disk: MemoryStore | None = None,
+        clock: MachineClock | None = None,
+        peers: tuple[str, ...] = (),
+        profile: Profile = LAN,
+        commit_s: float = 0.001,
+        parts: Parts | None = None,
+        observer: Observer = NOBODY,
+    ) -> None:
+        self.identity = identity
+        self.name = name
+        self.address = address
+        self.disk = disk if disk is not None else MemoryStore()
+        self.clock = clock if clock is not None else MachineClock(scheduler)
+        self.core: NodeCore | None = None
+        self.commit_s = commit_s
+        self.disk_stalled = False
+        self.crash_point: CrashPoint | None = None  # armed: it dies at the next of these
+        self.crash_keep = 0
+        self.died_at: CrashPoint | None = None  # of the last crash
+        self.settled_at_s: float | None = None  # when the start number of this life became durable
+        self.transport: MemoryTransport | None = None
+        self._scheduler = scheduler
+        self._network = network
+        self._entropy = entropy
+        self._peers = peers
+        self._profile = profile
+        self._parts = parts if parts is not None else real_parts()
+        self._observer = observer
+        self._life = 0
+        self._outbox = Outbox()
+        self._queue: list[tuple[float, effects.Persist]] = []  # with the monotonic time of each
+        self._committing: list[tuple[float, effects.Persist]] = []  # what the disk is busy with
+        self._told_disk_lag_s = 0.0
+        self._next_request = 1
+        self._answers: dict[int, Answered] = {}
+        self._tick_at: float | None = None
+        self._paused_at: float | None = None
+        self._held: list[Callable[[], None]] = []
+
+    # --- what it is doing -------------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Whether a node runs here, perhaps paused."""
+        return self.core is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether its program stands still."""
+        return self._paused_at is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for the disk."""
+        return not self._queue and not self._committing and self._outbox.waiting == 0
+
+    def node(self) -> NodeCore:
+        """The running core; the caller knows that it runs."""
+        assert self.core is not None
+        return self.core
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts a node on this disk."""
+        assert self.core is None
+        self._life += 1
+        self.died_at = self.settled_at_s = None
+        self.disk.reopen()
+        self._outbox = self._parts.outbox()
+        self._queue.clear()
+        self._committing = []
+        self._told_disk_lag_s = 0.0
+        self._answers.clear()
+        self._tick_at = None
+        life = self._life
+        self.transport = MemoryTransport(
+            self._network,
+            name=self.name,
+            addresses=[self.address],
+            leaf=self.identity.leaf,
+            sink=lambda event: self._arrived(life, event),
+        )
+        self.core = self._parts.core(
+            identity=self.identity,
+            loaded=self.disk.load(),
+            profile=self._profile,
+            entropy=self._entropy.child(f"{self.name}.{self._life}"),
+            now=self.clock.now(),
+        )
+        self.feed(inputs.LocalAddresses(addresses=(self.address,)))
+        if self._peers:
+            self.feed(inputs.AddressesFound(machine=None, addresses=self._peers, source="static"))
+
+    def crash(self, *, keep: int | None = None, power: bool = False) -> int:
+        """The node dies at once; what was written and not synced is lost, but for the first ``keep`` batches.
+
+        With ``power`` the whole computer is gone: nothing answers at its address. Returns how many batches were lost.
+        """
+        assert self.core is not None
+        if self._paused_at is not None:
+            self._forget_pause()
+        self.core = None
+        self._life += 1
+        self.crash_point = None
+        if power:
+            self._network.vanish(self.name)
+        else:
+            self._network.kill(self.name)
+        lost = self.disk.crash(keep)
+        self._observer.crashed(self)
+        return lost
+
+    def leave(self) -> None:
+        """An orderly stop: farewell, then the process ends."""
+        self.feed(inputs.Shutdown(reason="shutdown"))
+        self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
+
+    def _end(self) -> None:
+        self.crash(keep=self.disk.unsynced)  # an orderly end waits for the disk
+
+    # --- pause and sleep ------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """The program stands still (SIGSTOP): connections stay, nothing is answered, timers and the disk wait."""
+        assert self.core is not None
+        assert self._paused_at is None
+        self._paused_at = self.clock.now().monotonic_s
+        self._network.stop(self.name)
+
+    def unpause(self) -> None:
+        """The program goes on; it notices how late it is, then finds everything that waited."""
+        assert self._paused_at is not None
+        lag_s = self.clock.now().monotonic_s - self._paused_at
+        self._paused_at = None
+        held, self._held = self._held, []
+        if lag_s > 0:
+            self.feed(inputs.Health(loop_lag_s=lag_s, disk_lag_s=self._oldest_write_s()))
+        # Which of the timers and the sockets an event loop looks at first is nobody's promise.
+        sockets_first = self._entropy.fraction() < 0.5
+        if sockets_first:
+            self._network.resume(self.name)
+        for call in held:
+            call()
+        if not sockets_first and self.core is not None:
+            self._network.resume(self.name)
+        if lag_s > 0:
+            self.feed(inputs.Health(loop_lag_s=0.0, disk_lag_s=0.0))
+
+    def sleep(self) -> None:
+        """The computer is suspended. The caller also cuts its network, which is off."""
+        self.pause()
+        self.clock.sleep()
+
+    def wake(self) -> None:
+        """The computer goes on: wall time has passed, monotonic time has not."""
+        self.clock.wake()
+        self.unpause()
+
+    def _forget_pause(self) -> None:
+        self._paused_at = None
+        self._held.clear()
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def request(self, command: Command, answered: Answered) -> None:
+        """Asks the node; the answer comes in virtual time, or never if the node dies before."""
+        request = effects.RequestId(self._next_request)
+        self._next_request += 1
+        self._answers[request] = answered
+        self.feed(inputs.Request(request=request, command=command))
+
+    def inject(self, link: LinkId, frame: bytes) -> None:
+        """A frame that nobody on the link sent: what an attacker in control of the peer could send."""
+        self._arrived(self._life, FrameArrived(link=link, data=frame))
+
+    def feed(self, happened: inputs.Input) -> None:
+        """Gives the core an input and performs what follows."""
+        if self.core is None:
+            return
+        self.core.handle(happened, self.clock.now())
+        self._perform(self.core.effects())
+        self._arm()
+
+    def _arrived(self, life: int, event: TransportEvent) -> None:
+        if life != self._life or self.core is None:
+            return
+        if not isinstance(event, FrameArrived):
+            self.feed(event)
+            return
+        try:
+            prepared = self._parts.prepare(event.data, self.core.directory)
+        except PeerFault as fault:
+            self.feed(inputs.BadFrame(link=event.link, fault=fault))
+            return
+        self.feed(inputs.FrameReceived(link=event.link, prepared=prepared))
+
+    def _arm(self) -> None:
+        deadline = self.core.next_deadline() if self.core is not None else None
+        if deadline is None or (self._tick_at is not None and self._tick_at <= deadline):
+            return
+        self._tick_at = deadline
+        self._later(self.clock.seconds_until(deadline), lambda: self._tick(deadline))
+
+    def _tick(self, deadline: float) -> None:
+        if self._tick_at == deadline:
+            self._tick_at = None
+            self.feed(inputs.Tick())
+
+    def _later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Runs a call of this life of the node; while the program stands still it waits."""
+        life = self._life
+
+        def due() -> None:
+            if life != self._life:
+                return
+            if self._paused_at is not None:
+                self._held.append(due)
+            else:
+                call()
+
+        self._scheduler.schedule(delay_s, due)
+
+    # --- effects --------------------------------------------------------------------------------------------------
+
+    def _perform(self, drained: list[effects.Effect]) -> None:
+        persist, ready = self._outbox.feed(drained)
+        now_s = self.clock.now().monotonic_s
+        for batch in persist:
+            self._queue.append((now_s, batch))
+            self._observer.wrote(self, batch.rows)
+        life = self._life
+        for effect in ready:
+            self._do(effect)
+            if life != self._life:
+                return
+        if self._queue and not self._committing:
+            self._begin_commit()
+
+    def _begin_commit(self) -> None:
+        """Group commit: whatever gathered while the disk was busy becomes durable together."""
+        self._committing, self._queue = self._queue, []
+        for _, effect in self._committing:
+            self.disk.write(effect.rows)
+        if not self._dies_at(CrashPoint.WRITTEN):
+            self._later(self.commit_s, self._commit)
+
+    def _commit(self) -> None:
+        if self.disk_stalled:
+            self._tell_disk_lag()
+            self._later(STALLED_LOOK_S, self._commit)
+            return
+        try:
+            self.disk.sync()
+        except StoreError as fault:
+            self.feed(inputs.PersistFailed(fault=fault))
+            self._tell_disk_lag()
+            self._later(FAILED_RETRY_S, self._commit)
+            return
+        ticket = self._committing[-1][1].ticket
+        self._committing = []
+        if self.settled_at_s is None:
+            self.settled_at_s = self._scheduler.now_s
+        if self._dies_at(CrashPoint.SYNCED):
+            return
+        life = self._life
+        for released in self._outbox.persisted(ticket):
+            self._do(released)
+            if life != self._life or self._dies_at(CrashPoint.RELEASING):
+                return
+        self._tell_disk_lag()
+        self.feed(inputs.Persisted(ticket=ticket))
+        if life == self._life and self._queue and not self._committing:
+            self._begin_commit()
+
+    def _dies_at(self, point: CrashPoint) -> bool:
+        if self.crash_point is not point:
+            return False
+        self.crash_point = None
+        self.died_at = point
+        self.crash(keep=self.crash_keep)
+        return True
+
+    def _oldest_write_s(self) -> float:
+        waiting = self._committing or self._queue
+        return self.clock.now().monotonic_s - waiting[0][0] if waiting else 0.0
+
+    def _tell_disk_lag(self) -> None:
+        lag_s = self._oldest_write_s()
+        worse = lag_s >= self._told_disk_lag_s + HEALTH_AFTER_S
+        over = self._told_disk_lag_s > 0 and lag_s < HEALTH_AFTER_S
+        if worse or over:
+            self._told_disk_lag_s = 0.0 if over else lag_s
+            self.feed(inputs.Health(loop_lag_s=0.0, disk_lag_s=lag_s))
+
+    def _do(self, effect: effects.Effect) -> None:
+        assert self.transport is not None
+        match effect:
+            case effects.Send(link=link, frame=frame, droppable=droppable):
+                self._observer.sent(self, frame)
+                self.transport.send(link, frame, droppable=droppable)
+            case effects.CloseLink(link=link, reason=reason):
+                self.transport.close(link, reason)
+            case effects.Dial(dial=dial, address=address):
+                self._observer.dialled(self, address)
+                self.transport.dial(dial, address)
+            case effects.ReadEntries():
+                self._later(READ_S, lambda: self._read(effect))
+            case effects.Answer(request=request, result=result):
+                self._answers.pop(request)(result)
+            case effects.Notify():
+                self._observer.notified(self, effect)
+            case effects.Stop():
+                pass
+            case effects.Persist():
+                raise AssertionError("the outbox keeps these apart")
+
+    def _read(self, effect: effects.ReadEntries) -> None:
+        rows = self.disk.entries(
+            effect.author,
+            effect.incarnation,
+            effect.chain,
+            effect.first,
+            count_max=effect.count_max,
+            bytes_max=effect.bytes_max,
+        )
+        self.feed(inputs.EntriesRead(read=effect.read, entries=tuple(rows)))

@@ -1,0 +1,77 @@
+"""Nodes that are broken on purpose, each in one way, so that it is known that the checkers would find it.
+
+A mutant is a part of the node exchanged at construction; nothing else differs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from roosync_p2p.core.effects import Effect, Persist
+from roosync_p2p.core.intake import Prepared, prepare
+from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.core.outbox import Outbox
+from roosync_p2p.ids import KeyId
+from roosync_p2p.simulation.parts import Parts
+from roosync_p2p.simulation.preparation import SharedPreparation
+from roosync_p2p.trust.directory import Directory
+from roosync_p2p.trust.keys import PublicKey
+
+__all__ = ["MUTANTS"]
+
+
+class _CredulousKey(PublicKey):
+    """Every signature fits."""
+
+    __slots__ = ()
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        """Believes it."""
+
+
+class _CredulousDirectory(Directory):
+    """Knows the right keys, and checks nothing with them."""
+
+    def key_of(self, author: str, key_id: KeyId) -> PublicKey:
+        """A key that accepts everything."""
+        return _CredulousKey.from_raw(super().key_of(author, key_id).raw)
+
+
+def _prepare_unchecked(data: bytes, directory: Directory) -> Prepared:
+    return prepare(
+        data,
+        _CredulousDirectory(
+            root=directory.root, version=directory.version, members=directory.members, issuers=directory.issuers
+        ),
+    )
+
+
+class _HastyOutbox(Outbox):
+    """Sends and answers at once, and leaves the disk to itself."""
+
+    def feed(self, effects: Iterable[Effect]) -> tuple[list[Persist], list[Effect]]:
+        """Nothing waits."""
+        drained = list(effects)
+        persist = [effect for effect in drained if isinstance(effect, Persist)]
+        return persist, [effect for effect in drained if not isinstance(effect, Persist)]
+
+
+def _signature_check_off() -> Parts:
+    return Parts(prepare=SharedPreparation(_prepare_unchecked))
+
+
+def _send_before_persist() -> Parts:
+    return Parts(prepare=SharedPreparation(), outbox=_HastyOutbox)
+
+
+def _startup_check_off() -> Parts:
+    return Parts(prepare=SharedPreparation(), core=functools.partial(NodeCore, startup_check=False))
+
+
+MUTANTS: Final[dict[str, Callable[[], Parts]]] = {
+    "signature-check-off": _signature_check_off,
+    "send-before-persist": _send_before_persist,
+    "startup-check-off": _startup_check_off,
+}

@@ -1,0 +1,52 @@
+"""What a simulated machine shows of itself to whoever checks it; it behaves the same whether anybody looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from roosync_p2p.core import effects
+from roosync_p2p.core.rows import Row
+
+if TYPE_CHECKING:
+    from roosync_p2p.simulation.member import Member
+
+__all__ = ["NOBODY", "Observer"]
+
+
+class Observer(Protocol):
+    """Called at the moment something happens; must not change anything."""
+
+    def wrote(self, member: Member, rows: tuple[Row, ...]) -> None:
+        """Rows are on their way to the disk, and not durable yet."""
+
+    def sent(self, member: Member, frame: bytes) -> None:
+        """A frame left the node."""
+
+    def dialled(self, member: Member, address: str) -> None:
+        """The node tries an address."""
+
+    def notified(self, member: Member, notice: effects.Notify) -> None:
+        """The node put something on its event stream."""
+
+    def crashed(self, member: Member) -> None:
+        """The node is gone; its disk is as the next start will find it."""
+
+
+class _Nobody:
+    def wrote(self, member: Member, rows: tuple[Row, ...]) -> None:
+        """Ignored."""
+
+    def sent(self, member: Member, frame: bytes) -> None:
+        """Ignored."""
+
+    def dialled(self, member: Member, address: str) -> None:
+        """Ignored."""
+
+    def notified(self, member: Member, notice: effects.Notify) -> None:
+        """Ignored."""
+
+    def crashed(self, member: Member) -> None:
+        """Ignored."""
+
+
+NOBODY: Observer = _Nobody()

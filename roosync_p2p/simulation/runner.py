@@ -1,0 +1,126 @@
+"""Many seeds, on several processes, and what they did, in figures."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import dataclasses
+import multiprocessing
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+
+from roosync_p2p.simulation.checkers.violation import Violation
+from roosync_p2p.simulation.faults import KINDS
+from roosync_p2p.simulation.mutants import MUTANTS
+from roosync_p2p.simulation.parts import real_parts
+from roosync_p2p.simulation.world import Outcome, Plan, World
+
+__all__ = ["EVERY_KIND_AFTER_SEEDS", "Tally", "run_seed", "run_seeds"]
+
+EVERY_KIND_AFTER_SEEDS = 100  # in so many seeds every kind of fault happens, or the schedule is broken
+
+
+def run_seed(seed: int, mutant: str | None = None, plan: Plan | None = None) -> Outcome:
+    """One world. What the program itself raises is a violation like any other."""
+    parts = MUTANTS[mutant]() if mutant is not None else real_parts()
+    world = World(seed, parts=parts, plan=plan)
+    try:
+        return world.run()
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames))
+        text = f"{type(error).__name__}: {error} at {where}"
+        world.watch.found([Violation(checker="program", at_s=world.fleet.now_s, text=text)])
+        return world.outcome(0.0)
+
+
+def run_seeds(
+    seeds: Iterable[int],
+    *,
+    mutant: str | None = None,
+    plan: Plan | None = None,
+    jobs: int = 1,
+    until_found: bool = False,
+) -> Iterator[Outcome]:
+    """The outcomes in the order of their seeds; with ``until_found`` it ends after the first with a violation."""
+    one: Callable[[int], Outcome] = _Job(mutant, plan)
+    if jobs == 1:
+        outcomes: Iterator[Outcome] = map(one, seeds)
+        yield from _until(outcomes, until_found=until_found)
+        return
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        waiting = collections.deque(pool.submit(one, seed) for seed in seeds)
+        try:
+            yield from _until((waiting.popleft().result() for _ in range(len(waiting))), until_found=until_found)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _until(outcomes: Iterator[Outcome], *, until_found: bool) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        yield outcome
+        if until_found and outcome.violations:
+            return
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Job:
+    mutant: str | None
+    plan: Plan | None
+
+    def __call__(self, seed: int) -> Outcome:
+        return run_seed(seed, self.mutant, self.plan)
+
+
+class Tally:
+    """Sums over outcomes."""
+
+    def __init__(self) -> None:
+        self.seeds = 0
+        self.failed: list[Outcome] = []
+        self.virtual_s = 0.0
+        self.messages = 0
+        self.steps = 0
+        self.converged_s_max = 0.0
+        self.active: collections.Counter[str] = collections.Counter()
+        self.explained: collections.Counter[str] = collections.Counter()
+        self._began_s = time.monotonic()
+
+    def add(self, outcome: Outcome) -> None:
+        """Takes in one outcome."""
+        self.seeds += 1
+        if outcome.violations:
+            self.failed.append(outcome)
+        self.virtual_s += outcome.virtual_s
+        self.messages += outcome.messages
+        self.steps += outcome.steps
+        self.converged_s_max = max(self.converged_s_max, outcome.converged_s)
+        self.active.update(outcome.active)
+        self.explained.update(outcome.explained)
+
+    def never_active(self) -> list[str]:
+        """Kinds of fault that should have happened by now and did not."""
+        if self.seeds < EVERY_KIND_AFTER_SEEDS:
+            return []
+        return sorted(kind for kind in (*KINDS, "wrong_clock") if not self.active[kind])
+
+    def lines(self) -> list[str]:
+        """The summary for people."""
+        took_s = time.monotonic() - self._began_s
+        explained = ", ".join(f"{what} {count}" for what, count in sorted(self.explained.items())) or "none"
+        did = (
+            f"{self.seeds} seeds, {self.virtual_s / 3600:.1f} virtual hours, {self.steps} events, "
+            f"{self.messages} messages acknowledged, {took_s:.0f} s ({self.seeds / max(took_s, 0.001):.1f} seeds/s)"
+        )
+        lines = [
+            did,
+            f"slowest convergence after healing: {self.converged_s_max:.1f} s",
+            f"verdicts offline, all explained unless listed below: {explained}",
+            "faults (times active, 1 or more is wanted of each in 100 seeds; elections: there are none yet):",
+        ]
+        lines += [f"  {kind:<18}{count:>8}" for kind, count in sorted(self.active.items())]
+        lines += [f"  {kind:<18}{'never':>8}" for kind in self.never_active()]
+        return lines

@@ -1,0 +1,320 @@
+"""A world from one seed: machines, faults, users, and after healing the question whether every promise was kept.
+
+    1  the fleet starts
+    2  faults and users, for some forty seconds
+    3  everything is healed; the fleet must converge within a bound
+    4  the checkers look at every disk
+    5  one machine is killed, stopped or cut off in quiet, and must be noticed in time
+
+The same seed gives the same run, event for event.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable
+from typing import Final
+
+from roosync_p2p.core.commands import OfferCountersignature
+from roosync_p2p.ids import MachineId
+from roosync_p2p.liveness.profile import LAN, Profile
+from roosync_p2p.simulation import inspection
+from roosync_p2p.simulation.adversary import Adversary
+from roosync_p2p.simulation.checkers.violation import Violation
+from roosync_p2p.simulation.dice import Dice
+from roosync_p2p.simulation.epilogue import Epilogue
+from roosync_p2p.simulation.faults import RARE, USUAL
+from roosync_p2p.simulation.fleet import Fleet
+from roosync_p2p.simulation.homes import Homes
+from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.parts import Parts, real_parts
+from roosync_p2p.simulation.watch import Watch
+from roosync_p2p.simulation.workload import Workload
+
+__all__ = ["Outcome", "Plan", "World"]
+
+SETTLE_S: Final = 8.0  # the fleet is left alone at first
+CONVERGE_S: Final = 75.0  # two capped redials, two digests and the longest pull
+PATIENCE_S: Final = 30.0  # users of a machine that may not write give up after this
+QUIET_S: Final = 5.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much happens in a world, and for how long. Ranges are drawn from; both ends are included.
+
+    Attributes:
+        machines: how many there are.
+        faulty_s: how long faults and users go on.
+        faults: how many there are.
+        wishes: how many things users do.
+        homes_chance: of a world in which a home is restored or copied.
+        sample_s: evidence is asked for this often.
+    """
+
+    machines: tuple[int, int] = (2, 6)
+    faulty_s: float = 40.0
+    faults: tuple[int, int] = (2, 9)
+    wishes: tuple[int, int] = (8, 20)
+    homes_chance: float = 0.35
+    sample_s: float = 2.3
+
+    @classmethod
+    def of_hours(cls, hours: float, machines: int) -> Plan:
+        """A long run: mostly quiet, twelve faults and twenty wishes an hour, no home touched."""
+        faults, wishes = max(1, round(12 * hours)), max(1, round(20 * hours))
+        return cls(
+            machines=(machines, machines),
+            faulty_s=hours * 3600.0,
+            faults=(faults, faults),
+            wishes=(wishes, wishes),
+            homes_chance=0.0,
+            sample_s=17.3,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run did and found. ``digest`` is the same for the same seed, on every computer."""
+
+    seed: int
+    violations: tuple[Violation, ...]
+    digest: str
+    active: dict[str, int]
+    explained: dict[str, int]
+    virtual_s: float
+    messages: int
+    steps: int
+    converged_s: float
+
+
+class World:
+    """One seeded run; build, then :meth:`run`."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        profile: Profile = LAN,
+        parts: Parts | None = None,
+        plan: Plan | None = None,
+    ) -> None:
+        dice = Dice.of(seed, "world")
+        self.seed = seed
+        self.dice = dice
+        self.plan = plan if plan is not None else Plan()
+        # Small worlds more often than large ones: what goes wrong needs few machines, and these cost less.
+        count = min(dice.integer(*self.plan.machines), dice.integer(*self.plan.machines))
+        self.machines = [f"machine-{number}" for number in range(count)]
+        late = 1 if count > 2 and dice.chance(0.4) else 0
+        self.parts = parts if parts is not None else real_parts()
+        self.watch = Watch(self.parts.prepare)
+        self.fleet = Fleet(
+            self.machines,
+            dice=dice,
+            admitted=count - late,
+            profile=profile,
+            parts=self.parts,
+            observer=self.watch,
+        )
+        self._late = self.machines[count - late :]
+        self.busy: set[str] = set()
+        self.messages = 0
+        self.homes = Homes(self)
+        self.workload = Workload(self, Dice.of(seed, "workload"))
+        self.adversary = Adversary(self, Dice.of(seed, "adversary"))
+        self.watch.attach(self.fleet, overheard=self.adversary.overheard, touched=lambda: self.homes.touched)
+        self._healing = False
+
+    # --- the run --------------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Everything, from the first start to the last check."""
+        self._begin()
+        self.fleet.scheduler.run_until(SETTLE_S + self.plan.faulty_s)
+        self._heal()
+        converged_s = self._converge()
+        self._check()
+        if self.homes.touched is None:
+            Epilogue(self, Dice.of(self.seed, "epilogue")).play()
+        return self.outcome(converged_s)
+
+    def outcome(self, converged_s: float) -> Outcome:
+        """The result so far."""
+        return Outcome(
+            seed=self.seed,
+            violations=tuple(self.watch.violations),
+            digest=self.watch.digest(),
+            active=dict(self.watch.active),
+            explained=dict(self.watch.liveness.explained),
+            virtual_s=self.fleet.now_s,
+            messages=self.messages,
+            steps=self.fleet.scheduler.steps,
+            converged_s=converged_s,
+        )
+
+    def _begin(self) -> None:
+        for member in self.fleet.members.values():
+            if self.dice.chance(0.25):
+                member.clock.offset_ms = round(1000 * self.dice.between(-1, 1) * self.dice.choose((2, 600, 90_000)))
+                self.watch.active["wrong_clock"] += 1
+            self.later(self.dice.between(0, 2), lambda member=member: self.start(member))  # type: ignore[misc]  # late binding
+        self._plan_faults(Dice.of(self.seed, "faults"))
+        users = Dice.of(self.seed, "users")
+        for _ in range(users.integer(*self.plan.wishes)):
+            self.later(users.between(1, SETTLE_S + self.plan.faulty_s - 1), self.workload.act)
+        self.later(self.plan.sample_s, self._sample)
+
+    def _sample(self) -> None:
+        self.watch.sample()
+        self.later(self.plan.sample_s, self._sample)
+
+    def _plan_faults(self, dice: Dice) -> None:
+        kinds = sorted(USUAL)
+        plan = [dice.choose(kinds) for _ in range(dice.integer(*self.plan.faults))]
+        if self._late:
+            plan.append("late_joiner")
+        if dice.chance(self.plan.homes_chance):
+            plan.append(dice.choose(sorted(RARE)))
+        for number, kind in enumerate(plan):
+            own = Dice.of(self.seed, f"fault {number}")
+            last_s = self.plan.faulty_s * (0.4 if kind in RARE else 0.85)
+            self.later(SETTLE_S + dice.between(0, last_s), lambda kind=kind, own=own: self._fault(kind, own))  # type: ignore[misc]  # late binding
+
+    def _fault(self, kind: str, dice: Dice) -> None:
+        happened = {**USUAL, **RARE}[kind](self, dice)
+        if happened and kind not in _COUNTED_ELSEWHERE:
+            self.watch.active[kind] += 1
+
+    def _heal(self) -> None:
+        self._healing = True
+        self.fleet.paths.heal()
+        self.homes.put_away()
+        for member in list(self.fleet.members.values()):
+            if member in self.homes.copies:
+                continue
+            member.crash_point = None
+            member.disk_stalled = False
+            member.disk.fault = None
+            member.commit_s = 0.001
+            if member.transport is not None:
+                member.transport.refusing = False
+            self.watch.truth.opened(member.name)
+            if member.paused:
+                self.wake(member)
+            if not member.running:
+                self.start(member)
+        self.workload.retry_all()
+
+    def _converge(self) -> float:
+        """Runs until all agree, or until the bound; returns how long it took."""
+        began_s = self.fleet.now_s
+        while self.fleet.now_s < began_s + CONVERGE_S:
+            self.fleet.run(0.5)
+            self._bring_root_key()
+            said = not self.workload.pending() or self.fleet.now_s > began_s + PATIENCE_S
+            if said and not self.watch.convergence.differences(inspection.views(self)):
+                return self.fleet.now_s - began_s
+            if (self.fleet.now_s - began_s) % 5 == 0:
+                self.workload.retry_all()
+        return CONVERGE_S
+
+    def _bring_root_key(self) -> None:
+        """A person comes with the root's key, where no issuer can countersign."""
+        for member in self.fleet.running():
+            core = member.node()
+            renewal = core.authorship.renewal
+            if renewal is not None and not core.renewals.waiting_for():
+                envelope = self.fleet.keys.root_countersignature(renewal)
+                member.request(OfferCountersignature(envelope=envelope), lambda _result: None)
+
+    def _check(self) -> None:
+        now_s = self.fleet.now_s
+        self.watch.found(self.watch.convergence.finish(inspection.views(self), now_s))
+        self.watch.delivery.excused(inspection.excused(self))
+        self.watch.found(self.watch.delivery.finish(inspection.inboxes(self), now_s))
+        self.watch.found(self.watch.durability.finish())
+        self.watch.found(self.watch.identity.finish(inspection.knowledge(self), now_s))
+        for member in self.fleet.members.values():
+            self.watch.found(self.watch.signatures.finish(member.name, inspection.signed(member), now_s))
+        before = collections.Counter(self.watch.dials)
+        self.fleet.run(QUIET_S)
+        self.watch.found(self.watch.convergence.rest(self.watch.dials - before, QUIET_S, self.fleet.now_s))
+
+    # --- for faults, homes and users ------------------------------------------------------------------------------
+
+    def later(self, delay_s: float, call: Callable[[], object]) -> None:
+        """Schedules something that is not part of any machine."""
+        self.fleet.scheduler.schedule(delay_s, lambda: (call(), None)[1])
+
+    def start(self, member: Member) -> None:
+        """Starts a node, unless it runs."""
+        if not member.running:
+            self.watch.truth.started(member.name)
+            member.start()
+
+    def restart_later(self, member: Member, delay_s: float) -> None:
+        """The machine comes back after that time, if it is down then."""
+        self.busy.add(member.name)
+        self.later(delay_s, lambda: self._restart(member))
+
+    def _restart(self, member: Member) -> None:
+        if self._healing or self.homes.touched == member.identity.machine:
+            self.busy.discard(member.name)
+            if self._healing or member.running:
+                return
+        self.busy.discard(member.name)
+        member.crash_point = None
+        self.start(member)
+
+    def leave(self, member: Member) -> None:
+        """An orderly stop."""
+        self.watch.truth.leaves(member.name)
+        member.leave()
+
+    def unpause_later(self, member: Member, delay_s: float) -> None:
+        """A paused program goes on after that time."""
+        self.busy.add(member.name)
+        self.later(delay_s, lambda: self._resume(member))
+
+    wake_later = unpause_later
+
+    def _resume(self, member: Member) -> None:
+        self.busy.discard(member.name)
+        if member.paused and not self._healing:  # healing woke everybody, and what is paused after it is no fault
+            self.wake(member)
+
+    def wake(self, member: Member) -> None:
+        """A program that was paused, or a computer that sleeps, goes on."""
+        self.watch.truth.resumed(member.name)
+        if member.name in self.fleet.asleep:
+            self.fleet.wake(member.name)
+        else:
+            member.unpause()
+
+    def admit_next(self, start_after_s: float) -> bool:
+        """The issuer admits a machine; it starts a little later. False if there is none, or no issuer runs."""
+        issuer = self.fleet.members[self.fleet.keys.founder]
+        if not self._late or not issuer.running or issuer.paused:
+            return False
+        machine = self._late.pop()
+
+        def admitted(result: object) -> None:
+            if isinstance(result, dict):
+                self.watch.active["late_joiner"] += 1
+                self.later(start_after_s, lambda: self._join(machine))
+            else:
+                self._late.append(machine)
+
+        issuer.request(self.fleet.keys.admission(MachineId(machine)), admitted)
+        return True
+
+    def _join(self, machine: str) -> None:
+        self.watch.truth.started(machine)
+        self.fleet.join(machine)
+
+
+_COUNTED_ELSEWHERE = frozenset(
+    {"crash_written", "crash_synced", "crash_releasing", "restored_disk", "copied_home", "late_joiner", "forgery"}
+)

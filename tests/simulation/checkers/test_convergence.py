@@ -1,0 +1,48 @@
+"""The convergence checker names every difference that is left, and a node that does not come to rest."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from roosync_p2p.simulation.checkers.convergence import QUIET_DIALS_MAX, ConvergenceChecker, View
+
+ALPHA = View(
+    member="alpha",
+    heads={("alpha", 1, "mail"): (3, "e3")},
+    records="r",
+    state="synced",
+    links=frozenset({"beta"}),
+    wanted=frozenset({"beta"}),
+    conflicts=False,
+    busy=(),
+)
+BETA = dataclasses.replace(ALPHA, member="beta", links=frozenset({"alpha"}), wanted=frozenset({"alpha"}))
+
+
+def test_equal_views_are_converged() -> None:
+    assert ConvergenceChecker().differences([ALPHA, BETA]) == []
+
+
+def test_each_difference_is_found() -> None:
+    spoilt = [
+        dataclasses.replace(BETA, heads={("alpha", 1, "mail"): (2, "e2")}),
+        dataclasses.replace(BETA, heads={("alpha", 1, "mail"): (3, "other")}),
+        dataclasses.replace(BETA, heads={}),
+        dataclasses.replace(BETA, records="other"),
+        dataclasses.replace(BETA, state="behind"),
+        dataclasses.replace(BETA, links=frozenset()),
+        dataclasses.replace(BETA, conflicts=True),
+        dataclasses.replace(BETA, busy=("rows wait for the disk",)),
+    ]
+    for view in spoilt:
+        assert len(ConvergenceChecker().finish([ALPHA, view], 9.0)) == 1, view
+
+
+def test_a_node_alone_is_converged() -> None:
+    alone = dataclasses.replace(ALPHA, links=frozenset(), wanted=frozenset(), state="alone")
+    assert ConvergenceChecker().differences([alone]) == []
+
+
+def test_a_node_that_dials_on_and_on_is_found() -> None:
+    assert ConvergenceChecker().rest({"alpha": QUIET_DIALS_MAX}, 5.0, 9.0) == []
+    assert len(ConvergenceChecker().rest({"alpha": QUIET_DIALS_MAX + 1}, 5.0, 9.0)) == 1
