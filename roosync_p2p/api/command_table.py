@@ -1,0 +1,59 @@
+"""A click group from a table of commands, each imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import click
+
+__all__ = ["CommandEntry", "CommandTable"]
+
+
+class CommandEntry(NamedTuple):
+    """Where a command is declared, and under which heading help lists it."""
+
+    module: str
+    attribute: str
+    section: str
+
+
+class CommandTable(click.Group):
+    """A group whose commands are imported when they are asked for, listed in sections.
+
+    Args:
+        entries: by command name, in the order of help; their modules are quick to import.
+        sections: the headings in their order; one without commands is left out.
+    """
+
+    def __init__(
+        self, *args: Any, entries: Mapping[str, CommandEntry], sections: tuple[str, ...], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._entries = entries
+        self._sections = sections
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands in the order of the table."""
+        return list(self._entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        """The command, imported now."""
+        entry = self._entries.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(importlib.import_module(entry.module), entry.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, section by section."""
+        for section in self._sections:
+            names = [name for name, entry in self._entries.items() if entry.section == section]
+            rows = [
+                (name, command.get_short_help_str(80)) for name in names if (command := self.get_command(ctx, name))
+            ]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
