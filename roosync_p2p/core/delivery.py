@@ -176,18 +176,19 @@ class Delivery:
         if frame.answer:
             self._links.send(peer, Versions(versions=self._latest.versions(), answer=False), droppable=True)
 
-    def received(self, peer: MachineId, frame: RecordFrame, verified: Verified) -> None:
-        """A signed record came.
+    def received(self, peer: MachineId, frame: RecordFrame, verified: Verified) -> LatestRecord | None:
+        """A signed record came; it is returned if it bears this machine's own name and this run did not sign it.
 
         Raises:
             MalformedError: it breaks its schema or bounds.
             UntrustedError: it speaks of another machine than its signer.
         """
-        if verified.author == self._desk.me:
-            return
         record, content = _read(frame.kind, verified)
+        if record.author == self._desk.me:
+            own = record.start == self._start and record.counter <= self._counter
+            return None if own else record
         if not self._latest.offer(record):
-            return
+            return None
         self._heads.pop(record.author, None)
         self._desk.persist(
             RecordRow(
@@ -211,6 +212,7 @@ class Delivery:
         ]
         for other in onward:
             self._links.send(other, frame, after=Ticket(0), droppable=True)
+        return None
 
     def _begin_at(self, author: MachineId, floor: FloorRecord) -> None:
         key: ChainKey = (author, floor.incarnation, Chain(floor.chain))

@@ -7,7 +7,7 @@ by signatures, shown to everybody, and shown to the machine itself, which then s
 from __future__ import annotations
 
 from roosync_p2p.core import wire
-from roosync_p2p.core.authorship import Authorship
+from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.exchange import Exchange
@@ -18,6 +18,7 @@ from roosync_p2p.core.presence import Presence, read_heartbeat
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import ConflictError, MalformedError, PeerFault
+from roosync_p2p.gossip.latest import LatestRecord
 from roosync_p2p.ids import BootId, Chain, MachineId
 from roosync_p2p.trust.envelopes import Verified
 
@@ -93,6 +94,19 @@ class IdentityWatch:
         """Another node runs under this machine's identity."""
         self._authorship.conflict(reason)
         self._presence.liveness.identity_conflict(self._desk.me, "own_identity", self._desk.now)
+
+    def own_record(self, record: LatestRecord | None) -> None:
+        """A record under this machine's own name, of another run: it proves what a heartbeat's start number would.
+
+        An earlier start is this machine's past. An equal or later one was used by another store: a copy, or a life that
+        was lost.
+        """
+        if record is None or record.start < self._authorship.start:
+            return
+        if self._authorship.phase is Phase.CHECKING:
+            self._authorship.start_shown(record.start)
+        else:
+            self.own_identity_elsewhere(f"another node signed records as this machine, in start {record.start}")
 
     def key_conflict(self, fault: PeerFault) -> None:
         """Shows the machine in conflict, if that is what the fault is about."""

@@ -390,7 +390,7 @@ class NodeCore:
             case wire.FrontierFrame() as frame:
                 self.exchange.frontier_received(peer, frame)
             case wire.RecordFrame() as frame:
-                self.delivery.received(peer, frame, prepared.signed())
+                self._watch.own_record(self.delivery.received(peer, frame, prepared.signed()))
             case wire.Versions() as frame:
                 self.delivery.versions_received(peer, frame)
             case wire.Hears() as frame:

@@ -34,6 +34,7 @@ class SentTimes:
 
     def __init__(self) -> None:
         self._differences: collections.deque[float] = collections.deque(maxlen=limits.CLOCK_SAMPLES)
+        self._sampled_s = -math.inf  # when the newest difference was measured
         self._boot = b""
         self._last: _Last | None = None
 
@@ -58,13 +59,21 @@ class SentTimes:
             self._differences.clear()
             self._boot = heartbeat.boot
         difference_s = now.monotonic_s - heartbeat.wall_ms / 1000
-        self._differences.append(difference_s)
+        self._sample(difference_s, heartbeat.interval_ms / 1000, now)
         late_s = difference_s - min(self._differences)
         candidates = [now.monotonic_s - late_s, self._counted(heartbeat), link_up_s]
         sent_s = _latest(candidates, newest_s=now.monotonic_s - max(age_s, 0.0))
         assert sent_s is not None
         self._keep(heartbeat, sent_s)
         return sent_s
+
+    def _sample(self, difference_s: float, interval_s: float, now: Now) -> None:
+        """What comes in one bunch, after a stall or a pause of this node, was all late but the last: it is one sample."""
+        if self._differences and now.monotonic_s < self._sampled_s + interval_s / 2:
+            self._differences[-1] = min(self._differences[-1], difference_s)
+            return
+        self._differences.append(difference_s)
+        self._sampled_s = now.monotonic_s
 
     def relayed(self, heartbeat: Heartbeat, *, age_s: float, own_offset_s: float, now: Now) -> float | None:
         """When a relayed heartbeat was made; None when nothing vouches for its signed time.
