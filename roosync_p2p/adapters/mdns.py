@@ -141,17 +141,27 @@ class MdnsDiscovery:
 
 
 async def browse_fleets(
-    timeout_s: float, *, wanted: Sequence[str] = (), interfaces: _Interfaces = read_interfaces
+    timeout_s: float,
+    *,
+    enough: Callable[[NodeSeen], bool] = lambda _node: False,
+    wanted: Sequence[str] = (),
+    interfaces: _Interfaces = read_interfaces,
 ) -> tuple[NodeSeen, ...]:
     """The nodes of any fleet that answer on the LAN within the time, for a computer without an identity.
+
+    Args:
+        enough: whether that node is the one that was looked for; then nobody else is waited for.
 
     Raises:
         OSError: there is no multicast here.
     """
     seen: dict[tuple[FleetId, MachineId], NodeSeen] = {}
+    found = anyio.Event()
 
     def remember(node: NodeSeen) -> None:
         seen[node.fleet, node.machine] = node
+        if enough(node):
+            found.set()
 
     chosen = choose_interfaces(await anyio.to_thread.run_sync(interfaces), wanted)
     if not chosen:
@@ -160,7 +170,8 @@ async def browse_fleets(
     try:
         async with anyio.create_task_group() as tasks:
             _browse(zeroconf, tasks, remember)
-            await anyio.sleep(timeout_s)
+            with anyio.move_on_after(timeout_s):
+                await found.wait()
             tasks.cancel_scope.cancel()
     finally:
         await _close(zeroconf)

@@ -17,7 +17,7 @@ from roosync_p2p import limits
 from roosync_p2p.adapters.home import Home, create_home
 from roosync_p2p.adapters.home_lock import HomeLock
 from roosync_p2p.adapters.keystore import PendingIdentity, create_request, install_enrolment
-from roosync_p2p.adapters.mdns import browse_fleets
+from roosync_p2p.adapters.mdns import NodeSeen, browse_fleets
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.adapters.system import read_now
 from roosync_p2p.adapters.websocket.joining import connect_join
@@ -80,9 +80,7 @@ async def _enrol(code: JoinCode, pending: PendingIdentity, at: str | None, progr
             return found, address
     if at is None:
         progress("looking for the issuer on the LAN")
-        for node in await browse_fleets(limits.JOIN_BROWSE_S):
-            if node.fleet != code.fleet or node.machine != code.issuer:
-                continue
+        for node in await _issuers_nearby(code, failures):
             for address in node.addresses:
                 if address not in tried:
                     tried.add(address)
@@ -96,6 +94,17 @@ async def _enrol(code: JoinCode, pending: PendingIdentity, at: str | None, progr
         "command again",
         details={"tried": sorted(tried)},
     )
+
+
+async def _issuers_nearby(code: JoinCode, failures: list[str]) -> list[NodeSeen]:
+    def is_issuer(node: NodeSeen) -> bool:
+        return node.fleet == code.fleet and node.machine == code.issuer
+
+    try:
+        return [node for node in await browse_fleets(limits.JOIN_BROWSE_S, enough=is_issuer) if is_issuer(node)]
+    except OSError as error:
+        failures.append(f"discovery does not work on this network: {error}")
+        return []
 
 
 async def _tried(

@@ -322,7 +322,12 @@ def _check_machine(settings: Settings, identity: Identity) -> None:
 
 def _no_identity(home: Path, *, mdns: bool) -> EnvironmentFault:
     """Nobody knows this machine yet: say which fleets are near, and the two commands that help."""
-    seen: tuple[NodeSeen, ...] = anyio.run(browse_fleets, limits.FLEETS_BROWSE_S) if mdns else ()
+    seen: tuple[NodeSeen, ...] = ()
+    if mdns:
+        try:
+            seen = anyio.run(browse_fleets, limits.FLEETS_BROWSE_S)
+        except OSError as error:
+            _LOG.info("discovery does not work on this network: %s", error)
     fleets: dict[str, list[str]] = {}
     for node in seen:
         fleets.setdefault(node.fleet.hex(), []).append(node.machine)
