@@ -58,17 +58,26 @@ class SentTimes:
         if heartbeat.boot != self._boot:
             self._differences.clear()
             self._boot = heartbeat.boot
-        difference_s = now.monotonic_s - heartbeat.wall_ms / 1000
-        self._sample(difference_s, heartbeat.interval_ms / 1000, now)
-        late_s = difference_s - min(self._differences)
-        candidates = [now.monotonic_s - late_s, self._counted(heartbeat), link_up_s]
-        sent_s = _latest(candidates, newest_s=now.monotonic_s - max(age_s, 0.0))
-        assert sent_s is not None
+        wall_s = heartbeat.wall_ms / 1000
+        difference_s = now.monotonic_s - wall_s
+        newest_s = now.monotonic_s - max(age_s, 0.0)
+        counted_s = self._counted(heartbeat)
+        if counted_s is not None and difference_s < min(self._differences, default=-math.inf) - limits.CLOCK_JUMP_S:
+            # Its clock was set ahead. Whether the heartbeat is late as well, only its number can tell.
+            sent_s = _latest([counted_s, link_up_s], newest_s=newest_s)
+            assert sent_s is not None
+            self._differences.clear()
+            self._sample(sent_s - wall_s, heartbeat.interval_ms / 1000, now)
+        else:
+            self._sample(difference_s, heartbeat.interval_ms / 1000, now)
+            late_s = difference_s - min(self._differences)
+            sent_s = _latest([now.monotonic_s - late_s, counted_s, link_up_s], newest_s=newest_s)
+            assert sent_s is not None
         self._keep(heartbeat, sent_s)
         return sent_s
 
     def _sample(self, difference_s: float, interval_s: float, now: Now) -> None:
-        """What comes in one bunch, after a stall or a pause of this node, was all late but the last: it is one sample."""
+        """What comes in one bunch, after a stall or a pause of this node, was late but for the last: one sample."""
         if self._differences and now.monotonic_s < self._sampled_s + interval_s / 2:
             self._differences[-1] = min(self._differences[-1], difference_s)
             return

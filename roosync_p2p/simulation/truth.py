@@ -29,6 +29,8 @@ class Truth:
         self._unlinked: dict[tuple[str, str], float | None] = {}  # None while linked
         self._met: dict[tuple[str, str], float] = {}  # since when they know each other's addresses
         self._firewalled: set[str] = set()
+        self._jumped: dict[str, float] = {}  # when a node found its clocks apart
+        self._opened: dict[str, float] = {}  # when the firewall went
         self.ever_firewalled: set[str] = set()  # whose refusals were found to mean nothing
 
     # --- what happens ---------------------------------------------------------------------------------------------
@@ -73,11 +75,15 @@ class Truth:
 
     def opened(self, name: str) -> None:
         """It accepts them again."""
-        self._firewalled.discard(name)
+        if name in self._firewalled:
+            self._firewalled.discard(name)
+            self._opened[name] = self._fleet.now_s
 
     def notified(self, member: Member, notice: effects.Notify) -> None:
         """Learns from the event stream when checks ended and links came and went."""
-        if notice.event == "identity":
+        if notice.event == "resumed":
+            self._jumped[member.name] = self._fleet.now_s
+        elif notice.event == "identity":
             self._checked.setdefault(member.name, self._fleet.now_s)
         elif notice.event == "link":
             up = bool(notice.data["up"])
@@ -139,6 +145,15 @@ class Truth:
             offline_s=self._fleet.profile.offline_s,
         )
 
+    def reoriented(self, name: str) -> bool:
+        """Whether that node's own clocks have not jumped for a while.
+
+        After a jump it does not know whether it slept or was set, so what had been waiting in its sockets counts as
+        made now, until the limit for that has passed.
+        """
+        jumped_s = self._jumped.get(name)
+        return jumped_s is None or self._fleet.now_s - jumped_s > self._fleet.profile.offline_s + 1.0
+
     def undisturbed(self, judge: str, machine: str, via: str | None) -> bool:
         """Whether all on the way of evidence was well for so long that clocks were compared over it since."""
         ends = [machine] if via is None else [via, machine]
@@ -160,9 +175,11 @@ class Truth:
         if met_s is None:
             return 0.0  # a newcomer of whom nobody here has an address yet
         usable_s = min(self._fleet.paths.usable_for(one, other), self._fleet.now_s - met_s)
-        if {one, other} & self._firewalled and not self._linked(one, other):
+        if self._linked(one, other):
+            return usable_s
+        if {one, other} & self._firewalled:
             return 0.0
-        return usable_s
+        return min([usable_s, *(self._fleet.now_s - self._opened.get(end, 0.0) for end in (one, other))])
 
     def _linked(self, one: str, other: str) -> bool:
         machine = self._fleet.members[other].identity.machine

@@ -184,7 +184,7 @@ class Watch:
         for judge in self.fleet.members.values():
             if judge.disk_stalled or judge.disk.fault is not None or judge.commit_s > 0.01:
                 self._disk_bad[judge.name] = self.fleet.now_s
-            if judge.running and not judge.paused:
+            if judge.running and not judge.paused and self.truth.reoriented(judge.name):
                 for sample in self._samples_of(judge):
                     self.found(self.liveness.sample(sample, self.fleet.now_s))
 
