@@ -122,7 +122,7 @@ class Exchange:
 
     def _accept(self, source: MachineId, entry: Entry) -> bool:
         match self._chains.fit(entry):
-            case Fit.NEXT if self._forks.frozen(entry.author):
+            case Fit.NEXT if self._after_fork(entry):
                 self._desk.count("entries.after_fork")
             case Fit.NEXT if entry.body is None:
                 # Whoever dropped the body has nothing to give: it is asked of somebody else.
@@ -157,6 +157,10 @@ class Exchange:
         author, incarnation, _ = entry.place
         skipped = entry.header.sequence > 1 and not self._chains.state(entry.place).ids
         return not skipped or incarnation == 1 or bool(self._chains.state((author, incarnation, LEDGER)).ids)
+
+    def _after_fork(self, entry: Entry) -> bool:
+        stop = self._forks.stop(entry.place)
+        return stop is not None and entry.header.sequence >= stop
 
     def floor_received(self, key: ChainKey, sequence: int, entry: EntryId) -> None:
         """An author signed from where its chain can be had: where nothing is held of it, it begins there."""
@@ -257,10 +261,12 @@ class Exchange:
                 self._ask_one(peer, key, span.head)
 
     def _offered(self, peer: MachineId, key: ChainKey, head: int, *, delay_s: float) -> None:
-        """Notes what a peer holds, unless nothing more is taken from that author: then there is nothing to ask for."""
-        if not self._forks.frozen(key[0]):
+        """Notes what a peer holds, as far as it would be accepted: behind a fork there is nothing to ask for."""
+        stop = self._forks.stop(key)
+        taken = head if stop is None else min(head, stop - 1)
+        if taken > 0:
             mine = self._head(key)
-            self._pulls.offered(peer, key, head, mine=mine, at=self._now + delay_s, now_s=self._now)
+            self._pulls.offered(peer, key, taken, mine=mine, at=self._now + delay_s, now_s=self._now)
 
     def digest(self) -> bytes:
         """Digest of the durable frontier."""

@@ -15,6 +15,7 @@ from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.rows import ForkRow
 from roosync_p2p.core.wire import Fork
+from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import Entry, Header
 from roosync_p2p.ids import MachineId
 from roosync_p2p.trust.envelopes import parse_envelope
@@ -34,8 +35,18 @@ class Forks:
         self._fresh: list[MachineId] = []
 
     def frozen(self, author: MachineId) -> bool:
-        """Whether nothing new is accepted from that author."""
+        """Whether that author forked: no new life of it is countersigned."""
         return author in self._proofs
+
+    def stop(self, key: ChainKey) -> int | None:
+        """From which entry of a chain on nothing is accepted because its author forked; None if it did not.
+
+        What stands before the fork is accepted; of its other chains nothing, since no order tells before from after.
+        """
+        proofs = self._proofs.get(key[0])
+        if proofs is None:
+            return None
+        return min((row.sequence for row in proofs if (row.incarnation, row.chain) == key[1:]), default=1)
 
     def full(self, author: MachineId) -> bool:
         """Whether more evidence against that author would prove nothing more."""

@@ -77,6 +77,7 @@ class Homes:
             if world.watch.truth.up_for_s(other.name) > CHECK_LOOK_S
             and world.fleet.paths.clear_for(other.name, member.name) > CHECK_LOOK_S
             and world.watch.disk_fine_for_s(other.name) > CHECK_LOOK_S
+            and other.name not in world.watch.truth.ever_firewalled
         ]
         if there and world.watch.disk_fine_for_s(member.name) > CHECK_LOOK_S:
             authorship = member.node().authorship
