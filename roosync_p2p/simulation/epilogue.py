@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Epilogue"]
 
 KILL_S: Final = 1.0
-STOP_S: Final = 5.1  # the limit, and the way of the last heartbeat
+STOP_S: Final = 5.0
 CUT_S: Final = 16.0  # the silent links, the longest proof of being connected, and a redial
 BACK_S: Final = 9.0  # a start-up check, and the next heartbeat
 REACHED_S: Final = 40.0  # after a cut: the longest pause between redials, and a heartbeat
