@@ -19,12 +19,16 @@ __all__ = [
     "Address",
     "BootId",
     "Chain",
+    "CommitNumber",
     "EntryId",
+    "Epoch",
     "FleetId",
     "KeyId",
+    "LogIndex",
     "MachineId",
     "MessageId",
     "StoreId",
+    "Term",
     "format_message_id",
     "parse_address",
     "parse_fleet_id",
@@ -41,6 +45,10 @@ BootId = NewType("BootId", bytes)  # 16 random bytes, fresh at each start
 StoreId = NewType("StoreId", bytes)  # 16 random bytes, fresh for each life of a store
 MessageId = NewType("MessageId", str)
 Chain = NewType("Chain", str)  # "ledger" or "mail"
+Term = NewType("Term", int)  # of a leader (Raft §5.1)
+LogIndex = NewType("LogIndex", int)  # place of an item in the replicated log, from 1; 0 is before the first
+CommitNumber = NewType("CommitNumber", int)  # place of an entry in the one order of the fleet, from 1
+Epoch = NewType("Epoch", int)  # of the commit log: one more for each recovery by the root's statement
 
 ALL: Final = "all"
 
