@@ -12,6 +12,7 @@
     ├── EnvironmentFault      disk, database, port, clock, permissions: says what is kept and the remedy
     │   ├── StoreError
     │   └── NetworkError
+    ├── UndecidedError        signed and kept here, and not ordered in time: it may be yet (exit code 4)
     └── NotRunningError       no node answers here (exit code 3)
 
 Our own promises are asserted, not raised. An error has a stable ``code`` (snake case, for scripts), a message that
@@ -34,6 +35,7 @@ __all__ = [
     "SignatureFault",
     "StaleError",
     "StoreError",
+    "UndecidedError",
     "UntrustedError",
     "UsageError",
 ]
@@ -134,6 +136,12 @@ class NetworkError(EnvironmentFault):
     """A port that is taken, an address that cannot be used, a connection that failed."""
 
     default_code = "network"
+
+
+class UndecidedError(RoosyncError):
+    """A request is signed and kept, and was not ordered in time; the details say for whom it waits."""
+
+    default_code = "pending"
 
 
 class NotRunningError(RoosyncError):

@@ -32,6 +32,7 @@ _STATUS_OF_FAULT: Final[tuple[tuple[type[RoosyncError], int], ...]] = (  # the f
     (errors.UntrustedError, 403),
     (errors.PeerFault, 422),
     (errors.EnvironmentFault, 503),
+    (errors.UndecidedError, 504),
     (errors.NotRunningError, 503),
 )
 _FAULTS: Final[Mapping[str, type[RoosyncError]]] = {name: getattr(errors, name) for name in errors.__all__}

@@ -28,6 +28,7 @@ from roosync_p2p.errors import (
     RoosyncError,
     SignatureFault,
     UntrustedError,
+    UndecidedError,
     UsageError,
 )
 
@@ -153,7 +154,9 @@ def exit_code(error: RoosyncError) -> int:
         return EXIT_NOT_RUNNING
     if isinstance(error, SignatureFault | UntrustedError):
         return EXIT_VERIFICATION
-    return EXIT_NOT_IN_TIME if error.code in _NOT_IN_TIME else EXIT_FAILED
+    if isinstance(error, UndecidedError) or error.code in _NOT_IN_TIME:
+        return EXIT_NOT_IN_TIME
+    return EXIT_FAILED
 
 
 def print_error(error: RoosyncError, *, as_json: bool) -> None:

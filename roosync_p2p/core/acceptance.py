@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship
+from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.identity_watch import IdentityWatch
@@ -33,6 +34,7 @@ class Acceptance:
         messaging: Messaging,
         admission: Admission,
         watch: IdentityWatch,
+        commit: CommitLog,
         *,
         learned: Callable[[], None],
     ) -> None:
@@ -44,6 +46,7 @@ class Acceptance:
         self._messaging = messaging
         self._admission = admission
         self._watch = watch
+        self._commit = commit
         self._learned = learned
         self.last_ms: int | None = None
 
@@ -75,6 +78,8 @@ class Acceptance:
     def _accepted(self, entry: Entry) -> None:
         self.last_ms = self._desk.now.wall_ms
         self._lives.accepted(entry)
+        if entry.chain == LEDGER:
+            self._commit.entry_held(entry)
         if self._lives.stranded(entry):
             self._desk.count("entries.stranded")
         elif entry.chain == MAIL:

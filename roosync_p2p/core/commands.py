@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 from typing import TypeAlias
 
-from roosync_p2p.core.rows import IdempotencyRow
+from roosync_p2p.core.rows import IdempotencyRow, OrderKeyRow
 from roosync_p2p.ids import Address, EntryId, MachineId, MessageId
+from roosync_p2p.ledger.bodies import OrderedBody
 
 __all__ = [
+    "AcceptClock",
     "AddInvite",
     "AdmitMachine",
     "Command",
+    "HandOver",
     "MarkRead",
     "OfferCountersignature",
+    "OrderEntry",
+    "ReadLedger",
+    "Recover",
     "SendMessage",
 ]
 
@@ -74,4 +80,61 @@ class OfferCountersignature:
     envelope: bytes
 
 
-Command: TypeAlias = SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEntry:
+    """Write an entry that needs the fleet's one order, and wait for its outcome.
+
+    ``body``: without epoch and not-after, which the core fills in. ``not_after_s``: from now on, in commit time, when
+    the request is refused as too late; None: never. ``withdraw``: what is granted after the caller gave up is given
+    back. ``remembered`` and ``outcome``: what the store knows of ``idempotency_key``, and what that request was
+    answered, if it was.
+    """
+
+    kind: str
+    body: OrderedBody
+    timeout_s: float
+    not_after_s: float | None = None
+    withdraw: bool = False
+    idempotency_key: str | None = None
+    remembered: OrderKeyRow | None = None
+    outcome: dict[str, object] | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLedger:
+    """Wait until this node has applied all that was decided before now; answered with ``as_of`` and ``stale``."""
+
+    timeout_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptClock:
+    """A person vouches for this computer's clock, which alone is far from the newest commit time."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """Give the vote and the lead to somebody else, as before a shutdown; answered when that is done or impossible."""
+
+    timeout_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Recover:
+    """Begin a new epoch of the commit log by the root's statement, after its majority was lost for good."""
+
+    statement: bytes
+
+
+Command: TypeAlias = (
+    SendMessage
+    | MarkRead
+    | AddInvite
+    | AdmitMachine
+    | OfferCountersignature
+    | OrderEntry
+    | ReadLedger
+    | AcceptClock
+    | HandOver
+    | Recover
+)

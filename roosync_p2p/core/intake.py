@@ -12,13 +12,18 @@ from typing import Final, TypeAlias
 
 from roosync_p2p import limits
 from roosync_p2p.codec.records import decode
+from roosync_p2p.consensus.items import LogItem, VoterChange, Voters, changes_voters, parse_item
+from roosync_p2p.consensus.messages import Append, Message, VoteAnswer, decode_message
 from roosync_p2p.core.wire import (
     Beat,
+    Committed,
     Countersigned,
     EntriesFrame,
     Fork,
     Frame,
+    OrderedFrame,
     OwnAnswer,
+    RaftFrame,
     RecordFrame,
     Relay,
     RelayPayload,
@@ -27,7 +32,8 @@ from roosync_p2p.core.wire import (
 )
 from roosync_p2p.entries.entry import CHAIN_START, Entry, Header, read_entry
 from roosync_p2p.entries.incarnations import ChainStart, read_chain_start
-from roosync_p2p.errors import MalformedError, PeerFault, StaleError, UntrustedError
+from roosync_p2p.errors import MalformedError, PeerFault, SignatureFault, StaleError, UntrustedError
+from roosync_p2p.ids import Epoch, LogIndex
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import Verified, parse_envelope, verify
@@ -52,6 +58,8 @@ class Prepared:
         inner: the frame inside a relayed one; None if it is no good, and then the fault stands behind the envelope in
             ``parts``: it is the source's, not that of whoever passed it on unread.
         relay: what the source of a relayed frame signed.
+        message: the decoded message of a consensus frame; the signatures of voter changes in it are verified.
+        items: the decoded items of a frame of committed ones; the same.
     """
 
     frame: Frame | None
@@ -60,6 +68,8 @@ class Prepared:
     certificates: tuple[Certificates, ...] = ()
     inner: Prepared | None = None
     relay: RelayPayload | None = None
+    message: Message | None = None
+    items: tuple[LogItem, ...] = ()
 
     def signed(self) -> Verified:
         """The one signed part of a frame that has just one.
@@ -97,6 +107,8 @@ def _prepared(frame: Frame | None, size: int, directory: Directory) -> Prepared:
             parts, _ = _entries(headers, directory)
             if frame.heartbeat is not None:
                 parts = (*parts, _verified(frame.heartbeat, contexts.HEARTBEAT, directory, limits.HEARTBEAT_BYTES_MAX))
+            if frame.vote is not None:
+                parts = (*parts, _verified(frame.vote, contexts.VOTE, directory, limits.RECORD_BYTES_MAX))
             return Prepared(frame=frame, size=size, parts=parts)
         case Beat():
             beat = _verified(frame.envelope, contexts.HEARTBEAT, directory, limits.HEARTBEAT_BYTES_MAX)
@@ -110,6 +122,15 @@ def _prepared(frame: Frame | None, size: int, directory: Directory) -> Prepared:
         case Countersigned(envelope=bytes() as envelope):
             answer = _verified(envelope, contexts.INCARNATION, directory, limits.RECORD_BYTES_MAX)
             return Prepared(frame=frame, size=size, parts=(answer,))
+        case OrderedFrame():
+            parts, certificates = _entries(frame.entries, directory)
+            return Prepared(frame=frame, size=size, parts=parts, certificates=certificates)
+        case RaftFrame():
+            message = decode_message(frame.message)
+            return Prepared(frame=frame, size=size, parts=_consensus(message, directory), message=message)
+        case Committed():
+            items = _committed(frame, directory)
+            return Prepared(frame=frame, size=size, items=items)
         case Relay():
             return _relayed(frame, size, directory)
         case _:
@@ -126,6 +147,45 @@ def _verified(envelope: bytes, context: str, directory: Directory, size_max: int
         return verify(envelope, context=context, directory=directory, size_max=size_max)
     except PeerFault as fault:
         return fault
+
+
+def _consensus(message: Message, directory: Directory) -> tuple[Part, ...]:
+    """Verifies what is signed inside a message; the vote of an answer is its only part."""
+    if isinstance(message, Append):
+        for item in message.items:
+            _check_voters(item, message.epoch, directory)
+    if isinstance(message, VoteAnswer) and message.record:
+        return (_verified(message.record, contexts.VOTE, directory, limits.RECORD_BYTES_MAX),)
+    return ()
+
+
+def _committed(frame: Committed, directory: Directory) -> tuple[LogItem, ...]:
+    if len(frame.items) > limits.APPEND_ITEMS_MAX or not 1 <= frame.first <= limits.NUMBER_MAX:
+        raise MalformedError("a frame of committed items breaks its bounds", code="oversized")
+    items = tuple(parse_item(LogIndex(frame.first + at), data) for at, data in enumerate(frame.items))
+    for item in items:
+        _check_voters(item, Epoch(frame.epoch), directory)
+    return items
+
+
+def _check_voters(item: LogItem, epoch: Epoch, directory: Directory) -> None:
+    """A voter change carries the signature of the leader that made it, over it and its place.
+
+    Raises:
+        PeerFault: the envelope does not verify, or is over another change.
+    """
+    if not changes_voters(item.data):
+        return
+    change = item.payload
+    assert isinstance(change, Voters)
+    verified = verify(
+        change.envelope, context=contexts.VOTERS, directory=directory, size_max=limits.VOTER_ENVELOPE_BYTES_MAX
+    )
+    signed = decode(verified.payload, VoterChange)
+    # Items of earlier epochs are replicated in later ones.
+    made = VoterChange.of(change, epoch=signed.epoch, term=item.term, index=item.index)
+    if signed != made or signed.epoch > epoch:
+        raise SignatureFault("a voter change is signed for another place or other voters", code="wrong_voters")
 
 
 def _entries(wire: list[WireEntry], directory: Directory) -> tuple[tuple[Part, ...], tuple[Certificates, ...]]:

@@ -20,6 +20,7 @@ from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
+from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
@@ -81,6 +82,7 @@ class NodeCore:
         self.boot = BootId(entropy.bytes(16))
         self._last = now
         self._stopping: str | None = None
+        self._ended = False
 
         directory = Directory.found(identity.root)
         for member in loaded.members:
@@ -121,12 +123,25 @@ class NodeCore:
             loaded.meta,
             alive_elsewhere=self._watch.alive_elsewhere,
         )
+        self._lives = Lives(self.desk, loaded.meta)
+        self.commit = CommitLog(
+            self.desk,
+            self.links,
+            self._chains,
+            self._lives,
+            self.forks,
+            self.authorship,
+            self.presence,
+            self.exchange,
+            loaded,
+        )
         self.requests = Requests(
             self.desk,
             self.authorship,
             self.messaging,
             self.admission,
             self.renewals,
+            self.commit,
             admitted=self._follow_directory,
             renewed=self._became_ready,
         )
@@ -137,7 +152,6 @@ class NodeCore:
             hears=self.presence.hears,
             source_time_ms=self.presence.clock_of,
         )
-        self._lives = Lives(self.desk, loaded.meta)
         self._acceptance = Acceptance(
             self.desk,
             self.links,
@@ -147,6 +161,7 @@ class NodeCore:
             self.messaging,
             self.admission,
             self._watch,
+            self.commit,
             learned=self._follow_directory,
         )
         self._members_known = 0
@@ -171,6 +186,8 @@ class NodeCore:
             case inputs.EntriesRead(read=read, entries=entries):
                 self.exchange.entries_read(read, entries)
                 self._watch.follow_forks()
+            case inputs.OrderedRead(read=read, entries=found):
+                self.commit.ordered_read(read, found)
             case inputs.Request():
                 self.requests.take(happened)
             case LinkOpened():
@@ -215,6 +232,7 @@ class NodeCore:
                 self.messaging,
                 self.renewals,
                 self.authorship,
+                self.commit,
             )
         ]
         if self.authorship.phase is Phase.CHECKING:
@@ -258,6 +276,7 @@ class NodeCore:
             issuer=self.desk.identity.issuer,
             version=self.version,
             replaces=replaces,
+            store=self.authorship.store if self.authorship.phase is Phase.READY else b"",
         )
 
     def _link_opened(self, event: LinkOpened) -> None:
@@ -308,6 +327,7 @@ class NodeCore:
         self.forks.opened(machine)
         self.exchange.opened(machine)
         self.delivery.opened(machine)
+        self.commit.opened(machine)
 
     def _link_down(self, down: LinkDown) -> None:
         machine = down.machine
@@ -315,6 +335,7 @@ class NodeCore:
         self.dialling.unlinked(machine, abused=down.abused, lived_s=down.lived_s)
         self.exchange.closed(machine)
         self.presence.closed(machine)
+        self.commit.closed(machine)
         self.presence.act()
 
     # --- frames ---------------------------------------------------------------------------------------------------
@@ -410,6 +431,16 @@ class NodeCore:
             case wire.Countersigned() as frame:
                 if self.renewals.answered(frame):
                     self._became_ready()
+            case (
+                wire.RaftFrame()
+                | wire.WantOrdered()
+                | wire.OrderedFrame()
+                | wire.WantCommitted()
+                | wire.Committed()
+                | wire.ReadIndexQuery()
+                | wire.ReadIndexAnswer()
+            ):
+                self.commit.received(peer, prepared)
             case _:
                 self.desk.count("frames.unknown")
         self.presence.act()
@@ -426,9 +457,11 @@ class NodeCore:
             self.authorship.start_shown(heartbeat.start)
         elif not frame.relayed:
             self._watch.tell_twins(link, frame)
+        self.commit.heard(heartbeat)
         self.presence.act()
 
     def _became_ready(self) -> None:
+        self.commit.begin()
         self.admission.ready()
         self.requests.tick()
 
@@ -443,7 +476,7 @@ class NodeCore:
         self.requests.tick()
         self.links.tick()
         self.dialling.tick()
-        self.presence.tick(self._heads())
+        self.presence.tick(self._heads(), self.commit.beat_facts())
         self.exchange.tick(self.delivery.digest)
         self.delivery.tick()
         self.messaging.tick()
@@ -451,6 +484,10 @@ class NodeCore:
         for entry, ticket in self.authorship.written():
             self._lives.accepted(entry)
             self.exchange.wrote(entry, ticket)
+            self.commit.entry_held(entry)
+        self.commit.tick()
+        if self._stopping is not None:
+            self._end()
 
     def _check_ended(self) -> None:
         self.presence.begin(self.authorship.start, after=self.authorship.started)
@@ -468,12 +505,21 @@ class NodeCore:
         self.requests.stored()
         if self.exchange.persisted(ticket):
             self.delivery.frontier_moved()
+        self.commit.persisted(ticket)
 
     def _stop(self, reason: str) -> None:
         if self._stopping is None:
             self._stopping = reason
-            self.presence.farewell()
-            self.desk.emit(Stop(reason=reason))
+            self.commit.hand_over()
+
+    def _end(self) -> None:
+        """Says farewell, once the vote and the lead are with somebody else, or that took too long."""
+        if self._ended or self.commit.handing_over:
+            return
+        self._ended = True
+        self.presence.farewell()
+        assert self._stopping is not None
+        self.desk.emit(Stop(reason=self._stopping))
 
     def _notice_jump(self, now: Now) -> None:
         """Wall against monotonic: a difference means that this computer slept, or that its clock was set."""

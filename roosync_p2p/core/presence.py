@@ -12,6 +12,7 @@ from typing import Final
 from roosync_p2p import limits
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode, encode
+from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling, Redialled
 from roosync_p2p.core.effects import Ticket
@@ -22,7 +23,7 @@ from roosync_p2p.ids import BootId, MachineId, parse_machine_id
 from roosync_p2p.liveness import verdicts
 from roosync_p2p.liveness.detector import Liveness
 from roosync_p2p.liveness.heartbeat import Health, Heartbeat, validate
-from roosync_p2p.liveness.verdicts import Heard, Path, RedialOutcome, Verdict
+from roosync_p2p.liveness.verdicts import Heard, Path, RedialOutcome, State, Verdict
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified, seal
 from roosync_p2p.version import __version__
@@ -61,6 +62,7 @@ class Presence:
         self._direct: dict[MachineId, LatestBeat] = {}
         self._hears: dict[MachineId, frozenset[MachineId]] = {}
         self._told_hears: frozenset[MachineId] = frozenset()
+        self._changed: list[tuple[MachineId, State]] = []
 
     # --- what is known --------------------------------------------------------------------------------------------
 
@@ -130,7 +132,7 @@ class Presence:
         times = (self._beat_at, self.liveness.next_deadline())
         return min((at for at in times if at is not None), default=None)
 
-    def tick(self, heads: list[tuple[str, int, int]]) -> None:
+    def tick(self, heads: list[tuple[str, int, int]], commit: BeatFacts) -> None:
         """Sends the heartbeat that is due, judges, and acts on what the judgement asks."""
         now = self._desk.now
         if self._beat_at is not None and self._beat_at <= now.monotonic_s:
@@ -138,7 +140,7 @@ class Presence:
             following = self._beat_at + self.liveness.profile.interval_s
             late = following <= now.monotonic_s
             self._beat_at = now.monotonic_s + self.liveness.profile.interval_s if late else following
-            self._send_beat("up", heads)
+            self._send_beat("up", heads, commit)
         self.liveness.tick(now)
         self.act()
 
@@ -156,11 +158,20 @@ class Presence:
                     self._told_hears -= {machine}
                     self._links.broadcast(Lost(machine=machine, start=start), but=(machine,))
         for change in self.liveness.changes():
+            self._changed.append((change.after.machine, change.after.state))
             data = verdict_data(change.after)
             self._desk.notify("verdict", {**data, "before": str(change.before), "comebacks": change.comebacks})
 
-    def _send_beat(self, state: str, heads: list[tuple[str, int, int]] | None = None) -> None:
+    def changed(self) -> list[tuple[MachineId, State]]:
+        """The verdicts that changed since the last call, for the parts that act on them."""
+        changed, self._changed = self._changed, []
+        return changed
+
+    def _send_beat(
+        self, state: str, heads: list[tuple[str, int, int]] | None = None, commit: BeatFacts | None = None
+    ) -> None:
         assert self._start is not None
+        told = commit if commit is not None else BeatFacts()
         self._counter += 1
         heartbeat = Heartbeat(
             machine=self._desk.me,
@@ -175,6 +186,12 @@ class Presence:
             awake_since_ms=self._awake_since_ms,
             health=self._health,
             state="leaving" if state == "leaving" else "up",
+            commit_size=told.size,
+            commit_digest=told.digest,
+            commit_mark=told.mark,
+            rules=told.rules,
+            store=told.store,
+            on_battery=told.on_battery,
         )
         envelope = seal(
             self._desk.identity.key,

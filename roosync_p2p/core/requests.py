@@ -12,7 +12,20 @@ from roosync_p2p import limits
 from roosync_p2p.core import inputs
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
-from roosync_p2p.core.commands import AddInvite, AdmitMachine, Command, MarkRead, OfferCountersignature, SendMessage
+from roosync_p2p.core.commands import (
+    AcceptClock,
+    AddInvite,
+    AdmitMachine,
+    Command,
+    HandOver,
+    MarkRead,
+    OfferCountersignature,
+    OrderEntry,
+    ReadLedger,
+    Recover,
+    SendMessage,
+)
+from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, Ticket
 from roosync_p2p.core.messaging import Messaging
@@ -32,6 +45,7 @@ class Requests:
         messaging: Messaging,
         admission: Admission,
         renewals: Renewals,
+        commit: CommitLog,
         *,
         admitted: Callable[[], None],
         renewed: Callable[[], None],
@@ -41,6 +55,7 @@ class Requests:
         self._messaging = messaging
         self._admission = admission
         self._renewals = renewals
+        self._commit = commit
         self._admitted = admitted
         self._renewed = renewed
         self._waiting: list[inputs.Request] = []
@@ -48,7 +63,7 @@ class Requests:
 
     def take(self, request: inputs.Request) -> None:
         """Answers a request, or keeps it until the start-up check has ended."""
-        writes = not isinstance(request.command, MarkRead | AddInvite)
+        writes = not isinstance(request.command, MarkRead | AddInvite | ReadLedger)
         room = len(self._waiting) < limits.REQUEST_QUEUE_MAX
         if self._authorship.phase is Phase.CHECKING and writes and room:
             self._waiting.append(request)
@@ -56,6 +71,9 @@ class Requests:
         result: dict[str, object] | RoosyncError
         try:
             self._require_store()
+            if isinstance(request.command, OrderEntry | ReadLedger | AcceptClock | HandOver | Recover):
+                self._commit.take(request.request, request.command)  # answered when the order says
+                return
             result, after = self._command(request.command)
         except RoosyncError as error:
             result, after = error, Ticket(0)
@@ -85,7 +103,9 @@ class Requests:
         if fault is not None:
             raise EnvironmentFault(f"{fault.message}; nothing was done", code=fault.code, remedy=fault.remedy)
 
-    def _command(self, command: Command) -> tuple[dict[str, object], Ticket]:
+    def _command(
+        self, command: SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature
+    ) -> tuple[dict[str, object], Ticket]:
         match command:
             case SendMessage():
                 row, ticket = self._messaging.send(command)

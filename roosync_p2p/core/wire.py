@@ -19,6 +19,7 @@ from roosync_p2p.gossip.latest import RecordVersion
 __all__ = [
     "AskHears",
     "Beat",
+    "Committed",
     "Countersigned",
     "Digest",
     "EntriesFrame",
@@ -29,14 +30,20 @@ __all__ = [
     "Hears",
     "Hello",
     "Lost",
+    "OrderedFrame",
     "OwnAnswer",
     "OwnQuery",
+    "RaftFrame",
+    "ReadIndexAnswer",
+    "ReadIndexQuery",
     "RecordFrame",
     "Relay",
     "RelayPayload",
     "RenewalRequest",
     "Versions",
     "Want",
+    "WantCommitted",
+    "WantOrdered",
     "WireEntry",
     "decode_frame",
     "encode_frame",
@@ -51,7 +58,8 @@ class Hello(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="hello"):
     """First on every link, from both ends; again when the start number changes after the start-up check.
 
     ``minor`` versions of protocol 1 that the sender speaks: the smaller of both is used. ``replaces``: on the links
-    that stand between these two nodes the sender hears nothing any more.
+    that stand between these two nodes the sender hears nothing any more. ``store``: the id of this life of its store;
+    empty before the start-up check has ended.
     """
 
     minor: int
@@ -62,6 +70,7 @@ class Hello(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="hello"):
     issuer: bytes
     version: str
     replaces: bool = False
+    store: bytes = b""
 
 
 class Beat(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="beat"):
@@ -161,10 +170,11 @@ class OwnQuery(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own?"
 
 
 class OwnAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own"):
-    """The newest header of each chain of the asker's newest incarnation, and its newest heartbeat."""
+    """The newest header of each chain of the asker's newest incarnation, its newest heartbeat, and its newest vote."""
 
     headers: list[bytes]
     heartbeat: bytes | None = None
+    vote: bytes | None = None
 
 
 class RenewalRequest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="renewal"):
@@ -178,6 +188,52 @@ class Countersigned(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     envelope: bytes | None = None
     refusal: str = ""
+
+
+class RaftFrame(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="raft"):
+    """A message of the consensus (docs/protocol/consensus.md)."""
+
+    message: bytes
+
+
+class WantOrdered(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="ordered?"):
+    """Send me these ledger entries, by their ids: a batch of the log names them and they are not here."""
+
+    ids: list[bytes]
+
+
+class OrderedFrame(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="ordered"):
+    """Ledger entries that were asked for by their ids, whole."""
+
+    entries: list[WireEntry]
+
+
+class WantCommitted(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="committed?"):
+    """Send me committed items of the log from ``first`` on."""
+
+    first: int
+
+
+class Committed(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="committed"):
+    """Committed items of the log from ``first`` on, as they are stored; ``commit`` is how far the sender knows."""
+
+    epoch: int
+    first: int
+    items: list[bytes]
+    commit: int
+
+
+class ReadIndexQuery(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="index?"):
+    """To the leader: up to where must be applied so that a read sees everything that was acknowledged before now?"""
+
+    request: int
+
+
+class ReadIndexAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="index"):
+    """The leader's answer; None: it is not the leader, or has lost its quorum."""
+
+    request: int
+    index: int | None = None
 
 
 class Relay(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="relay"):
@@ -215,6 +271,13 @@ Frame: TypeAlias = (
     | OwnAnswer
     | RenewalRequest
     | Countersigned
+    | RaftFrame
+    | WantOrdered
+    | OrderedFrame
+    | WantCommitted
+    | Committed
+    | ReadIndexQuery
+    | ReadIndexAnswer
     | Relay
 )
 
@@ -223,6 +286,7 @@ _KNOWN = frozenset(
     for kind in (
         *(Hello, Beat, Hears, AskHears, Lost, Digest, FrontierFrame, Have, Want, EntriesFrame, RecordFrame, Versions),
         *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, Relay),
+        *(RaftFrame, WantOrdered, OrderedFrame, WantCommitted, Committed, ReadIndexQuery, ReadIndexAnswer),
     )
 )
 

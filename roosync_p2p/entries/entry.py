@@ -19,7 +19,7 @@ from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified, parse_envelope, seal
 from roosync_p2p.trust.keys import SigningKey
 
-__all__ = ["CHAIN_START", "LEDGER", "MAIL", "Entry", "Header", "check_body", "read_entry", "write_entry"]
+__all__ = ["CHAIN_START", "LEDGER", "MAIL", "Entry", "Header", "check_body", "read_entry", "stored_entry", "write_entry"]
 
 LEDGER: Final = Chain("ledger")
 MAIL: Final = Chain("mail")
@@ -122,6 +122,19 @@ def read_entry(verified: Verified, body: bytes | None) -> Entry:
     if body is not None:
         check_body(header, body)
     return Entry(header=header, id=EntryId(verified.digest), raw=verified.raw, body=body)
+
+
+def stored_entry(raw: bytes, body: bytes | None) -> Entry:
+    """An entry as this machine's own store kept it: verified when it came, so its signature is not checked again.
+
+    Raises:
+        MalformedError: these are not the bytes of an entry and its body: the disk changed them.
+    """
+    envelope = parse_envelope(raw, size_max=limits.ENTRY_HEADER_BYTES_MAX)
+    header = decode(envelope.payload, Header, size_max=limits.ENTRY_HEADER_BYTES_MAX)
+    if body is not None:
+        check_body(header, body)
+    return Entry(header=header, id=EntryId(sha256(envelope.signed_bytes())), raw=raw, body=body)
 
 
 def check_body(header: Header, body: bytes) -> None:

@@ -20,6 +20,7 @@ Version = tuple[int, int]  # (start, counter) of a heartbeat: the greater is the
 
 _CHAINS: Final = frozenset({"ledger", "mail"})
 _BOOT_BYTES: Final = 16
+_STORE_BYTES: Final = 16
 _DIGEST_BYTES: Final = 32
 _INT_MAX: Final = 2**63 - 1
 
@@ -54,6 +55,9 @@ class Heartbeat(Record, frozen=True, kw_only=True, omit_defaults=True):
         heads: (chain, incarnation, sequence) of the author's own chains.
         commit_size: entries of the commit log that it applied, None without a commit log.
         commit_digest: digest of the state after them.
+        commit_mark: number and digest at the last multiple of 256, which nodes of different progress can compare.
+        store: the id of this life of its store, which is its place in the consensus; empty before it is known.
+        on_battery: whether it runs on battery.
         rules: version of the rules it applies entries by.
         version: program version, for people.
         awake_since_ms: wall time since when it runs without having slept.
@@ -76,6 +80,9 @@ class Heartbeat(Record, frozen=True, kw_only=True, omit_defaults=True):
     awake_since_ms: int = 0
     health: Health = Health()
     state: Literal["up", "leaving"] = "up"
+    commit_mark: tuple[int, bytes] | None = None
+    store: bytes = b""
+    on_battery: bool = False
 
 
 def precedence(heartbeat: Heartbeat) -> Version:
@@ -114,6 +121,12 @@ def _validate_numbers(heartbeat: Heartbeat) -> None:
 def _validate_bytes(heartbeat: Heartbeat) -> None:
     if len(heartbeat.boot) != _BOOT_BYTES:
         raise _fault(heartbeat, "boot", f"has {len(heartbeat.boot)} bytes, not {_BOOT_BYTES}")
+    if heartbeat.store and len(heartbeat.store) != _STORE_BYTES:
+        raise _fault(heartbeat, "store", f"has {len(heartbeat.store)} bytes, not {_STORE_BYTES}")
+    if heartbeat.commit_mark is not None:
+        _within(heartbeat, "commit_mark", heartbeat.commit_mark[0], 0, _INT_MAX)
+        if len(heartbeat.commit_mark[1]) != _DIGEST_BYTES:
+            raise _fault(heartbeat, "commit_mark", f"has {len(heartbeat.commit_mark[1])} bytes, not {_DIGEST_BYTES}")
     if heartbeat.commit_digest is not None and len(heartbeat.commit_digest) != _DIGEST_BYTES:
         raise _fault(heartbeat, "commit_digest", f"has {len(heartbeat.commit_digest)} bytes, not {_DIGEST_BYTES}")
 

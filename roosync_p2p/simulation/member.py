@@ -182,9 +182,8 @@ class Member:
         return lost
 
     def leave(self) -> None:
-        """An orderly stop: farewell, then the process ends."""
+        """An orderly stop: hand-over, farewell, then the process ends."""
         self.feed(inputs.Shutdown(reason="shutdown"))
-        self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
 
     def _end(self) -> None:
         self.crash(keep=self.disk.unsynced)  # an orderly end waits for the disk
@@ -381,7 +380,7 @@ class Member:
             case effects.Notify():
                 self._observer.notified(self, effect)
             case effects.Stop():
-                pass
+                self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
             case effects.Persist():
                 raise AssertionError("the outbox keeps these apart")
 

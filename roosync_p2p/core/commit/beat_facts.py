@@ -1,0 +1,27 @@
+"""What a heartbeat says of the commit log."""
+
+from __future__ import annotations
+
+import dataclasses
+
+__all__ = ["BeatFacts"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BeatFacts:
+    """How far this node is, durably.
+
+    Attributes:
+        size, digest: the newest applied commit number, and the digest of the state after it.
+        mark: the same at the last multiple of 256.
+        rules: the newest version of the rules that this program can apply.
+        store: the id of this life of the store; empty before it takes part.
+        on_battery: whether this computer runs on battery.
+    """
+
+    size: int | None = None
+    digest: bytes | None = None
+    mark: tuple[int, bytes] | None = None
+    rules: int = 1
+    store: bytes = b""
+    on_battery: bool = False
