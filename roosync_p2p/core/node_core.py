@@ -171,6 +171,8 @@ class NodeCore:
             case inputs.EntriesRead(read=read, entries=entries):
                 self.exchange.entries_read(read, entries)
                 self._watch.follow_forks()
+            case inputs.OrderedRead():
+                pass
             case inputs.Request():
                 self.requests.take(happened)
             case LinkOpened():
