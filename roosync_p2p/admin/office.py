@@ -17,7 +17,7 @@ from roosync_p2p.adapters.home_lock import HomeLock
 from roosync_p2p.adapters.keystore import Identity, load_identity
 from roosync_p2p.adapters.sqlite.connect import connect_reader
 from roosync_p2p.adapters.sqlite.faults import explaining
-from roosync_p2p.adapters.sqlite.opening import read_header, require_ours
+from roosync_p2p.adapters.sqlite.opening import read_header, require_migrated, require_ours
 from roosync_p2p.adapters.sqlite.read import load
 from roosync_p2p.adapters.sqlite.schema import MIGRATIONS
 from roosync_p2p.adapters.sqlite.store import SqliteStore
@@ -25,13 +25,27 @@ from roosync_p2p.adapters.system import read_now
 from roosync_p2p.api.methods import JsonObject
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.clock import rfc3339
-from roosync_p2p.core.rows import Loaded, Row
+from roosync_p2p.core.rows import Loaded, LogLoaded, Row
 from roosync_p2p.errors import EnvironmentFault, InputFault, NotRunningError
+from roosync_p2p.ids import CommitNumber
 from roosync_p2p.trust.directory import Directory
 
 __all__ = ["Office", "ask_node", "directory_of", "hold_home", "open_office", "read_store"]
 
-_EMPTY = Loaded(meta={}, members=(), chains=(), records=(), forks=(), invites=(), pending=(), addresses=())
+_EMPTY = Loaded(
+    meta={},
+    members=(),
+    chains=(),
+    records=(),
+    forks=(),
+    invites=(),
+    pending=(),
+    addresses=(),
+    log=LogLoaded(),
+    state=(),
+    commits=CommitNumber(0),
+    last_commit=None,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +134,7 @@ def read_store(home: Home) -> Loaded:
     """What the store holds at this moment, also beside a running node; nothing if there is none yet.
 
     Raises:
-        StoreError: it is damaged, foreign, or of a newer program.
+        StoreError: it is damaged, foreign, of a newer program, or in use by an older one.
     """
     if not home.database.exists():
         return _EMPTY
@@ -148,4 +162,5 @@ def _read_beside_node(home: Home) -> Loaded:
         explaining(home.database, "reading it"),
         contextlib.closing(connect_reader(home.database, busy_timeout_s=limits.STORE_BUSY_TIMEOUT_S)) as connection,
     ):
+        require_migrated(connection, home.database, MIGRATIONS[-1].number)
         return load(connection)

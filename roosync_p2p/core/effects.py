@@ -13,7 +13,7 @@ from typing import NewType, TypeAlias
 from roosync_p2p.core.ports import DialId, LinkId
 from roosync_p2p.core.rows import Row
 from roosync_p2p.errors import RoosyncError
-from roosync_p2p.ids import Chain, MachineId
+from roosync_p2p.ids import Chain, EntryId, MachineId
 
 __all__ = [
     "Answer",
@@ -24,6 +24,7 @@ __all__ = [
     "Persist",
     "ReadEntries",
     "ReadId",
+    "ReadOrdered",
     "RequestId",
     "Send",
     "Stop",
@@ -83,6 +84,14 @@ class ReadEntries:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOrdered:
+    """Read entries by their ids, in the chains and beside them; comes back as the input OrderedRead."""
+
+    read: ReadId
+    ids: tuple[EntryId, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """Answer a request once ``after`` is durable. ``result`` is a JSON-compatible object, or the error."""
 
@@ -107,4 +116,4 @@ class Stop:
     reason: str
 
 
-Effect: TypeAlias = Persist | Send | CloseLink | Dial | ReadEntries | Answer | Notify | Stop
+Effect: TypeAlias = Persist | Send | CloseLink | Dial | ReadEntries | ReadOrdered | Answer | Notify | Stop

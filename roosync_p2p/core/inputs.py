@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from roosync_p2p.core.commands import Command
@@ -11,7 +12,7 @@ from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkId, LinkOpened
 from roosync_p2p.core.rows import EntryRow
 from roosync_p2p.errors import EnvironmentFault, PeerFault
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import EntryId, MachineId
 
 __all__ = [
     "AddressesFound",
@@ -21,6 +22,7 @@ __all__ = [
     "Health",
     "Input",
     "LocalAddresses",
+    "OrderedRead",
     "PersistFailed",
     "Persisted",
     "Request",
@@ -65,6 +67,14 @@ class EntriesRead:
 
     read: ReadId
     entries: tuple[EntryRow, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedRead:
+    """The answer to a ReadOrdered effect: header and body of those that are durable here; the others are left out."""
+
+    read: ReadId
+    entries: Mapping[EntryId, tuple[bytes, bytes]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +131,7 @@ Input: TypeAlias = (
     | Persisted
     | PersistFailed
     | EntriesRead
+    | OrderedRead
     | AddressesFound
     | LocalAddresses
     | Health

@@ -8,22 +8,25 @@ The rules of each row are those of docs/protocol/store.md §3; ``tests/conforman
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from roosync_p2p.core.memory_tables import Tables
 from roosync_p2p.core.ports import InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
+    CommitRow,
     DeliveryRow,
     EntryRow,
     IdempotencyRow,
     InviteRow,
     Loaded,
+    LogItemRow,
     MessageRow,
+    OrderKeyRow,
     ReceiptRow,
     Row,
 )
 from roosync_p2p.errors import StoreError
-from roosync_p2p.ids import Chain, EntryId, MachineId, MessageId
+from roosync_p2p.ids import Chain, CommitNumber, EntryId, LogIndex, MachineId, MessageId
 
 __all__ = ["MemoryStore", "Snapshot"]
 
@@ -128,7 +131,7 @@ class MemoryStore:
 
         Raises:
             StoreError: the store is closed (``store_closed``).
-            PromiseBroken: a chain has a gap.
+            PromiseBroken: a chain or the log has a gap.
         """
         self._require_open()
         return self._tables.load()
@@ -189,6 +192,36 @@ class MemoryStore:
         """The invites of this issuer, ordered by id."""
         self._require_open()
         return self._tables.invite_rows()
+
+    def ordered_entries(self, ids: Iterable[EntryId]) -> dict[EntryId, tuple[bytes, bytes]]:
+        """Header and body of each, in a chain or beside the chains; what is missing or has no body is left out."""
+        self._require_open()
+        return self._tables.ordered_entries(ids)
+
+    def commits(self, first: CommitNumber, count_max: int) -> list[CommitRow]:
+        """What became of the numbers from ``first`` on, ascending."""
+        self._require_open()
+        return self._tables.order.commit_rows(first, count_max)
+
+    def commit_of(self, entry: EntryId) -> CommitRow | None:
+        """What became of an entry; of several numbers that name it, the lowest."""
+        self._require_open()
+        return self._tables.order.commit_of(entry)
+
+    def leaves(self, first: CommitNumber, count_max: int) -> list[bytes]:
+        """The leaf of number ``first + i`` at place ``i``; ends where a number is missing."""
+        self._require_open()
+        return self._tables.order.leaves(first, count_max)
+
+    def order_key(self, key: str) -> OrderKeyRow | None:
+        """The entry that an ordered request became."""
+        self._require_open()
+        return self._tables.order.order_keys.get(key)
+
+    def log_items(self, first: LogIndex, count_max: int, bytes_max: int) -> list[LogItemRow]:
+        """Items of the log from ``first`` on, without a gap; at least one if there is one, whatever its size."""
+        self._require_open()
+        return self._tables.order.log_run(first, count_max, bytes_max)
 
     def _require_open(self) -> None:
         if self._closed:

@@ -7,10 +7,11 @@ through, so that a batch is kept whole or not at all.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
 from roosync_p2p import limits
+from roosync_p2p.core.memory_order import OrderTables
 from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
     AddressRow,
@@ -39,7 +40,7 @@ from roosync_p2p.core.store_rules import (
     rank_base,
     receipt_step,
 )
-from roosync_p2p.ids import Chain, EntryId, MachineId, MessageId
+from roosync_p2p.ids import Chain, CommitNumber, EntryId, MachineId, MessageId
 
 __all__ = ["ChainKey", "Tables"]
 
@@ -71,6 +72,7 @@ class Tables:
         self.invites: dict[bytes, InviteRow] = {}
         self.pending: dict[int, PendingRow] = {}
         self.addresses: dict[MachineId, dict[str, AddressRow]] = {}
+        self.order = OrderTables()
 
     def copy(self) -> Tables:
         """Independent tables with the same rows."""
@@ -92,6 +94,7 @@ class Tables:
         twin.invites = dict(self.invites)
         twin.pending = dict(self.pending)
         twin.addresses = _copy_nested(self.addresses)
+        twin.order = self.order.copy()
         return twin
 
     # --- writing ------------------------------------------------------------------------------------------------
@@ -122,7 +125,7 @@ class Tables:
                 receipt_step(row.state)
 
     def apply(self, rows: Sequence[Row]) -> None:
-        """Keeps a checked batch; messages first, because deliveries refer to them."""
+        """Keeps a checked batch in order, but messages first, because deliveries refer to them."""
         for row in rows:
             if isinstance(row, MessageRow):
                 self._put_message(row)
@@ -158,6 +161,8 @@ class Tables:
                 _put_or_remove(self.pending, row.number, row if row.body is not None else None)
             case AddressRow():
                 self._put_address(row)
+            case _:
+                self.order.apply(row)
 
     def _put_record(self, row: RecordRow) -> None:
         key = (row.kind, row.author, row.subject)
@@ -200,6 +205,7 @@ class Tables:
 
     def load(self) -> Loaded:
         """Everything a core starts from, in the order of docs/protocol/store.md §3."""
+        last = self.order.last_commit()
         return Loaded(
             meta=dict(self.meta),
             members=tuple(self.members[key] for key in sorted(self.members)),
@@ -209,6 +215,10 @@ class Tables:
             invites=tuple(self.invite_rows()),
             pending=tuple(self.pending[key] for key in sorted(self.pending)),
             addresses=tuple(row for key in sorted(self.addresses) for row in _newest_first(self.addresses[key])),
+            log=self.order.log_loaded(),
+            state=self.order.state_pairs(),
+            commits=last.number if last else CommitNumber(0),
+            last_commit=last,
         )
 
     def run(self, key: ChainKey, first: int, count_max: int, bytes_max: int) -> list[EntryRow]:
@@ -221,6 +231,18 @@ class Tables:
             if found and size > bytes_max:
                 break
             found.append(row)
+        return found
+
+    def ordered_entries(self, ids: Iterable[EntryId]) -> dict[EntryId, tuple[bytes, bytes]]:
+        """Header and body of each, in a chain or beside the chains."""
+        found: dict[EntryId, tuple[bytes, bytes]] = {}
+        for entry in ids:
+            row = self.entries.get(entry)
+            side = self.order.side_entries.get(entry)
+            if row is not None and row.body is not None:
+                found[entry] = (row.header, row.body)
+            elif side is not None:
+                found[entry] = (side.header, side.body)
         return found
 
     def deliveries_of(self, entry: EntryId) -> list[DeliveryRow]:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NewType, Protocol, TypeAlias
 
 from roosync_p2p.core.rows import (
+    CommitRow,
     DeliveryRow,
     EntryRow,
     IdempotencyRow,
     InviteRow,
     Loaded,
+    LogItemRow,
     MessageRow,
+    OrderKeyRow,
     ReceiptRow,
     Row,
 )
-from roosync_p2p.ids import Chain, EntryId, MachineId, MessageId
+from roosync_p2p.ids import Chain, CommitNumber, EntryId, LogIndex, MachineId, MessageId
 
 __all__ = [
     "DialFailed",
@@ -92,7 +95,7 @@ class Reader(Protocol):
         """Entries from sequence ``first`` on, without a gap; at least one if there is one, whatever its size."""
 
     def entry(self, entry: EntryId) -> EntryRow | None:
-        """One entry by its id."""
+        """One entry of a chain by its id; what is kept beside the chains is none."""
 
     def messages(self, message_id: MessageId) -> list[MessageRow]:
         """All messages of that id: two machines may have drawn the same one."""
@@ -117,6 +120,24 @@ class Reader(Protocol):
 
     def invites(self) -> list[InviteRow]:
         """The invites of this issuer."""
+
+    def ordered_entries(self, ids: Iterable[EntryId]) -> dict[EntryId, tuple[bytes, bytes]]:
+        """Header and body of each, in a chain or beside the chains; what is missing or has no body is left out."""
+
+    def commits(self, first: CommitNumber, count_max: int) -> list[CommitRow]:
+        """What became of the numbers from ``first`` on, ascending."""
+
+    def commit_of(self, entry: EntryId) -> CommitRow | None:
+        """What became of an entry; of several numbers that name it, the lowest."""
+
+    def leaves(self, first: CommitNumber, count_max: int) -> list[bytes]:
+        """The leaf of number ``first + i`` at place ``i``; ends where a number is missing."""
+
+    def order_key(self, key: str) -> OrderKeyRow | None:
+        """The entry that an ordered request became."""
+
+    def log_items(self, first: LogIndex, count_max: int, bytes_max: int) -> list[LogItemRow]:
+        """Items of the log from ``first`` on, without a gap; at least one if there is one, whatever its size."""
 
 
 class Store(Reader, Protocol):

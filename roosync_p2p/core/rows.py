@@ -6,27 +6,46 @@ writing the same row twice leaves the same store. The store keeps them and answe
 
 from __future__ import annotations
 
+import array
 import dataclasses
 from typing import TypeAlias
 
-from roosync_p2p.ids import Chain, EntryId, KeyId, MachineId, MessageId
+from roosync_p2p.ids import (
+    Chain,
+    CommitNumber,
+    EntryId,
+    Epoch,
+    KeyId,
+    LogIndex,
+    MachineId,
+    MessageId,
+    Term,
+)
 
 __all__ = [
     "AddressRow",
     "ChainHeads",
+    "CommitRow",
     "DeliveryRow",
     "EntryRow",
     "ForkRow",
     "IdempotencyRow",
     "InviteRow",
     "Loaded",
+    "LogCutRow",
+    "LogItemRow",
+    "LogLoaded",
     "MemberRow",
     "MessageRow",
     "MetaRow",
+    "OrderKeyRow",
+    "OrderRow",
     "PendingRow",
     "ReceiptRow",
     "RecordRow",
     "Row",
+    "SideEntryRow",
+    "StateRow",
 ]
 
 
@@ -173,6 +192,72 @@ class AddressRow:
     seen_ms: int
 
 
+# --- the one order of the fleet (docs/protocol/store.md §3.4) -------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogItemRow:
+    """One item of the replicated log, encoded by ``consensus``. Writing an index again replaces it."""
+
+    index: LogIndex
+    term: Term
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogCutRow:
+    """Removes every item with this index or a later one: another leader's log goes on differently there."""
+
+    first: LogIndex
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StateRow:
+    """One pair of the ledger's state. ``None`` removes it."""
+
+    key: str
+    value: bytes | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CommitRow:
+    """What became of one commit number. Apply is deterministic: a replay replaces it with the same."""
+
+    number: CommitNumber
+    index: LogIndex  # of the item that it came with
+    time_ms: int  # commit time
+    epoch: Epoch
+    entry: EntryId | None  # None for a change of voters, which no chain holds
+    author: MachineId | None
+    kind: str
+    accepted: bool
+    reason: str
+    detail: bytes  # canonical msgpack
+    leaf: bytes  # what the fleet's tree holds at this number
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OrderKeyRow:
+    """Which entry an ordered request became, for whoever asks again. The first writing stays."""
+
+    key: str
+    request: bytes  # SHA-256 of the request: the same key with another request is an error
+    entry: EntryId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SideEntryRow:
+    """An entry with a commit number whose place in its chain another one has here: its author's chain forked.
+
+    Kept beside the chains, because what is ordered is applied everywhere. The first writing stays.
+    """
+
+    id: EntryId
+    header: bytes  # the signed envelope exactly as it arrived
+    body: bytes
+
+
+OrderRow: TypeAlias = LogItemRow | LogCutRow | StateRow | CommitRow | OrderKeyRow | SideEntryRow
 Row: TypeAlias = (
     MetaRow
     | EntryRow
@@ -186,6 +271,7 @@ Row: TypeAlias = (
     | InviteRow
     | PendingRow
     | AddressRow
+    | OrderRow
 )
 
 
@@ -205,6 +291,21 @@ class ChainHeads:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogLoaded:
+    """The replicated log: the item of index ``i`` is at place ``i - 1``.
+
+    Two flat columns, because a log is kept for ever: an item costs its bytes and some 50 more. Both belong to whoever
+    loaded them, and may be grown and cut.
+    """
+
+    terms: array.array[int] = dataclasses.field(default_factory=lambda: array.array("Q"))
+    data: list[bytes] = dataclasses.field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What a core is started from."""
 
@@ -216,3 +317,7 @@ class Loaded:
     invites: tuple[InviteRow, ...]
     pending: tuple[PendingRow, ...]
     addresses: tuple[AddressRow, ...]
+    log: LogLoaded
+    state: tuple[tuple[str, bytes], ...]  # by key
+    commits: CommitNumber  # the highest one, or 0
+    last_commit: CommitRow | None

@@ -24,7 +24,7 @@ from roosync_p2p.core.intake import prepare, signatures_in
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
 from roosync_p2p.core.ports import FrameArrived, LinkId, Store, Transport, TransportEvent
-from roosync_p2p.core.rows import EntryRow
+from roosync_p2p.core.store_reads import StoreRead, answered, unanswered
 from roosync_p2p.errors import EnvironmentFault, PeerFault, RoosyncError, StoreError
 
 __all__ = ["Performer"]
@@ -63,7 +63,7 @@ class Performer:
         self._idle = anyio.Event()  # set while nothing waits for the disk
         self._rearm = anyio.Event()
         self._armed_s = -math.inf  # what the timers sleep until; before they run nothing has to wake them
-        self._reads: collections.deque[effects.ReadEntries] = collections.deque()
+        self._reads: collections.deque[StoreRead] = collections.deque()
         self._to_read = anyio.Event()
         self._stopped = anyio.Event()
         self.ended: Final = anyio.Event()
@@ -210,21 +210,11 @@ class Performer:
                 await self._to_read.wait()
             wanted = self._reads.popleft()
             try:
-                rows = await anyio.to_thread.run_sync(self._read, wanted)
+                answer = await anyio.to_thread.run_sync(answered, self._store, wanted)
             except StoreError as fault:
                 _LOG.error("store: %s", fault.message, extra={"code": fault.code})
-                rows = []
-            self.feed(inputs.EntriesRead(read=wanted.read, entries=tuple(rows)))
-
-    def _read(self, wanted: effects.ReadEntries) -> list[EntryRow]:
-        return self._store.entries(
-            wanted.author,
-            wanted.incarnation,
-            wanted.chain,
-            wanted.first,
-            count_max=wanted.count_max,
-            bytes_max=wanted.bytes_max,
-        )
+                answer = unanswered(wanted)
+            self.feed(answer)
 
     async def _health(self) -> None:
         while True:
@@ -268,7 +258,7 @@ class Performer:
                 self._transport.close(link, reason)
             case effects.Dial(dial=dial, address=address):
                 self._transport.dial(dial, address)
-            case effects.ReadEntries():
+            case effects.ReadEntries() | effects.ReadOrdered():
                 self._reads.append(effect)
                 self._to_read.set()
             case effects.Answer(request=request, result=result):

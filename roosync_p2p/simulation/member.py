@@ -11,7 +11,7 @@ import enum
 from collections.abc import Callable
 from typing import Final
 
-from roosync_p2p.core import effects, inputs
+from roosync_p2p.core import effects, inputs, store_reads
 from roosync_p2p.core.commands import Command
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.memory_store import MemoryStore
@@ -373,8 +373,8 @@ class Member:
             case effects.Dial(dial=dial, address=address):
                 self._observer.dialled(self, address)
                 self.transport.dial(dial, address)
-            case effects.ReadEntries():
-                self._later(READ_S, lambda: self._read(effect))
+            case effects.ReadEntries() | effects.ReadOrdered():
+                self._later(READ_S, lambda: self.feed(store_reads.answered(self.disk, effect)))
             case effects.Answer(request=request, result=result):
                 self._answers.pop(request)(result)
             case effects.Notify():
@@ -383,14 +383,3 @@ class Member:
                 self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
             case effects.Persist():
                 raise AssertionError("the outbox keeps these apart")
-
-    def _read(self, effect: effects.ReadEntries) -> None:
-        rows = self.disk.entries(
-            effect.author,
-            effect.incarnation,
-            effect.chain,
-            effect.first,
-            count_max=effect.count_max,
-            bytes_max=effect.bytes_max,
-        )
-        self.feed(inputs.EntriesRead(read=effect.read, entries=tuple(rows)))

@@ -13,13 +13,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import threading
-from collections.abc import Callable
-from typing import TypeAlias
 
 import pytest
 
 from roosync_p2p import limits
-from roosync_p2p.core.ports import InboxPage, InboxQuery, Store
+from roosync_p2p.core.ports import InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
     AddressRow,
     ForkRow,
@@ -34,11 +32,10 @@ from roosync_p2p.core.rows import (
 from roosync_p2p.core.store_rules import PromiseBroken
 from roosync_p2p.errors import StoreError, UsageError
 from roosync_p2p.ids import EntryId, KeyId
+from tests.conformance.order_suite import OrderSuite, Reopen
 from tests.conformance.store_rows import AUTHORS, CHAINS, delivery, entry, entry_id, mail, message
 
 __all__ = ["Reopen", "StoreSuite"]
-
-Reopen: TypeAlias = Callable[[], Store]
 
 A, B = AUTHORS
 MAIL, LEDGER = CHAINS
@@ -50,7 +47,7 @@ def subjects(page: InboxPage) -> list[int]:
     return [int(item.message.message_id[-6:]) for item in page.items]
 
 
-class StoreSuite:
+class StoreSuite(OrderSuite):
     """The tests of the contract; see the module."""
 
     # --- commits ------------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ import pytest
 
 from roosync_p2p.core.memory_store import MemoryStore
 from roosync_p2p.core.ports import InboxQuery, Store
-from roosync_p2p.core.rows import MetaRow
+from roosync_p2p.core.rows import MetaRow, StateRow
 from roosync_p2p.errors import StoreError
-from tests.conformance.store_rows import entry, mail
+from tests.conformance.order_rows import commit, cut, item, side_entry
+from tests.conformance.store_rows import entry, entry_id, mail
 from tests.conformance.store_suite import Reopen, StoreSuite
 
 
@@ -92,6 +93,18 @@ def test_a_snapshot_is_not_changed_by_what_follows_and_can_be_restored_twice() -
         assert store.load().meta == {"start": b"1"}
         assert len(store.load().chains[0].ids) == 32
         assert store.inbox(InboxQuery()).unread == 1
+
+
+def test_a_snapshot_holds_the_order_as_it_was() -> None:
+    store = MemoryStore()
+    store.commit([item(1), item(2), commit(1, entry_id("e")), StateRow(key="a", value=b"1"), side_entry(entry_id("s"))])
+    before = store.load()
+    snapshot = store.snapshot()
+    store.commit([cut(2), commit(1), commit(2, entry_id("e")), StateRow(key="a", value=None)])
+    store.restore(snapshot)
+    assert store.load() == before
+    assert store.commit_of(entry_id("e")) == commit(1, entry_id("e"))
+    assert list(store.ordered_entries([entry_id("s")])) == [entry_id("s")]
 
 
 def test_a_copied_disk_leads_its_own_life() -> None:

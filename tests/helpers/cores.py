@@ -19,6 +19,7 @@ from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
 from roosync_p2p.core.ports import DialId, LinkClosed, LinkId, LinkOpened
 from roosync_p2p.core.rows import MemberRow, Row
+from roosync_p2p.core.store_reads import StoreRead, answered
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import PeerFault, RoosyncError
 from roosync_p2p.ids import MachineId, parse_address
@@ -103,7 +104,7 @@ class Rig:
         self.stopped: str | None = None
         self.persists: list[effects.Persist] = []
         self.written: list[Row] = []
-        self.reads: list[effects.ReadEntries] = []
+        self.reads: list[StoreRead] = []
         self.wires: dict[LinkId, tuple[Rig, LinkId]] = {}  # links to other rigs
         self.in_flight: list[tuple[Rig, LinkId, bytes]] = []
         self._outbox = Outbox()
@@ -256,7 +257,7 @@ class Rig:
                 self.closed[link] = reason
             case effects.Dial(dial=dial, address=address):
                 self.dials[dial] = address
-            case effects.ReadEntries():
+            case effects.ReadEntries() | effects.ReadOrdered():
                 self.reads.append(effect)
                 if self.reading:
                     self.answer_reads()
@@ -273,16 +274,7 @@ class Rig:
     def answer_reads(self) -> None:
         """The disk answers what was asked of it."""
         while self.reads:
-            want = self.reads.pop(0)
-            found = self.store.entries(
-                want.author,
-                want.incarnation,
-                want.chain,
-                want.first,
-                count_max=want.count_max,
-                bytes_max=want.bytes_max,
-            )
-            self.feed(inputs.EntriesRead(read=want.read, entries=tuple(found)))
+            self.feed(answered(self.store, self.reads.pop(0)))
 
 
 def connect(one: Rig, other: Rig, *, dial: DialId | None = None) -> tuple[LinkId, LinkId]:

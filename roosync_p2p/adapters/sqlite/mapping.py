@@ -7,31 +7,39 @@ from typing import Any, Final, TypeAlias
 
 from roosync_p2p.core.rows import (
     AddressRow,
+    CommitRow,
     DeliveryRow,
     EntryRow,
     ForkRow,
     IdempotencyRow,
     InviteRow,
+    LogItemRow,
     MemberRow,
     MessageRow,
+    OrderKeyRow,
     PendingRow,
     ReceiptRow,
     RecordRow,
 )
 
 __all__ = [
+    "COMMIT_COLUMNS",
     "ENTRY_COLUMNS",
     "MESSAGE_COLUMNS",
     "Columns",
     "address_row",
+    "commit_row",
+    "commit_values",
     "delivery_row",
     "entry_row",
     "fork_row",
     "idempotency_row",
     "invite_row",
+    "log_item_row",
     "member_row",
     "message_row",
     "message_values",
+    "order_key_row",
     "pending_row",
     "receipt_row",
     "record_row",
@@ -48,6 +56,7 @@ MESSAGE_COLUMNS: Final = (
     " messages.recipients, messages.subject, messages.type, messages.priority, messages.tags, messages.thread_id,"
     " messages.in_reply_to"
 )
+COMMIT_COLUMNS: Final = "number, log_index, time_ms, epoch, entry, author, kind, accepted, reason, leaf, detail"
 
 
 def entry_row(columns: Columns) -> EntryRow:
@@ -155,3 +164,50 @@ def address_row(columns: Columns) -> AddressRow:
     """From machine, address, seen_ms."""
     machine, address, seen_ms = columns
     return AddressRow(machine=machine, address=address, seen_ms=seen_ms)
+
+
+def log_item_row(columns: Columns) -> LogItemRow:
+    """From number, term, data."""
+    number, term, data = columns
+    return LogItemRow(index=number, term=term, data=data)
+
+
+def commit_row(columns: Columns) -> CommitRow:
+    """From ``COMMIT_COLUMNS``."""
+    number, log_index, time_ms, epoch, entry, author, kind, accepted, reason, leaf, detail = columns
+    return CommitRow(
+        number=number,
+        index=log_index,
+        time_ms=time_ms,
+        epoch=epoch,
+        entry=entry,
+        author=author,
+        kind=kind,
+        accepted=bool(accepted),
+        reason=reason,
+        detail=detail,
+        leaf=leaf,
+    )
+
+
+def commit_values(row: CommitRow) -> Columns:
+    """To ``COMMIT_COLUMNS``."""
+    return (
+        row.number,
+        row.index,
+        row.time_ms,
+        row.epoch,
+        row.entry,
+        row.author,
+        row.kind,
+        row.accepted,
+        row.reason,
+        row.leaf,
+        row.detail,
+    )
+
+
+def order_key_row(columns: Columns) -> OrderKeyRow:
+    """From key, request, entry."""
+    key, request, entry = columns
+    return OrderKeyRow(key=key, request=request, entry=entry)

@@ -24,7 +24,7 @@ from roosync_p2p.adapters.sqlite.faults import corrupt, explaining
 from roosync_p2p.adapters.sqlite.schema import APPLICATION_ID, CORE_TABLES, Migration
 from roosync_p2p.errors import StoreError
 
-__all__ = ["Header", "check_structure", "create", "migrate", "read_header", "require_ours"]
+__all__ = ["Header", "check_structure", "create", "migrate", "read_header", "require_migrated", "require_ours"]
 
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
@@ -101,6 +101,22 @@ def require_ours(path: Path, header: Header, newest: int) -> None:
         )
 
 
+def require_migrated(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+    """Refuses a database that an older program has open, for a reader beside it, which cannot migrate.
+
+    Raises:
+        StoreError: ``store_older``.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < newest:
+        raise StoreError(
+            f"{path} has version {version} and this program reads version {newest}: an older node runs on it",
+            code="store_older",
+            remedy="`roosync down`, then `roosync up`: the newer program brings the database up to date as it starts",
+            details={"path": str(path), "version": version, "known": newest},
+        )
+
+
 def check_structure(path: Path, *, busy_timeout_s: float, full: bool = False) -> None:
     """Checks the structure of the file, read-only.
 
@@ -115,7 +131,9 @@ def check_structure(path: Path, *, busy_timeout_s: float, full: bool = False) ->
         explaining(path, "checking it"),
         contextlib.closing(connect_reader(path, busy_timeout_s=busy_timeout_s)) as connection,
     ):
-        findings = [finding for pragma in _checks(path, full=full) for (finding,) in connection.execute(pragma)]
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        checks = _checks(path, version, full=full)
+        findings = [finding for pragma in checks for (finding,) in connection.execute(pragma)]
     if bad := [finding for finding in findings if finding != "ok"]:
         raise corrupt(path, "; ".join(bad))
 
@@ -157,12 +175,12 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
     _sync_directory(target.parent)
 
 
-def _checks(path: Path, *, full: bool) -> list[str]:
+def _checks(path: Path, version: int, *, full: bool) -> list[str]:
     if full:
         return [f"PRAGMA integrity_check({_FINDINGS_MAX})"]
     if path.stat().st_size <= limits.STORE_QUICK_CHECK_BYTES_MAX:
         return [f"PRAGMA quick_check({_FINDINGS_MAX})"]
-    return [f"PRAGMA quick_check({table})" for table in CORE_TABLES]
+    return [f"PRAGMA quick_check({table})" for table, since in CORE_TABLES.items() if since <= version]
 
 
 def _log_of(path: Path) -> Path:

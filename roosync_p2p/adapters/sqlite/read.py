@@ -1,4 +1,7 @@
-"""The reads of the store but the inbox: one statement or one snapshot each, on a connection that cannot write."""
+"""The reads of the store but the inbox and the order.
+
+One statement or one snapshot each, on a connection that cannot write.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from roosync_p2p.adapters.sqlite.mapping import (
     receipt_row,
     record_row,
 )
+from roosync_p2p.adapters.sqlite.order_read import last_commit, whole_log, whole_state
 from roosync_p2p.core.rows import (
     ChainHeads,
     DeliveryRow,
@@ -32,7 +36,7 @@ from roosync_p2p.core.rows import (
     ReceiptRow,
 )
 from roosync_p2p.core.store_rules import PromiseBroken
-from roosync_p2p.ids import Chain, EntryId, MachineId, MessageId
+from roosync_p2p.ids import Chain, CommitNumber, EntryId, MachineId, MessageId
 
 __all__ = [
     "deliveries_of",
@@ -52,10 +56,11 @@ def load(connection: sqlite3.Connection) -> Loaded:
     """Everything a core starts from, of one moment.
 
     Raises:
-        PromiseBroken: a chain has a gap.
+        PromiseBroken: a chain or the log has a gap.
     """
     execute = connection.execute
     with transaction(connection):
+        last = last_commit(connection)
         return Loaded(
             meta=dict(execute("SELECT key, value FROM meta")),
             members=tuple(
@@ -88,6 +93,10 @@ def load(connection: sqlite3.Connection) -> Loaded:
                     execute("SELECT machine, address, seen_ms FROM addresses ORDER BY machine, seen_ms DESC, address"),
                 )
             ),
+            log=whole_log(connection),
+            state=whole_state(connection),
+            commits=last.number if last else CommitNumber(0),
+            last_commit=last,
         )
 
 
@@ -119,7 +128,7 @@ def run_of_entries(
 
 
 def entry_by_id(connection: sqlite3.Connection, entry: EntryId) -> EntryRow | None:
-    """One entry."""
+    """One entry of a chain."""
     found = connection.execute(
         f"SELECT {ENTRY_COLUMNS} FROM entries JOIN chains ON chains.no = entries.chain_no"  # noqa: S608 - a constant
         " WHERE entries.id = ?",

@@ -7,6 +7,7 @@ transaction with the new ``user_version``, so a database is at one version or at
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
 __all__ = ["APPLICATION_ID", "CORE_TABLES", "MIGRATIONS", "Migration"]
@@ -91,7 +92,37 @@ _FIRST: Final = Migration(
     ),
 )
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_FIRST,)
+_ORDER: Final = Migration(
+    number=2,
+    statements=(
+        "CREATE TABLE log_items (number INTEGER PRIMARY KEY, term INTEGER NOT NULL, data BLOB NOT NULL)",
+        "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+        # The one column without a bound of its own is the last, so that leaves are read without following its pages.
+        """CREATE TABLE commits (
+            number INTEGER PRIMARY KEY, log_index INTEGER NOT NULL, time_ms INTEGER NOT NULL, epoch INTEGER NOT NULL,
+            entry BLOB, author TEXT, kind TEXT NOT NULL, accepted INTEGER NOT NULL, reason TEXT NOT NULL,
+            leaf BLOB NOT NULL, detail BLOB NOT NULL)""",
+        "CREATE INDEX commits_by_entry ON commits (entry) WHERE entry IS NOT NULL",
+        """CREATE TABLE order_keys (
+            key TEXT PRIMARY KEY, request BLOB NOT NULL, entry BLOB NOT NULL) WITHOUT ROWID""",
+        "CREATE TABLE side_entries (id BLOB PRIMARY KEY, header BLOB NOT NULL, body BLOB NOT NULL)",
+    ),
+)
 
-# What a core starts from: checked at every start, also when the whole file is too large to be read then.
-CORE_TABLES: Final = ("meta", "chains", "places", "members", "records", "forks", "invites", "pending", "addresses")
+MIGRATIONS: Final[tuple[Migration, ...]] = (_FIRST, _ORDER)
+
+# What a core starts from, and since which version: checked at every start, also when the whole file is too large to be
+# read then. Of the commits a core reads only the last.
+CORE_TABLES: Final[Mapping[str, int]] = {
+    "meta": 1,
+    "chains": 1,
+    "places": 1,
+    "members": 1,
+    "records": 1,
+    "forks": 1,
+    "invites": 1,
+    "pending": 1,
+    "addresses": 1,
+    "log_items": 2,
+    "state": 2,
+}

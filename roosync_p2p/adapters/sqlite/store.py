@@ -6,11 +6,11 @@ import contextlib
 import dataclasses
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from roosync_p2p import limits
-from roosync_p2p.adapters.sqlite import opening, read
+from roosync_p2p.adapters.sqlite import opening, order_read, read
 from roosync_p2p.adapters.sqlite.connect import ReaderPool, connect_writer, transaction
 from roosync_p2p.adapters.sqlite.faults import explaining
 from roosync_p2p.adapters.sqlite.inbox import inbox_page
@@ -18,17 +18,20 @@ from roosync_p2p.adapters.sqlite.schema import MIGRATIONS, Migration
 from roosync_p2p.adapters.sqlite.write import RowWriter
 from roosync_p2p.core.ports import InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
+    CommitRow,
     DeliveryRow,
     EntryRow,
     IdempotencyRow,
     InviteRow,
     Loaded,
+    LogItemRow,
     MessageRow,
+    OrderKeyRow,
     ReceiptRow,
     Row,
 )
 from roosync_p2p.errors import StoreError
-from roosync_p2p.ids import Chain, EntryId, MachineId, MessageId
+from roosync_p2p.ids import Chain, CommitNumber, EntryId, LogIndex, MachineId, MessageId
 
 __all__ = ["SqliteStore", "StoreFacts"]
 
@@ -157,7 +160,7 @@ class SqliteStore:
 
         Raises:
             StoreError: the store is corrupt (``store_corrupt``).
-            PromiseBroken: a chain has a gap.
+            PromiseBroken: a chain or the log has a gap.
         """
         with self._reading() as connection:
             return read.load(connection)
@@ -219,6 +222,36 @@ class SqliteStore:
         """The invites of this issuer, ordered by id."""
         with self._reading() as connection:
             return read.invite_rows(connection)
+
+    def ordered_entries(self, ids: Iterable[EntryId]) -> dict[EntryId, tuple[bytes, bytes]]:
+        """Header and body of each, in a chain or beside the chains; what is missing or has no body is left out."""
+        with self._reading() as connection:
+            return order_read.ordered_entries(connection, ids)
+
+    def commits(self, first: CommitNumber, count_max: int) -> list[CommitRow]:
+        """What became of the numbers from ``first`` on, ascending."""
+        with self._reading() as connection:
+            return order_read.commit_rows(connection, first, count_max)
+
+    def commit_of(self, entry: EntryId) -> CommitRow | None:
+        """What became of an entry; of several numbers that name it, the lowest."""
+        with self._reading() as connection:
+            return order_read.commit_of(connection, entry)
+
+    def leaves(self, first: CommitNumber, count_max: int) -> list[bytes]:
+        """The leaf of number ``first + i`` at place ``i``; ends where a number is missing."""
+        with self._reading() as connection:
+            return order_read.leaves_of(connection, first, count_max)
+
+    def order_key(self, key: str) -> OrderKeyRow | None:
+        """The entry that an ordered request became."""
+        with self._reading() as connection:
+            return order_read.order_key_of(connection, key)
+
+    def log_items(self, first: LogIndex, count_max: int, bytes_max: int) -> list[LogItemRow]:
+        """Items of the log from ``first`` on, without a gap; at least one if there is one, whatever its size."""
+        with self._reading() as connection:
+            return order_read.log_run(connection, first, count_max, bytes_max)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.sqlite.mapping import message_values
+from roosync_p2p.adapters.sqlite.order_write import write_order_row
 from roosync_p2p.core.rows import (
     AddressRow,
     DeliveryRow,
@@ -39,6 +40,7 @@ class RowWriter:
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._execute = connection.execute
         self._chain_numbers: dict[tuple[MachineId, int, Chain], int] = {}
         self._last_ranks: dict[int, int] = {}
@@ -49,7 +51,7 @@ class RowWriter:
         self._last_ranks.clear()
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Writes all rows; messages first, because deliveries refer to them.
+        """Writes all rows in order, but messages first, because deliveries refer to them.
 
         Raises:
             PromiseBroken: the rows contradict each other or what is kept.
@@ -87,6 +89,8 @@ class RowWriter:
                 self._pending(row)
             case AddressRow():
                 self._address(row)
+            case _:
+                write_order_row(self._connection, row)
 
     # --- entries ------------------------------------------------------------------------------------------------
 

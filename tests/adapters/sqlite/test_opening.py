@@ -16,9 +16,10 @@ from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.errors import StoreError
 from tests.conformance.store_rows import entry, mail
 
-SECOND = Migration(number=2, statements=("CREATE TABLE later (x INTEGER)", "INSERT INTO later VALUES (7)"))
-THIRD = Migration(number=3, statements=("ALTER TABLE later ADD COLUMN y INTEGER",))
-BROKEN = Migration(number=3, statements=("CREATE TABLE half (x INTEGER)", "INSERT INTO nowhere VALUES (1)"))
+NOW = len(MIGRATIONS)
+NEXT = Migration(number=NOW + 1, statements=("CREATE TABLE later (x INTEGER)", "INSERT INTO later VALUES (7)"))
+AFTER_NEXT = Migration(number=NOW + 2, statements=("ALTER TABLE later ADD COLUMN y INTEGER",))
+BROKEN = Migration(number=NOW + 2, statements=("CREATE TABLE half (x INTEGER)", "INSERT INTO nowhere VALUES (1)"))
 PAGE = 4096
 
 
@@ -145,12 +146,12 @@ def test_a_database_of_another_program_is_refused(database: Path) -> None:
 
 
 def test_a_newer_database_is_refused_naming_both_versions(database: Path) -> None:
-    SqliteStore.open(database, migrations=[*MIGRATIONS, SECOND]).close()
+    SqliteStore.open(database, migrations=[*MIGRATIONS, NEXT]).close()
     error = refusal(database)
     assert error.code == "store_newer"
-    assert "version 2" in error.message
-    assert "up to 1" in error.message
-    assert "node.db.before-2" in error.remedy
+    assert f"version {NOW + 1}" in error.message
+    assert f"up to {NOW}" in error.message
+    assert f"node.db.before-{NOW + 1}" in error.remedy
 
 
 def test_a_truncated_database_is_refused(database: Path) -> None:
@@ -179,14 +180,15 @@ def test_flipped_bits_in_the_head_of_a_page_are_found(database: Path) -> None:
     assert refusal(database).code == "store_corrupt"
 
 
+@pytest.mark.parametrize("table", ["places", "log_items", "state"])
 def test_of_a_large_file_the_tables_a_core_starts_from_are_checked(
-    database: Path, monkeypatch: pytest.MonkeyPatch
+    database: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     filled(database)
     monkeypatch.setattr(limits, "STORE_QUICK_CHECK_BYTES_MAX", 1)
     SqliteStore.open(database).close()
     with contextlib.closing(sqlite3.connect(database)) as connection:
-        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'places'").fetchone()
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     with database.open("r+b") as file:
         file.seek((page - 1) * PAGE)
         file.write(b"\xff" * 64)
@@ -213,17 +215,17 @@ def test_the_full_check_finds_an_index_that_disagrees_with_its_table(database: P
 
 def test_a_migration_is_preceded_by_a_copy_that_opens_as_it_was(database: Path) -> None:
     filled(database)
-    store = SqliteStore.open(database, migrations=[*MIGRATIONS, SECOND, THIRD])
-    assert store.facts().migrated == (2, 3)
-    assert store.facts().version == 3
+    store = SqliteStore.open(database, migrations=[*MIGRATIONS, NEXT, AFTER_NEXT])
+    assert store.facts().migrated == (NOW + 1, NOW + 2)
+    assert store.facts().version == NOW + 2
     assert store.entry(entry(300).id) == entry(300)
     store.close()
     assert "later" in tables_of(database)
-    copy = database.with_name("node.db.before-2")
+    copy = database.with_name(f"node.db.before-{NOW + 1}")
     if os.name == "posix":
         assert copy.stat().st_mode & 0o077 == 0
     old = SqliteStore.open(copy)
-    assert old.facts().version == 1
+    assert old.facts().version == NOW
     assert old.entry(entry(300).id) == entry(300)
     old.close()
 
@@ -236,8 +238,8 @@ def test_the_copy_holds_what_is_in_the_log_only(database: Path, tmp_path: Path) 
     for name in ("node.db", "node.db-wal"):
         (killed / name).write_bytes((tmp_path / name).read_bytes())
     store.close()
-    SqliteStore.open(killed / "node.db", migrations=[*MIGRATIONS, SECOND]).close()
-    old = SqliteStore.open(killed / "node.db.before-2")
+    SqliteStore.open(killed / "node.db", migrations=[*MIGRATIONS, NEXT]).close()
+    old = SqliteStore.open(killed / f"node.db.before-{NOW + 1}")
     assert old.entry(entry(1).id) == entry(1)
     old.close()
 
@@ -245,9 +247,9 @@ def test_the_copy_holds_what_is_in_the_log_only(database: Path, tmp_path: Path) 
 def test_a_migration_that_fails_leaves_the_version_before_it(database: Path) -> None:
     filled(database)
     with pytest.raises(StoreError, match="migrating"):
-        SqliteStore.open(database, migrations=[*MIGRATIONS, SECOND, BROKEN])
+        SqliteStore.open(database, migrations=[*MIGRATIONS, NEXT, BROKEN])
     assert "half" not in tables_of(database)
-    store = SqliteStore.open(database, migrations=[*MIGRATIONS, SECOND])
+    store = SqliteStore.open(database, migrations=[*MIGRATIONS, NEXT])
     assert store.facts().migrated == ()
     assert store.entry(entry(300).id) == entry(300)
     store.close()

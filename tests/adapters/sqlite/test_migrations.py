@@ -1,0 +1,146 @@
+"""Databases of earlier versions, as their programs left them, become today's without losing a row."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from roosync_p2p import limits
+from roosync_p2p.adapters.sqlite import SqliteStore
+from roosync_p2p.adapters.sqlite.connect import connect_reader
+from roosync_p2p.adapters.sqlite.opening import require_migrated
+from roosync_p2p.adapters.sqlite.schema import MIGRATIONS
+from roosync_p2p.core.ports import InboxQuery
+from roosync_p2p.core.rows import ReceiptRow
+from roosync_p2p.errors import StoreError
+from tests.conformance.order_rows import commit, item
+from tests.conformance.store_rows import AUTHORS, CHAINS, entry, entry_id, mail, message
+
+VERSION_1 = Path(__file__).with_name("version_1.sql")
+
+# Version 1 had no order: what is new is empty.
+NEW_IN_2 = {"log_items", "state", "commits", "order_keys", "side_entries"}
+
+
+@pytest.fixture
+def version_1(database: Path) -> Path:
+    """A database that the program of version 1 wrote and closed."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.executescript(VERSION_1.read_text(encoding="utf-8"))
+        connection.execute("PRAGMA journal_mode = WAL")
+    return database
+
+
+def dumped(database: Path) -> list[str]:
+    """Tables, indexes, triggers and rows, as text."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return list(connection.iterdump())
+
+
+def user_version(database: Path) -> int:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+
+def test_the_first_migration_still_makes_the_tables_of_version_1(version_1: Path, tmp_path: Path) -> None:
+    SqliteStore.open(tmp_path / "fresh.db", migrations=MIGRATIONS[:1]).close()
+    schema = [line for line in dumped(version_1) if not line.startswith("INSERT")]
+    assert [line for line in dumped(tmp_path / "fresh.db") if not line.startswith("INSERT")] == schema
+
+
+def test_a_database_of_version_1_keeps_every_row_and_gains_the_order(version_1: Path) -> None:
+    before = set(dumped(version_1))
+    store = SqliteStore.open(version_1)
+    assert store.facts().migrated == (2,)
+    loaded = store.load()
+    assert loaded.meta == {"start": b"7", "store": bytes(range(16))}
+    assert [(heads.author, len(heads.ids) // 32) for heads in loaded.chains] == [(AUTHORS[0], 3), (AUTHORS[1], 2)]
+    assert [len(rows) for rows in (loaded.members, loaded.records, loaded.forks)] == [1, 1, 1]
+    assert [len(rows) for rows in (loaded.invites, loaded.pending, loaded.addresses)] == [1, 1, 1]
+    assert (len(loaded.log), loaded.state, loaded.commits, loaded.last_commit) == (0, (), 0, None)
+    assert store.entry(entry(3).id) == entry(3)
+    assert [row.body for row in store.entries(AUTHORS[1], 1, CHAINS[1], 1, count_max=9, bytes_max=99)] == [
+        b"body",
+        None,
+    ]
+    assert store.inbox(InboxQuery()).unread == 3
+    assert store.receipts(entry(1).id) == [
+        ReceiptRow(message=entry(1).id, reader=AUTHORS[1], workspace="", state="read", time_ms=5)
+    ]
+    answer = store.idempotency("k")
+    assert answer is not None
+    assert answer.message_id == message(1).message_id
+    store.check()
+    store.close()
+    gained = set(dumped(version_1)) - before
+    assert before <= set(dumped(version_1))
+    assert all(any(name in line for name in NEW_IN_2) for line in gained), gained
+
+
+def test_a_migrated_database_takes_old_and_new_rows(version_1: Path) -> None:
+    store = SqliteStore.open(version_1)
+    store.commit([*mail(4), item(1), commit(1, entry(4).id)])
+    store.close()
+    store = SqliteStore.open(version_1)
+    assert store.facts().migrated == ()
+    assert store.commit_of(entry(4).id) == commit(1, entry(4).id)
+    assert store.ordered_entries([entry(1).id, entry_id("none")]) == {entry(1).id: (b"header 1", b"body")}
+    assert store.inbox(InboxQuery()).unread == 4
+    store.close()
+
+
+def test_the_copy_made_before_is_what_the_program_of_version_1_left(version_1: Path) -> None:
+    before = dumped(version_1)
+    SqliteStore.open(version_1).close()
+    copy = version_1.with_name("node.db.before-2")
+    assert user_version(copy) == 1
+    assert dumped(copy) == before
+    if os.name == "posix":
+        assert copy.stat().st_mode & 0o077 == 0
+    old = SqliteStore.open(copy, migrations=MIGRATIONS[:1])  # the older program again
+    assert old.facts().migrated == ()
+    assert old.entry(entry(3).id) == entry(3)
+    old.commit(mail(4))
+    old.close()
+
+
+def test_what_a_killed_program_of_version_1_left_in_its_log_is_migrated_and_copied_too(
+    version_1: Path, tmp_path: Path
+) -> None:
+    running = SqliteStore.open(version_1, migrations=MIGRATIONS[:1])
+    running.commit(mail(4))
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for name in ("node.db", "node.db-wal"):
+        (killed / name).write_bytes((tmp_path / name).read_bytes())
+    running.close()
+    store = SqliteStore.open(killed / "node.db")
+    assert store.entry(entry(4).id) == entry(4)
+    store.close()
+    old = SqliteStore.open(killed / "node.db.before-2", migrations=MIGRATIONS[:1])
+    assert old.entry(entry(4).id) == entry(4)
+    old.close()
+
+
+def test_a_large_database_of_version_1_is_checked_by_its_own_tables(
+    version_1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STORE_QUICK_CHECK_BYTES_MAX", 1)
+    store = SqliteStore.open(version_1)
+    assert store.facts().migrated == (2,)
+    store.close()
+
+
+def test_a_reader_beside_an_older_node_is_told_to_restart_it(version_1: Path) -> None:
+    with contextlib.closing(connect_reader(version_1, busy_timeout_s=0.0)) as connection:
+        with pytest.raises(StoreError) as caught:
+            require_migrated(connection, version_1, 2)
+        assert caught.value.code == "store_older"
+        assert "roosync up" in caught.value.remedy
+        require_migrated(connection, version_1, 1)
+    assert user_version(version_1) == 1
