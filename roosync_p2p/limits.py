@@ -124,6 +124,10 @@ THREAD_ID_CHARS_MAX: Final = 200  # a message id, or a name that an older progra
 IDEMPOTENCY_KEY_CHARS_MAX: Final = 200  # a UUID with a prefix, or the path of what is being done
 INBOX_PAGE_MAX: Final = 200  # what a person or an agent takes in at once; more costs an agent its context
 
+# --- proofs (docs/protocol/proof.md) -------------------------------------------------------------------------------
+TREE_EDGE_BYTES_MAX: Final = 4 * 1024  # 63 hashes and the size, for as many leaves as there are numbers
+SUBTREE_REMEMBERED_LEAVES_MIN: Final = 256  # a proof reads so few leaves; a million commits cost 8,000 remembered roots
+
 # --- the local API and the store ----------------------------------------------------------------------------------
 API_BODY_BYTES_MAX: Final = 1024 * 1024  # the largest entry body, escaped as JSON, fits
 EVENT_HISTORY_MAX: Final = 1_000  # events kept for a stream that resumes
