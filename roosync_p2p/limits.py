@@ -94,6 +94,21 @@ FLAP_WINDOW_S: Final = 60.0  # comebacks are counted over this
 FLAP_COMEBACKS_MAX: Final = 3  # more in the window and changes are held back
 FLAP_STABLE_S: Final = 10.0  # a held change is told once the verdict stood so long
 
+# --- consensus (docs/protocol/consensus.md) -----------------------------------------------------------------------
+BATCH_ENTRIES_MAX: Final = 256  # entries of one log item: what an Append brings is checked and applied in one go
+LOG_ITEM_BYTES_MAX: Final = 16 * 1024  # a full batch is 9 KB
+VOTERS_MAX: Final = 9  # more voters make every commit slower, and four may be lost with nine
+VOTER_ENVELOPE_BYTES_MAX: Final = 4 * 1024  # nine seats with the longest names, signed
+VOTE_RECORD_BYTES_MAX: Final = 1024  # a vote signed by its voter
+APPEND_ITEMS_MAX: Final = 256  # items in one Append: bounds the decoding done for one frame
+APPEND_BYTES_TARGET: Final = 256 * 1024  # an Append is filled up to this size, then sent
+CONSENSUS_MESSAGE_BYTES_MAX: Final = 512 * 1024  # the target, one item more, and room for what rides along in a frame
+APPENDS_INFLIGHT_MAX: Final = 32  # Appends sent ahead of their answers to one peer
+APPENDS_INFLIGHT_BYTES_MAX: Final = 1024 * 1024  # the same in bytes: a quarter of a link's queue
+UNCOMMITTED_ITEMS_MAX: Final = 1_024  # of a leader without a majority; what is proposed beyond waits in its chain
+COMMITTED_ITEMS_AT_ONCE: Final = 256  # handed out in one Ready, so that applying a long log does not stall the node
+READS_PENDING_MAX: Final = 1_024  # reads that wait for a majority's word
+
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------
 INVITES_OUTSTANDING_MAX: Final = 64  # more open doors than a fleet has machines to let in
 JOIN_ATTEMPTS_PER_MINUTE_MAX: Final = 10  # for one address; a code has 128 bits, so this only saves work
@@ -113,6 +128,36 @@ CERTIFICATE_PEM_BYTES_MAX: Final = 3 * 8 * 1024  # a chain of three in base64, w
 JOIN_CONTACTS_MAX: Final = 8  # addresses in a join code: each makes it longer
 HOST_CHARS_MAX: Final = 253  # RFC 1035 §2.3.4, without the final dot
 ROLES_MAX: Final = 8  # more than there are roles
+
+STATEMENT_REASON_CHARS_MAX: Final = 500  # why, in a sentence or two
+STATEMENT_MACHINES_MAX: Final = 300  # machines or keys named by one statement: the largest fleet
+
+# --- the ledger (docs/protocol/ledger.md) -------------------------------------------------------------------------
+CLAIM_NAME_CHARS_MAX: Final = 128  # an issue, a branch, a path
+CLAIM_TTL_MS_MIN: Final = 1_000  # shorter than a commit may take, a claim is over before it is known
+CLAIM_TTL_MS_MAX: Final = 7 * 24 * 3600 * 1000  # a week: who forgets a claim blocks the others no longer
+CLAIM_QUEUE_MAX: Final = 64  # sessions that wait for one claim
+CLAIMS_MAX: Final = 10_000  # claims in the state at once, some 2 MB
+SESSION_CHARS_MAX: Final = 128  # a digest of the session's secret, or user, workspace and process
+NOTE_CHARS_MAX: Final = 500  # a line or two beside a claim, an approval, a report
+POLICY_BYTES_MAX: Final = 16 * 1024  # JSON of one policy: a strategy for each of some hundred prefixes
+JSON_BYTES_MAX: Final = 192 * 1024  # a document in a body of 256 KiB, with its company
+DECISION_TITLE_CHARS_MAX: Final = 200  # a line of the roadmap
+DECISION_TEXT_CHARS_MAX: Final = 20_000  # some ten pages; what is longer is a file
+DECISION_ACTIONS_MAX: Final = 64  # typed actions of one decision; more are two decisions
+RUN_ARGUMENTS_MAX: Final = 32  # of a named action; it is no command line
+RESOURCE_CHARS_MAX: Final = 1_024  # type, path and pointer
+DECISION_ATTEMPTS_MAX: Final = 4  # of one target: the first, and three more
+SWEEP_SLICES: Final = 256  # parts of a table of the state; one is copied for a change, and swept for old claims
+
+# --- ordering (docs/protocol/ordering.md) -------------------------------------------------------------------------
+WAITING_BYTES_MAX: Final = 16 * 1024 * 1024  # bodies of unordered entries in memory; the rest is read when needed
+WANT_ORDERED_MAX: Final = 64  # entries in one want: of the largest size they take many frames
+READ_ORDERED_MAX: Final = 256  # entries read from the store at once: a whole batch
+APPENDS_PARKED_MAX: Final = 64  # messages of one peer that wait for entries; beyond they are sent again
+DIGESTS_REMEMBERED: Final = 2_048  # digests of the newest commits, to compare with what others say
+LONE_VOTER_WAIT_S: Final = 0.2  # a single voter waits so long for a second copy before it answers
+READ_INDEX_WAIT_S: Final = 0.3  # a read is answered as stale after this without the leader's word
 
 # --- messages (docs/protocol/messages.md) -------------------------------------------------------------------------
 SUBJECT_CHARS_MAX: Final = 500  # a line in a list; what is longer is a body

@@ -27,8 +27,8 @@ from roosync_p2p.errors import (
     NotRunningError,
     RoosyncError,
     SignatureFault,
-    UntrustedError,
     UndecidedError,
+    UntrustedError,
     UsageError,
 )
 

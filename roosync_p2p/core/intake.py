@@ -183,7 +183,7 @@ def _check_voters(item: LogItem, epoch: Epoch, directory: Directory) -> None:
     )
     signed = decode(verified.payload, VoterChange)
     # Items of earlier epochs are replicated in later ones.
-    made = VoterChange.of(change, epoch=signed.epoch, term=item.term, index=item.index)
+    made = VoterChange.of(change, epoch=Epoch(signed.epoch), term=item.term, index=item.index)
     if signed != made or signed.epoch > epoch:
         raise SignatureFault("a voter change is signed for another place or other voters", code="wrong_voters")
 

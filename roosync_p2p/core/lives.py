@@ -73,10 +73,14 @@ class Lives:
 
     def stranded(self, entry: Entry) -> bool:
         """Whether a later incarnation had begun without knowing of this entry."""
-        place = (entry.header.incarnation, entry.header.sequence)
+        return self.stranded_place(entry.author, entry.header.incarnation, entry.chain, entry.header.sequence)
+
+    def stranded_place(self, author: MachineId, incarnation: int, chain: Chain, sequence: int) -> bool:
+        """The same by the place of an entry."""
+        place = (incarnation, sequence)
         return any(
-            place[0] < beginning.incarnation and place > _cut(beginning)
-            for beginning in self._beginnings.get((entry.author, entry.chain), ())
+            incarnation < beginning.incarnation and place > _cut(beginning)
+            for beginning in self._beginnings.get((author, chain), ())
         )
 
     def renewed(self, chains: Chains) -> list[Renewed]:

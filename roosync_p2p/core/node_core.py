@@ -129,7 +129,6 @@ class NodeCore:
             self.links,
             self._chains,
             self._lives,
-            self.forks,
             self.authorship,
             self.presence,
             self.exchange,

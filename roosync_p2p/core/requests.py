@@ -16,7 +16,6 @@ from roosync_p2p.core.commands import (
     AcceptClock,
     AddInvite,
     AdmitMachine,
-    Command,
     HandOver,
     MarkRead,
     OfferCountersignature,

@@ -19,7 +19,17 @@ from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified, parse_envelope, seal
 from roosync_p2p.trust.keys import SigningKey
 
-__all__ = ["CHAIN_START", "LEDGER", "MAIL", "Entry", "Header", "check_body", "read_entry", "stored_entry", "write_entry"]
+__all__ = [
+    "CHAIN_START",
+    "LEDGER",
+    "MAIL",
+    "Entry",
+    "Header",
+    "check_body",
+    "read_entry",
+    "stored_entry",
+    "write_entry",
+]
 
 LEDGER: Final = Chain("ledger")
 MAIL: Final = Chain("mail")

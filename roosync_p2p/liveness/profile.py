@@ -92,7 +92,7 @@ def custom(*, interval_s: float, suspect_s: float, offline_s: float) -> Profile:
     )
 
 
-# A silent machine is to be known within 5 s of falling silent. Its last heartbeat may have left in that very moment: the
-# rest is for the way of that heartbeat and for a busy judge (docs/decisions/offline-within-five.md).
+# A silent machine is to be known within 5 s of falling silent. Its last heartbeat may have left in that very moment:
+# the rest is for the way of that heartbeat and for a busy judge (docs/decisions/offline-within-five.md).
 LAN: Final = dataclasses.replace(custom(interval_s=1.0, suspect_s=3.0, offline_s=4.8), relayed_offline_s=10.0)
 ANALYSIS: Final = custom(interval_s=30.0, suspect_s=90.0, offline_s=120.0)

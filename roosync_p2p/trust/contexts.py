@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CONTEXTS", "ENTRY", "FLOOR", "FRONTIER", "HEARTBEAT", "INCARNATION", "RELAY", "STATEMENT", "VOTE", "VOTERS"]
+__all__ = [
+    "APPROVAL",
+    "CONTEXTS",
+    "ENTRY",
+    "FLOOR",
+    "FRONTIER",
+    "HEARTBEAT",
+    "INCARNATION",
+    "RELAY",
+    "STATEMENT",
+    "VOTE",
+    "VOTERS",
+]
 
 ENTRY: Final = "roosync/entry/1"  # the header of an entry, by its author
 HEARTBEAT: Final = "roosync/heartbeat/1"  # that a node lives, by its machine
@@ -17,6 +29,7 @@ FLOOR: Final = "roosync/floor/1"  # from where an author still keeps its chain
 RELAY: Final = "roosync/relay/1"  # a frame passed on by a third member, by its source
 STATEMENT: Final = "roosync/statement/1"  # what only the root or an issuer may say
 INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of a new incarnation
+APPROVAL: Final = "roosync/approval/1"  # a person's verdict; no envelope (docs/protocol/ledger.md §8)
 VOTE: Final = "roosync/vote/1"  # for whom a machine voted in a term, by that machine
 VOTERS: Final = "roosync/voters/1"  # a change of the voters of the commit log, by the leader that made it
 

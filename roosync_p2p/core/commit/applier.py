@@ -20,32 +20,40 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from roosync_p2p import limits
+from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.canonical import pack
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import Record, decode, encode
-from roosync_p2p.consensus.log import Batch, LogItem, Noop, Voters
-from roosync_p2p.core.commit.waiting import Cursor, Waiting
+from roosync_p2p.consensus.items import Batch, LogItem, Noop, Voters
+from roosync_p2p.core.commit.waiting import Waiting
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import ReadId, ReadOrdered, Ticket
-from roosync_p2p.core.rows import CommitRow, Loaded, LogLoaded, MetaRow, StateRow
+from roosync_p2p.core.rows import CommitRow, Loaded, MetaRow, StateRow
 from roosync_p2p.entries.entry import Entry, stored_entry
-from roosync_p2p.ids import CommitNumber, EntryId, Epoch, LogIndex, MachineId
-from roosync_p2p.ledger.apply import Applied, Event, Outcome, Take, apply, apply_voters, cursor_of, takes
-from roosync_p2p.ledger.state import State
-from roosync_p2p.proof.commit_leaf import commit_leaf
-from roosync_p2p.proof.tree import CompactTree
+from roosync_p2p.ids import CommitNumber, EntryId, Epoch, LogIndex, Term
+from roosync_p2p.ledger.apply import apply, apply_voters
+from roosync_p2p.ledger.cursors import Take, takes
+from roosync_p2p.ledger.fleet import RULES_VERSION, active_rules
+from roosync_p2p.ledger.outcomes import Applied, Event, Outcome
+from roosync_p2p.ledger.state import REGISTER, State
+from roosync_p2p.proof.compact import CompactTree
+from roosync_p2p.proof.hashing import leaf_hash
+from roosync_p2p.proof.leaves import commit_leaf
+from roosync_p2p.trust.envelopes import parse_envelope
 
 __all__ = ["Applier", "Committed", "Progress"]
 
 META: Final = "commit.applied"
-HISTORY: Final = "history"  # the key under which the state covers every outcome, not only what outcomes changed
+VOTERS_KIND: Final = "voters"
+HISTORY: Final = "outcomes"  # the key under which the state covers every outcome, not only what outcomes changed
 MARK_EVERY: Final = 256  # nodes of different progress compare their digests at multiples of this
 
 
 class Progress(Record, frozen=True, kw_only=True):
     """How far the log is applied: what a restart begins from.
 
-    ``tree`` is the right edge of the Merkle tree over ``number`` leaves.
+    ``tree`` is the right edge of the Merkle tree over ``number`` leaves, ``voters`` the index of the item that made the
+    voters what they are.
     """
 
     index: int
@@ -53,6 +61,7 @@ class Progress(Record, frozen=True, kw_only=True):
     time_ms: int
     digest: bytes
     tree: bytes
+    voters: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +75,24 @@ class Committed:
     outcome: Outcome
     events: tuple[Event, ...]
     ticket: Ticket
+    digest: bytes
+    register_changed: bool
+
+    @property
+    def kind(self) -> str:
+        """The kind of the entry; ``voters`` for a voter change."""
+        return VOTERS_KIND if self.entry is None else self.entry.header.kind
+
+    def data(self) -> dict[str, object]:
+        """The event of it, JSON-compatible."""
+        return {
+            "number": self.number,
+            "time": rfc3339(self.time_ms),
+            "kind": self.kind,
+            "author": None if self.entry is None else self.entry.author,
+            "id": None if self.entry is None else self.entry.id.hex(),
+            "outcome": {"accepted": self.outcome.accepted, "reason": self.outcome.reason},
+        }
 
 
 class Applier:
@@ -75,7 +102,7 @@ class Applier:
         desk: of the core.
         waiting: where headers and bodies of unordered entries are.
         loaded: what the store holds.
-        log: the replicated log as stored, for a replay.
+        state: loaded from its pairs, the digest computed anew.
         wanted: asks the others for entries that a committed item names and that are nowhere here.
     """
 
@@ -84,6 +111,7 @@ class Applier:
         desk: Desk,
         waiting: Waiting,
         loaded: Loaded,
+        state: State,
         *,
         wanted: Callable[[tuple[EntryId, ...]], None],
     ) -> None:
@@ -91,23 +119,26 @@ class Applier:
         self._waiting = waiting
         self._wanted = wanted
         self._queue: collections.deque[LogItem] = collections.deque()
-        self._queued: int = 0
         self._reading: ReadId | None = None
         self._next_read = 1
+        self._to_load: dict[EntryId, None] = {}
+        self.needs_rules: int | None = None
+        self._missing = False  # the first item names entries that are nowhere here; they were asked for
+        self._recent: dict[EntryId, None] = {}  # applied a moment ago: a message may name them again
         self._done: list[Committed] = []
         self.alarm: tuple[bytes, bytes] | None = None
         stored = decode(loaded.meta[META], Progress) if META in loaded.meta else None
-        self.state = State.load(loaded.state)
+        self.state = state
         self.epoch = Epoch(0)
         if stored is None:
-            stored = Progress(index=0, number=0, time_ms=0, digest=self.state.digest, tree=b"")
+            stored = _nothing(self.state)
         elif stored.digest != self.state.digest:
             stored = self._begin_again(stored, loaded)
         self.index = LogIndex(stored.index)
         self.number = CommitNumber(stored.number)
         self.time_ms = stored.time_ms
-        self._tree = CompactTree.load(stored.tree, stored.number)
-        self._queued = self.index
+        self._voters_index = LogIndex(stored.voters)
+        self._tree = CompactTree.load(stored.tree)
         self.mark: tuple[int, bytes] | None = None
         self._digests: collections.OrderedDict[int, bytes] = collections.OrderedDict()
         self._remember()
@@ -128,37 +159,47 @@ class Applier:
         """The digest after that number, as long as it is remembered."""
         return self._digests.get(number)
 
-    def cursor(self, author: MachineId) -> Cursor | None:
-        """How far that author is ordered; None before it is admitted."""
-        found = cursor_of(self.state, author)
-        return None if found is None else Cursor(*found)
-
     def drain(self) -> list[Committed]:
         """What got a number since the last call."""
         done, self._done = self._done, []
         return done
 
+    @property
+    def queued(self) -> LogIndex:
+        """Up to where committed items were taken in."""
+        return LogIndex(self.index + len(self._queue))
+
     # --- items in -------------------------------------------------------------------------------------------------
 
     def committed(self, item: LogItem) -> None:
         """The next committed item, durable in the log."""
-        if item.index <= self._queued:
+        if item.index <= self.queued:
             return
-        assert item.index == self._queued + 1, (item.index, self._queued)
-        self._queued = item.index
+        assert item.index == self.queued + 1, (item.index, self.queued)
         self._queue.append(item)
 
     def run(self) -> None:
         """Applies what can be applied now."""
-        while self._queue and self._reading is None:
-            item = self._queue[0]
-            if isinstance(item.payload, Batch):
-                missing = tuple(id_ for id_ in item.payload.entries if self._lacks(id_))
-                if missing:
-                    self._read(missing)
-                    return
-            self._queue.popleft()
-            self._apply(item)
+        while self._queue and self._reading is None and not self._missing and not self._lacks_rules():
+            missing = self._first_lacks()
+            if missing:
+                self._read(missing)
+                return
+            self._apply(self._queue.popleft())
+        if self._to_load and self._reading is None:
+            self._read(())
+
+    def arrived(self) -> None:
+        """An entry came that may have been missing here."""
+        if self._missing:
+            self._missing = False
+            self.run()
+
+    def load(self, entry: EntryId) -> None:
+        """Brings header and body of a waiting entry into memory, for whoever wants to propose it."""
+        self._to_load[entry] = None
+        if self._reading is None:
+            self._read(())
 
     def read(self, read: ReadId, entries: Mapping[EntryId, tuple[bytes, bytes]]) -> None:
         """The store's answer about bodies. What even the store lacks is asked of the others."""
@@ -167,21 +208,36 @@ class Applier:
         self._reading = None
         for header, body in entries.values():
             self._waiting.keep(stored_entry(header, body))
-        head = self._queue[0].payload
-        assert isinstance(head, Batch)
-        missing = tuple(id_ for id_ in head.entries if self._lacks(id_))
-        if missing:
+        missing = self._first_lacks()
+        if missing and not any(entry in entries for entry in missing):
+            self._missing = True
             self._wanted(missing)
-        else:
-            self.run()
+        self.run()
+
+    def ordered(self, entry: EntryId) -> bool:
+        """Whether that entry was taken in already with a committed item, or is kept here beside its chain."""
+        return self._waiting.entry(entry) is not None or entry in self._recent
+
+    def _first_lacks(self) -> tuple[EntryId, ...]:
+        item = self._queue[0].payload if self._queue else None
+        return tuple(id_ for id_ in item.entries if self._lacks(id_)) if isinstance(item, Batch) else ()
 
     def _lacks(self, entry: EntryId) -> bool:
         return self._waiting.entry(entry) is None
 
+    def _lacks_rules(self) -> bool:
+        """Whether the rules in force are newer than this program: then it stores and passes on, and applies nothing."""
+        version = active_rules(self.state)
+        self.needs_rules = version if version > RULES_VERSION else None
+        return self.needs_rules is not None
+
     def _read(self, missing: tuple[EntryId, ...]) -> None:
+        ids = tuple(dict.fromkeys([*missing, *self._to_load]))[: limits.READ_ORDERED_MAX]
+        for entry in ids:
+            self._to_load.pop(entry, None)
         self._reading = ReadId(self._next_read)
         self._next_read += 1
-        self._desk.emit(ReadOrdered(read=self._reading, ids=missing))
+        self._desk.emit(ReadOrdered(read=self._reading, ids=ids))
 
     # --- applying -------------------------------------------------------------------------------------------------
 
@@ -192,11 +248,14 @@ class Applier:
                 for entry_id in entries:
                     entry = self._waiting.entry(entry_id)
                     assert entry is not None
-                    if takes(self.state, entry.header) is Take.NEXT:
+                    if takes(self.state, entry, root=self._desk.identity.root) is Take.NEXT:
                         self._entry(item, time_ms, entry)
                     else:
                         self._desk.count("commit.duplicates")
                 self._waiting.applied(entries)
+                self._recent.update(dict.fromkeys(entries))
+                while len(self._recent) > limits.DIGESTS_REMEMBERED:
+                    del self._recent[next(iter(self._recent))]
             case Voters() as voters:
                 self._voters(item, voters)
             case Noop():
@@ -210,6 +269,7 @@ class Applier:
             time_ms=self.time_ms,
             digest=self.state.digest,
             tree=self._tree.dump(),
+            voters=self._voters_index,
         )
         self._desk.persist(MetaRow(key=META, value=encode(progress)))
 
@@ -223,22 +283,26 @@ class Applier:
             entry=entry,
             root=self._desk.identity.root,
         )
-        self._numbered(item, number, time_ms, applied, signed=entry.raw, entry=entry)
+        signed = parse_envelope(entry.raw, size_max=limits.ENTRY_HEADER_BYTES_MAX).signed_bytes()
+        self._numbered(item, number, time_ms, applied, signed=signed, entry=entry)
 
     def _voters(self, item: LogItem, voters: Voters) -> None:
         number = CommitNumber(self.number + 1)
-        seats = tuple((seat.machine, seat.store) for seat in voters.voters)
-        applied = apply_voters(self.state, number=number, time_ms=voters.time_ms, epoch=self.epoch, voters=seats)
+        if voters.replaces == self._voters_index:
+            self._voters_index = item.index
+            seats = tuple((seat.machine, seat.store) for seat in voters.voters)
+            applied = apply_voters(self.state, number=number, time_ms=voters.time_ms, epoch=self.epoch, voters=seats)
+        else:
+            # Made for a log that never came to be: the consensus passes it over too.
+            applied = Applied(outcome=Outcome(accepted=False, reason="void"), changes={})
         self._numbered(item, number, voters.time_ms, applied, signed=voters.envelope, entry=None)
 
     def _numbered(
         self, item: LogItem, number: CommitNumber, time_ms: int, applied: Applied, *, signed: bytes, entry: Entry | None
     ) -> None:
         outcome = applied.outcome
-        leaf = commit_leaf(number, time_ms, self.epoch, signed)
-        history = sha256(
-            pack([self.state.get(HISTORY) or b"", number, leaf, outcome.accepted, outcome.reason])
-        )
+        leaf = leaf_hash(commit_leaf(number, time_ms, self.epoch, signed))
+        history = sha256(pack([self.state.get(HISTORY) or b"", number, leaf, outcome.accepted, outcome.reason]))
         changes = {**applied.changes, HISTORY: history}
         self.state = self.state.with_changes(changes)
         self.number, self.time_ms = number, time_ms
@@ -252,7 +316,7 @@ class Applier:
                 epoch=self.epoch,
                 entry=None if entry is None else entry.id,
                 author=None if entry is None else entry.author,
-                kind="voters" if entry is None else entry.header.kind,
+                kind=VOTERS_KIND if entry is None else entry.header.kind,
                 accepted=outcome.accepted,
                 reason=outcome.reason,
                 detail=pack(outcome.detail),
@@ -269,6 +333,8 @@ class Applier:
                 outcome=outcome,
                 events=applied.events,
                 ticket=ticket,
+                digest=self.state.digest,
+                register_changed=REGISTER in changes,
             )
         )
         if number % MARK_EVERY == 0:
@@ -284,4 +350,11 @@ class Applier:
         self.alarm = (stored.digest, self.state.digest)
         self._desk.persist(*(StateRow(key=key, value=None) for key, _ in loaded.state))
         self.state = State.load(())
-        return Progress(index=0, number=0, time_ms=0, digest=self.state.digest, tree=b"")
+        log = loaded.log
+        for at in range(min(stored.index, len(log))):
+            self._queue.append(LogItem(LogIndex(at + 1), Term(log.terms[at]), log.data[at]))
+        return _nothing(self.state)
+
+
+def _nothing(state: State) -> Progress:
+    return Progress(index=0, number=0, time_ms=0, digest=state.digest, tree=CompactTree().dump())

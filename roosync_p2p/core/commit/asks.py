@@ -26,11 +26,12 @@ from roosync_p2p.core.effects import Answer, RequestId, Ticket
 from roosync_p2p.core.rows import OrderKeyRow
 from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, UndecidedError
-from roosync_p2p.ids import EntryId, Epoch
-from roosync_p2p.ledger.bodies import REQUEST_WITHDRAW, RequestWithdraw
+from roosync_p2p.ids import EntryId, Epoch, LogIndex
+from roosync_p2p.ledger.bodies import ClaimAcquire, RequestWithdraw
 
 __all__ = ["Asks", "Unordered", "outcome_data"]
 
+REQUEST_WITHDRAW: Final = "request.withdraw"
 KEYS_REMEMBERED: Final = 4_096  # idempotency keys kept in memory: longer than a commit takes, so none is missed between
 
 
@@ -49,6 +50,7 @@ class _Ask:
     entry: EntryId
     deadline_s: float
     withdraw: bool
+    claim: str
 
 
 class Asks:
@@ -94,6 +96,7 @@ class Asks:
             entry=entry,
             deadline_s=self._desk.now.monotonic_s + command.timeout_s,
             withdraw=command.withdraw,
+            claim=command.body.name if isinstance(command.body, ClaimAcquire) else "",
         )
         self._asks.setdefault(entry, []).append(ask)
 
@@ -107,13 +110,13 @@ class Asks:
         """This machine's requests that have no number yet, oldest first."""
         return list(self._unordered.values())
 
-    def applied(self, done: Committed, *, held_until: Callable[[Answer, Committed], None]) -> None:
-        """An entry got its number: whoever waits for it is answered, through ``held_until``."""
+    def applied(self, done: Committed, *, answer: Callable[[Answer, LogIndex], None]) -> None:
+        """An entry got its number: whoever waits for it is answered, through ``answer``."""
         if done.entry is None:
             return
         self._unordered.pop(done.entry.id, None)
         for ask in self._asks.pop(done.entry.id, ()):
-            held_until(Answer(request=ask.request, result=outcome_data(done), after=done.ticket), done)
+            answer(Answer(request=ask.request, result=outcome_data(done), after=done.ticket), done.index)
 
     def next_deadline(self) -> float | None:
         """When the next request has waited long enough (monotonic seconds)."""
@@ -133,9 +136,11 @@ class Asks:
                 del self._asks[entry]
             text, details = self._waits_for()
             for ask in due:
-                self._desk.emit(Answer(request=ask.request, result=self._undecided(ask, text, details), after=Ticket(0)))
+                self._desk.emit(
+                    Answer(request=ask.request, result=self._undecided(ask, text, details), after=Ticket(0))
+                )
             if not left and any(ask.withdraw for ask in due):
-                self._withdraw(entry)
+                self._withdraw(due[0])
 
     def _undecided(self, ask: _Ask, text: str, details: dict[str, object]) -> UndecidedError:
         kept = "it is withdrawn" if ask.withdraw else "it is signed and kept, and is decided when it can be"
@@ -145,10 +150,11 @@ class Asks:
             details={"entry": ask.entry.hex(), **details},
         )
 
-    def _withdraw(self, entry: EntryId) -> None:
+    def _withdraw(self, ask: _Ask) -> None:
         """What nobody waits for any more must not be granted later (a claim whose caller timed out)."""
         try:
-            self.write(REQUEST_WITHDRAW, encode(RequestWithdraw(epoch=self._epoch(), request=entry)))
+            body = RequestWithdraw(epoch=self._epoch(), entry=ask.entry, name=ask.claim)
+            self.write(REQUEST_WITHDRAW, encode(body))
         except InputFault as fault:
             self._desk.count(f"commit.not_withdrawn.{fault.code}")
 

@@ -3,37 +3,422 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Final
 
-from roosync_p2p.core import wire
 from roosync_p2p.consensus.items import Batch, LogItem, Seat
 from roosync_p2p.consensus.raft import Status
 from roosync_p2p.consensus.state import Role
+from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commands import AcceptClock, HandOver, OrderEntry, ReadLedger, Recover
 from roosync_p2p.core.commit.applier import Applier, Committed
 from roosync_p2p.core.commit.asks import Asks
 from roosync_p2p.core.commit.beat_facts import BeatFacts
+from roosync_p2p.core.commit.clock import CommitClock
+from roosync_p2p.core.commit.digests import Digests
 from roosync_p2p.core.commit.entries_by_id import EntriesById
 from roosync_p2p.core.commit.lone import LoneVoter
 from roosync_p2p.core.commit.order import Order
 from roosync_p2p.core.commit.proposer import Proposer
 from roosync_p2p.core.commit.reads import Reads
+from roosync_p2p.core.commit.seats import Seats
 from roosync_p2p.core.commit.votes import Votes
-from roosync_p2p.core.commit.waiting import Cursor, Waiting
+from roosync_p2p.core.commit.waiting import Place, Waiting
 from roosync_p2p.core.desk import Desk
-from roosync_p2p.core.effects import ReadId, RequestId, Ticket
+from roosync_p2p.core.effects import Answer, ReadId, RequestId, Ticket
 from roosync_p2p.core.exchange import Exchange
-from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.lives import Lives
 from roosync_p2p.core.presence import Presence
-from roosync_p2p.core.rows import Loaded
+from roosync_p2p.core.rows import EntryRow, Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
-from roosync_p2p.ids import EntryId, LogIndex, MachineId, StoreId
+from roosync_p2p.errors import InputFault
+from roosync_p2p.ids import CommitNumber, EntryId, LogIndex, MachineId
+from roosync_p2p.ledger.cursors import cursor_of
+from roosync_p2p.ledger.fleet import RULES_VERSION
+from roosync_p2p.ledger.state import State
 from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State as Verdict
+from roosync_p2p.trust.statements import FLEET_FOUND
 
 __all__ = ["CommitLog"]
+
+FOUNDING_ENTRIES = 4  # the founding stands among the first entries of the founder's ledger chain
+
+
+class CommitLog:
+    """One node's part in the fleet's one order.
+
+    Until the start-up check has ended it takes no part in the consensus; what is applied can be read meanwhile.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        links: Links,
+        chains: Chains,
+        lives: Lives,
+        authorship: Authorship,
+        presence: Presence,
+        exchange: Exchange,
+        loaded: Loaded,
+    ) -> None:
+        self._desk = desk
+        self._links = links
+        self._chains = chains
+        self._lives = lives
+        self._authorship = authorship
+        self._presence = presence
+        self._exchange = exchange
+        state = State.load(loaded.state)
+        self._waiting = Waiting(chains, lambda author: cursor_of(state, author).place)
+        self._applier = Applier(desk, self._waiting, loaded, state, wanted=self._want_anywhere)
+        self.votes = Votes(desk, loaded.meta)
+        self._by_id = EntriesById(
+            desk, links, exchange, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id
+        )
+        self._order = Order(
+            desk,
+            links,
+            self.votes,
+            loaded,
+            applied=self._applier.queued,
+            holds=self._holds,
+            want=self._by_id.want,
+            committed=self._committed,
+            read_done=self._read_done,
+            changed=self._changed,
+        )
+        self._loading: dict[ReadId, EntryId] = {}
+        self._proposer = Proposer(
+            desk.me,
+            self._waiting,
+            state=lambda: self._applier.state,
+            root=desk.identity.root,
+            held_back=self._held_back,
+            load=self._load,
+        )
+        self._clock = CommitClock(desk, presence, last_ms=lambda: self._applier.time_ms)
+        self._asks = Asks(
+            desk,
+            authorship,
+            epoch=lambda: self._order.epoch,
+            now_ms=self._clock.now_ms,
+            waits_for=self.waits_for,
+        )
+        self._reads = Reads(desk, confirm=self._confirm_read, as_of=lambda: self._applier.number)
+        self._lone = LoneVoter(desk, alone=self._alone, copied=self._copied)
+        self._seats = Seats(desk, links, presence, self._order, self._applier, self._clock)
+        self._digests = Digests(desk, self._applier)
+        self._remote_reads: dict[int, tuple[MachineId, int]] = {}
+        self._next_remote = 0
+        self._durable = self._applier.number
+        self._durable_digest = self._applier.state.digest
+        self._unsettled: list[tuple[Ticket, CommitNumber, bytes]] = []
+        self._may_propose = False
+        self.leader: Seat | None = None
+        if self._applier.alarm is not None:
+            self._digests.changed_on_disk(*self._applier.alarm)
+
+    # --- what is known --------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The applied state of the ledger."""
+        return self._applier.state
+
+    @property
+    def applier(self) -> Applier:
+        """How far everything is applied."""
+        return self._applier
+
+    @property
+    def order(self) -> Order:
+        """The consensus."""
+        return self._order
+
+    @property
+    def asks(self) -> Asks:
+        """Whoever waits for an outcome."""
+        return self._asks
+
+    @property
+    def digests(self) -> Digests:
+        """Alarms about states that differ."""
+        return self._digests
+
+    @property
+    def seats(self) -> Seats:
+        """Who votes, and who should."""
+        return self._seats
+
+    @property
+    def clock(self) -> CommitClock:
+        """Commit time as this node knows it."""
+        return self._clock
+
+    def beat_facts(self) -> BeatFacts:
+        """What this node's heartbeats say of it."""
+        if self._order.me is None:
+            return BeatFacts(rules=RULES_VERSION)
+        return BeatFacts(
+            size=self._durable,
+            digest=self._durable_digest,
+            mark=self._applier.mark
+            if self._applier.mark is not None and self._applier.mark[0] <= self._durable
+            else None,
+            rules=RULES_VERSION,
+            store=self._order.me.store,
+            on_battery=self._seats.on_battery,
+        )
+
+    def waits_for(self) -> tuple[str, dict[str, object]]:
+        """What an undecided request waits for, in words and as facts."""
+        return self._seats.waits_for()
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The start-up check has ended well: this node takes part."""
+        if self._order.me is not None:
+            return
+        self._order.begin(self._authorship.store)
+        raft = self._order.raft
+        assert raft is not None
+        if raft.last_index == 0 and self._authorship.incarnation == 1:
+            key = (self._desk.me, 1, LEDGER)
+            self._exchange.read(key, 1, FOUNDING_ENTRIES, self._founded_before)
+        self._applier.run()
+
+    def _founded_before(self, rows: tuple[EntryRow, ...]) -> None:
+        """A fleet that was founded before there was a commit log gets one."""
+        if any(row.kind == FLEET_FOUND for row in rows):
+            self._order.bootstrap(self._clock.stamp_ms())
+
+    # --- entries --------------------------------------------------------------------------------------------------
+
+    def entry_held(self, entry: Entry) -> None:
+        """An entry of a ledger chain was accepted, or written here."""
+        if entry.chain != LEDGER:
+            return
+        self._waiting.arrived(entry)
+        self._arrived_by_id(entry)
+        self._by_id.found(entry.id)
+        if entry.header.kind == FLEET_FOUND and entry.author == self._desk.me:
+            self._order.bootstrap(self._clock.stamp_ms())
+
+    def _arrived_by_id(self, entry: Entry) -> None:
+        self._waiting.keep(entry)
+        self._proposer.arrived(entry.author)
+        self._applier.arrived()
+        self._order.arrived()
+
+    def ordered_read(self, read: ReadId, entries: Mapping[EntryId, tuple[bytes, bytes]]) -> None:
+        """The store's answer to a read by ids."""
+        if not self._by_id.read(read, entries):
+            self._applier.read(read, entries)
+            self._finish()
+
+    def _holds(self, entry: EntryId) -> bool:
+        return entry in self._waiting or self._applier.ordered(entry)
+
+    def _held_back(self, place: Place) -> bool:
+        return self._lives.stranded_place(place.author, place.incarnation, LEDGER, place.sequence)
+
+    def _load(self, entry: EntryId) -> None:
+        self._applier.load(entry)
+
+    def _want_anywhere(self, entries: tuple[EntryId, ...]) -> None:
+        """A committed item names entries that are nowhere here: whoever is linked is asked."""
+        for peer in self._links.peers():
+            self._by_id.want(entries, peer)
+
+    # --- frames ---------------------------------------------------------------------------------------------------
+
+    def received(self, peer: MachineId, prepared: Prepared) -> None:
+        """A frame about the order.
+
+        Raises:
+            PeerFault: it breaks its bounds, or something signed in it is no good.
+        """
+        match prepared.frame:
+            case wire.RaftFrame():
+                assert prepared.message is not None
+                for part in prepared.parts:
+                    if isinstance(part, Exception):
+                        raise part
+                self._order.received(peer, prepared.message, prepared.parts)
+            case wire.WantOrdered() as frame:
+                self._by_id.asked(peer, frame)
+            case wire.OrderedFrame():
+                entries = [part for part in prepared.parts if isinstance(part, Entry)]
+                for part in prepared.parts:
+                    if isinstance(part, Exception):
+                        self._desk.count("commit.bad_entries")
+                self._by_id.received(peer, entries)
+            case wire.WantCommitted() as frame:
+                self._order.asked(peer, frame)
+            case wire.Committed() as frame:
+                self._order.committed_received(peer, frame, prepared.items)
+            case wire.ReadIndexQuery(request=request):
+                self._next_remote += 1
+                self._remote_reads[self._next_remote] = (peer, request)
+                self._order.read(("remote", self._next_remote))
+            case wire.ReadIndexAnswer(request=request, index=index):
+                self._reads.confirmed(request, None if index is None else LogIndex(index))
+        self._finish()
+
+    def opened(self, peer: MachineId) -> None:
+        """A link is up."""
+        self._seats.reachable_changed()
+
+    def closed(self, peer: MachineId) -> None:
+        """The last link to a peer is gone."""
+        self._order.gone(peer)
+        self._seats.reachable_changed()
+
+    def heard(self, heartbeat: Heartbeat) -> None:
+        """A heartbeat of another machine, newer than those before."""
+        machine = MachineId(heartbeat.machine)
+        if machine == self._desk.me:
+            return
+        self._seats.heard(heartbeat)
+        self._digests.compare(heartbeat)
+        if heartbeat.commit_size is not None and heartbeat.commit_size > self._applier.number:
+            self._seats.ahead(machine, heartbeat.commit_size)
+
+    def verdict(self, machine: MachineId, state: Verdict) -> None:
+        """Liveness changed its mind about a machine."""
+        if state in (Verdict.OFFLINE, Verdict.LEAVING) and self.leader is not None and self.leader.machine == machine:
+            self._order.leader_lost()
+        self._seats.verdict(machine, state)
+
+    # --- requests -------------------------------------------------------------------------------------------------
+
+    def take(self, request: RequestId, command: OrderEntry | ReadLedger | AcceptClock | HandOver | Recover) -> None:
+        """A request of a user; it is answered when the order says, or its timeout.
+
+        Raises:
+            InputFault: refused at once; nothing was written.
+        """
+        match command:
+            case OrderEntry():
+                if self._order.me is None:
+                    self._authorship.check_writable()
+                self._asks.ask(request, command)
+            case ReadLedger(timeout_s=timeout_s):
+                self._reads.ask(request, timeout_s)
+            case AcceptClock():
+                self._clock.accept()
+                self._desk.emit(Answer(request=request, result={"accepted": True}, after=Ticket(0)))
+            case HandOver():
+                raise InputFault("a hand-over is part of stopping", code="not_supported")
+            case Recover():
+                raise InputFault("recovery is not possible yet", code="not_supported")
+
+    def _confirm_read(self, number: int) -> None:
+        if self._order.leads:
+            self._order.read(("own", number))
+        elif self.leader is None or not self._links.send(self.leader.machine, wire.ReadIndexQuery(request=number)):
+            self._reads.confirmed(number, None)
+
+    def _read_done(self, read: Hashable, index: LogIndex | None) -> None:
+        assert isinstance(read, tuple)
+        origin, number = read
+        if origin == "own":
+            self._reads.confirmed(number, index)
+            self._reads.applied(self._applier.index)
+            return
+        peer, request = self._remote_reads.pop(number)
+        self._links.send(peer, wire.ReadIndexAnswer(request=request, index=index))
+
+    # --- the consensus speaks -------------------------------------------------------------------------------------
+
+    def _committed(self, items: Sequence[LogItem]) -> None:
+        for item in items:
+            self._applier.committed(item)
+        self._finish()
+
+    def _changed(self, status: Status) -> None:
+        led_by = self.leader
+        self.leader = status.leader
+        self._may_propose = status.role is Role.LEADER
+        if self._may_propose:
+            self._proposer.inherit(self._order.tail())
+        if led_by != status.leader:
+            self._desk.notify(
+                "leader", {"leader": None if status.leader is None else status.leader.machine, "term": status.term}
+            )
+        self._seats.changed(status)
+
+    def _finish(self) -> None:
+        """Applies what can be applied, and tells whoever waits for it."""
+        self._applier.run()
+        for done in self._applier.drain():
+            self._tell(done)
+        self._reads.applied(self._applier.index)
+
+    def _tell(self, done: Committed) -> None:
+        self._unsettled.append((done.ticket, done.number, done.digest))
+        if done.register_changed:
+            self._proposer.register_changed()
+        self._asks.applied(done, answer=self._lone.answer)
+        self._desk.notify("commit", done.data(), after=done.ticket)
+        for event in done.events:
+            data = {"commit_number": done.number, "to": list(event.to), **event.detail}
+            self._desk.notify(event.name, data, after=done.ticket)
+
+    def _alone(self) -> bool:
+        raft = self._order.raft
+        return raft is not None and raft.status.configuration.voters == (self._order.me,) and bool(self._links.peers())
+
+    def _copied(self, index: LogIndex) -> bool:
+        raft = self._order.raft
+        return raft is None or any(peer.match >= index for peer in raft.peers())
+
+    # --- time and disk --------------------------------------------------------------------------------------------
+
+    def persisted(self, ticket: Ticket) -> None:
+        """Everything up to this ticket is durable."""
+        while self._unsettled and self._unsettled[0][0] <= ticket:
+            _, self._durable, self._durable_digest = self._unsettled.pop(0)
+        self._order.persisted(ticket)
+
+    def next_deadline(self) -> float | None:
+        """When the next thing is due (monotonic seconds)."""
+        parts = (self._order, self._asks, self._reads, self._lone, self._seats)
+        return min((at for part in parts if (at := part.next_deadline()) is not None), default=None)
+
+    def tick(self) -> None:
+        """What is due, and what came to be proposed while an input was handled."""
+        for machine, state in self._presence.changed():
+            self.verdict(machine, state)
+        self._seats.tick()
+        if self._may_propose:
+            self._propose()
+        self._order.tick()
+        self._finish()
+        self._asks.tick()
+        self._reads.tick()
+        self._lone.tick()
+
+    def _propose(self) -> None:
+        if not len(self._waiting) or not self._clock.may_stamp():
+            return
+        while entries := self._proposer.batch():
+            if not self._order.propose(Batch(time_ms=self._clock.stamp_ms(), entries=entries)):
+                # Taken back: the next leader computes what is proposed from the log.
+                self._proposer.inherit(self._order.tail())
+                return
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def hand_over(self) -> None:
+        """This node is about to stop: its vote and its lead go to others."""
+        self._seats.hand_over()
+
+    @property
+    def handing_over(self) -> bool:
+        """Whether it is still worth waiting for that."""
+        return self._authorship.phase is Phase.READY and self._seats.handing_over

@@ -101,7 +101,9 @@ class Order:
         hard, log, applied = self._stored
         self._stored = None
         self.me = Seat(self._desk.me, store)
-        items = ((LogIndex(at), Term(term), data) for at, (term, data) in enumerate(zip(log.terms, log.data, strict=True), 1))
+        items = (
+            (LogIndex(at), Term(term), data) for at, (term, data) in enumerate(zip(log.terms, log.data, strict=True), 1)
+        )
         self._raft = Raft(
             me=self.me,
             stored=StoredLog(hard=hard, items=items, commit=applied),
@@ -193,9 +195,7 @@ class Order:
             count_max=min(limits.APPEND_ITEMS_MAX, raft.commit - want.first + 1),
             bytes_max=limits.APPEND_BYTES_TARGET,
         )
-        frame = Committed(
-            epoch=self.epoch, first=want.first, items=[item.data for item in items], commit=raft.commit
-        )
+        frame = Committed(epoch=self.epoch, first=want.first, items=[item.data for item in items], commit=raft.commit)
         self._links.send(peer, frame, after=self._desk.newest_ticket, droppable=True)
 
     def arrived(self) -> None:
@@ -331,7 +331,7 @@ class Order:
 
 def _hard(loaded: Loaded) -> HardState:
     if HARD not in loaded.meta:
-        return HardState()
+        return HardState(term=Term(0), vote=None, epoch=Epoch(0))
     stored = decode(loaded.meta[HARD], _Hard)
     vote = None if stored.vote is None else Seat(MachineId(stored.vote[0]), StoreId(stored.vote[1]))
     return HardState(term=Term(stored.term), vote=vote, epoch=Epoch(stored.epoch))

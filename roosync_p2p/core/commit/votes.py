@@ -1,7 +1,7 @@
 """Votes as signed records, so that a store that was rolled back cannot vote twice (docs/protocol/ordering.md §6).
 
-Whoever asks for a vote gets it with the voter's signature, and keeps the newest of each voter. When a voter starts, it is
-shown its own newest vote: one in a term that its disk knows nothing of proves that the disk lost something.
+Whoever asks for a vote gets it with the voter's signature, and keeps the newest of each voter. When a voter starts, it
+is shown its own newest vote: one in a term that its disk knows nothing of proves that the disk lost something.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Votes:
                 payload = parse_envelope(envelope, size_max=limits.RECORD_BYTES_MAX).payload
                 self._newest[MachineId(key.removeprefix(_PREFIX))] = (decode(payload, VoteRecord), envelope)
 
-    def signed(self, *, store: StoreId, epoch: Epoch, term: Term, candidate: MachineId, candidate_store: StoreId) -> bytes:
+    def signed(
+        self, *, store: StoreId, epoch: Epoch, term: Term, candidate: MachineId, candidate_store: StoreId
+    ) -> bytes:
         """This machine's vote, as an envelope."""
         record = VoteRecord(
             machine=self._desk.me,

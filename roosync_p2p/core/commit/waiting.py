@@ -7,24 +7,15 @@ applied, up to a bound, and come from the store otherwise.
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from roosync_p2p import limits
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.ids import EntryId, MachineId
 
-__all__ = ["Cursor", "Place", "Waiting"]
-
-_FIRST: Final = 1
-
-
-class Cursor(NamedTuple):
-    """How far an author is ordered: everything of that incarnation up to that sequence."""
-
-    incarnation: int
-    sequence: int
+__all__ = ["Place", "Waiting"]
 
 
 class Place(NamedTuple):
@@ -34,16 +25,14 @@ class Place(NamedTuple):
     incarnation: int
     sequence: int
 
-    @property
-    def cursor(self) -> Cursor:
-        """The author's cursor once this entry is ordered."""
-        return Cursor(self.incarnation, self.sequence)
-
 
 class Waiting:
-    """What is held of every author's ledger chain behind its cursor."""
+    """What is held of every author's ledger chain behind its cursor.
 
-    def __init__(self, chains: Chains, cursors: Mapping[MachineId, Cursor]) -> None:
+    ``ordered`` is the cursor of an author: (incarnation, sequence) of its newest ordered entry.
+    """
+
+    def __init__(self, chains: Chains, ordered: Callable[[MachineId], tuple[int, int]]) -> None:
         self._chains = chains
         self._places: dict[EntryId, Place] = {}
         self._entries: collections.OrderedDict[EntryId, Entry] = collections.OrderedDict()
@@ -51,8 +40,7 @@ class Waiting:
         self._of_author: collections.Counter[MachineId] = collections.Counter()
         for (author, incarnation, chain), state in chains.states.items():
             if chain == LEDGER:
-                ordered = cursors.get(author, Cursor(0, 0))
-                for sequence in range(max(state.floor, _behind(ordered, incarnation) + 1), state.head + 1):
+                for sequence in range(_ordered_up_to(ordered(author), incarnation) + 1, state.head + 1):
                     entry = state.id_at(sequence)
                     assert entry is not None
                     self._places[entry] = Place(author, incarnation, sequence)
@@ -105,28 +93,22 @@ class Waiting:
             if kept is not None:
                 self._bytes -= len(kept.body or b"")
 
-    def following(self, author: MachineId, cursor: Cursor) -> Iterator[tuple[EntryId, Cursor]]:
-        """What of an author can be ordered behind a cursor, strictly in sequence, lives in their order.
+    def following(self, author: MachineId, incarnation: int, sequence: int) -> Iterator[tuple[Place, EntryId]]:
+        """What is held of an author behind a place, strictly in sequence, its lives in their order.
 
-        A later incarnation begins at its first entry wherever the one before it stood; that it may, its
-        countersignature says, which was checked when it was accepted.
+        A later incarnation begins at its first entry wherever the one before it stood.
         """
-        incarnations = sorted(
-            key[1]
-            for key in self._chains
-            if key[0] == author and key[2] == LEDGER and key[1] >= max(cursor.incarnation, _FIRST)
-        )
-        for incarnation in incarnations:
-            state = self._chains.state((author, incarnation, LEDGER))
-            for sequence in range(_behind(cursor, incarnation) + 1, state.head + 1):
-                entry = state.id_at(sequence)
-                if entry is None:
-                    return
-                yield entry, Cursor(incarnation, sequence)
+        lives = sorted(key[1] for key in self._chains if key[0] == author and key[2] == LEDGER)
+        for life in lives:
+            state = self._chains.state((author, life, LEDGER))
+            for following in range(_ordered_up_to((incarnation, sequence), life) + 1, state.head + 1):
+                entry = state.id_at(following)
+                assert entry is not None, "a ledger chain has no floor"
+                yield Place(author, life, following), entry
 
 
-def _behind(cursor: Cursor, incarnation: int) -> int:
+def _ordered_up_to(cursor: tuple[int, int], incarnation: int) -> int:
     """The last sequence of that incarnation that is ordered: all of it when a later one has begun."""
-    if incarnation == cursor.incarnation:
-        return cursor.sequence
-    return 0 if incarnation > cursor.incarnation else limits.NUMBER_MAX
+    if incarnation == cursor[0]:
+        return cursor[1]
+    return 0 if incarnation > cursor[0] else limits.NUMBER_MAX

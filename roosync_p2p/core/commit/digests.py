@@ -1,0 +1,64 @@
+"""Alarms: states that should be equal and are not (docs/protocol/ordering.md §3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from roosync_p2p.core.commit.applier import Applier
+from roosync_p2p.core.desk import Desk
+from roosync_p2p.ids import MachineId
+from roosync_p2p.liveness.heartbeat import Heartbeat
+
+__all__ = ["Digests"]
+
+ALARMS_MAX: Final = 32  # machines that differ; one is alarm enough
+
+
+class Digests:
+    """Compares what others say of their state with what this node remembers of its own.
+
+    Attributes:
+        alarms: warnings by what they are about: code, message, details.
+    """
+
+    def __init__(self, desk: Desk, applier: Applier) -> None:
+        self._desk = desk
+        self._applier = applier
+        self.alarms: dict[str, tuple[str, str, dict[str, object]]] = {}
+
+    def changed_on_disk(self, applied: bytes, found: bytes) -> None:
+        """The pairs on this disk do not give the digest that was applied."""
+        self._raise(
+            "disk",
+            "ledger_changed",
+            f"this disk changed the ledger's state: {applied.hex()[:16]}… was applied, {found.hex()[:16]}… was found; "
+            "everything is applied again from the log",
+            {"applied": applied.hex(), "found": found.hex()},
+        )
+
+    def compare(self, heartbeat: Heartbeat) -> None:
+        """What another machine's heartbeat says of its state."""
+        told = [(heartbeat.commit_size, heartbeat.commit_digest), heartbeat.commit_mark or (None, None)]
+        for number, digest in told:
+            mine = None if number is None else self._applier.digest_at(number)
+            if mine is None or digest is None or number is None:
+                continue
+            if mine != digest:
+                self._differs(MachineId(heartbeat.machine), number, mine, digest)
+                return
+
+    def _differs(self, machine: MachineId, number: int, mine: bytes, theirs: bytes) -> None:
+        self._raise(
+            machine,
+            "ledger_diverged",
+            f"after commit {number} the state of {machine} is {theirs.hex()[:16]}… and this machine's "
+            f"{mine.hex()[:16]}…: one of the two is wrong, and neither vouches for its own",
+            {"machine": machine, "number": number, "mine": mine.hex(), "theirs": theirs.hex()},
+        )
+
+    def _raise(self, about: str, code: str, message: str, details: dict[str, object]) -> None:
+        if about in self.alarms or len(self.alarms) >= ALARMS_MAX:
+            return
+        self.alarms[about] = (code, message, details)
+        self._desk.count(f"alarm.{code}")
+        self._desk.notify("alarm", {"code": code, "message": message, **details})
