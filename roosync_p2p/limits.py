@@ -114,6 +114,26 @@ JOIN_CONTACTS_MAX: Final = 8  # addresses in a join code: each makes it longer
 HOST_CHARS_MAX: Final = 253  # RFC 1035 §2.3.4, without the final dot
 ROLES_MAX: Final = 8  # more than there are roles
 
+STATEMENT_REASON_CHARS_MAX: Final = 500  # why, in a sentence or two
+STATEMENT_MACHINES_MAX: Final = 300  # machines or keys named by one statement: the largest fleet
+
+# --- the ledger (docs/protocol/ledger.md) -------------------------------------------------------------------------
+CLAIM_NAME_CHARS_MAX: Final = 128  # an issue, a branch, a path
+CLAIM_TTL_MS_MIN: Final = 1_000  # shorter than a commit may take, a claim is over before it is known
+CLAIM_TTL_MS_MAX: Final = 7 * 24 * 3600 * 1000  # a week: who forgets a claim blocks the others no longer
+CLAIM_QUEUE_MAX: Final = 64  # sessions that wait for one claim
+CLAIMS_MAX: Final = 10_000  # claims in the state at once, some 2 MB
+SESSION_CHARS_MAX: Final = 128  # a digest of the session's secret, or user, workspace and process
+NOTE_CHARS_MAX: Final = 500  # a line or two beside a claim, an approval, a report
+POLICY_BYTES_MAX: Final = 16 * 1024  # JSON of one policy: a strategy for each of some hundred prefixes
+JSON_BYTES_MAX: Final = 192 * 1024  # a document in a body of 256 KiB, with its company
+DECISION_TITLE_CHARS_MAX: Final = 200  # a line of the roadmap
+DECISION_TEXT_CHARS_MAX: Final = 20_000  # some ten pages; what is longer is a file
+DECISION_ACTIONS_MAX: Final = 64  # typed actions of one decision; more are two decisions
+RUN_ARGUMENTS_MAX: Final = 32  # of a named action; it is no command line
+RESOURCE_CHARS_MAX: Final = 1_024  # type, path and pointer
+SWEEP_SLICES: Final = 256  # parts of a table of the state; one is copied for a change, and swept for old claims
+
 # --- messages (docs/protocol/messages.md) -------------------------------------------------------------------------
 SUBJECT_CHARS_MAX: Final = 500  # a line in a list; what is longer is a body
 RECIPIENTS_MAX: Final = 64  # addresses in one message; more is what "all" is for

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CONTEXTS", "ENTRY", "FLOOR", "FRONTIER", "HEARTBEAT", "INCARNATION", "RELAY", "STATEMENT"]
+__all__ = ["APPROVAL", "CONTEXTS", "ENTRY", "FLOOR", "FRONTIER", "HEARTBEAT", "INCARNATION", "RELAY", "STATEMENT"]
 
 ENTRY: Final = "roosync/entry/1"  # the header of an entry, by its author
 HEARTBEAT: Final = "roosync/heartbeat/1"  # that a node lives, by its machine
@@ -17,5 +17,7 @@ FLOOR: Final = "roosync/floor/1"  # from where an author still keeps its chain
 RELAY: Final = "roosync/relay/1"  # a frame passed on by a third member, by its source
 STATEMENT: Final = "roosync/statement/1"  # what only the root or an issuer may say
 INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of a new incarnation
+APPROVAL: Final = "roosync/approval/1"  # a person's verdict; no envelope (docs/protocol/ledger.md §8)
 
+# The purposes of envelopes: a verdict has pieces of its own, and no node makes one.
 CONTEXTS: Final = frozenset({ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION})

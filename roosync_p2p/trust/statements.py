@@ -1,4 +1,4 @@
-"""The first bodies of a fleet's ledger: it was founded, a member was admitted (docs/protocol/trust.md §6).
+"""What the root or an issuer says, and the first bodies of a ledger (docs/protocol/trust.md §6, ledger.md §5).
 
 A body is what an entry of that kind carries. Where more than the entry's author has to say it, the body holds an
 envelope with the root's signature, context ``roosync/statement/1``, whose payload names its own kind: a statement of
@@ -7,7 +7,7 @@ one kind is none of another.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
@@ -22,21 +22,32 @@ from roosync_p2p.trust.certificates import (
     verify_machine_chain,
 )
 from roosync_p2p.trust.directory import ROOT_AUTHOR, Directory
-from roosync_p2p.trust.envelopes import seal, verify
+from roosync_p2p.trust.envelopes import Verified, seal, verify
 from roosync_p2p.trust.invites import INVITE_ID_BYTES
-from roosync_p2p.trust.keys import SigningKey
+from roosync_p2p.trust.keys import PUBLIC_KEY_BYTES, SigningKey
 from roosync_p2p.trust.roles import PLAIN_ROLES, parse_roles
 
 __all__ = [
     "FLEET_FOUND",
     "MEMBER_ADMIT",
+    "Cut",
     "FleetFound",
+    "KeyLost",
     "MemberAdmit",
+    "MemberRoles",
+    "PersonKey",
+    "PersonRemoval",
+    "Recovery",
+    "Revocation",
     "RoleGrant",
+    "Statement",
+    "TimeReset",
     "decode_member_admit",
     "encode_fleet_found",
     "encode_member_admit",
+    "open_statement",
     "seal_role_grant",
+    "seal_statement",
     "verify_fleet_found",
     "verify_member_admit",
 ]
@@ -48,6 +59,13 @@ _Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 _Der = Annotated[bytes, msgspec.Meta(min_length=1, max_length=limits.CERTIFICATE_BYTES_MAX)]
 _Roles = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=limits.ROLES_MAX)]
 _InviteId = Annotated[bytes, msgspec.Meta(max_length=INVITE_ID_BYTES)]
+_Serial = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+_PersonName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{1,49}\Z")]
+_PublicKey = Annotated[bytes, msgspec.Meta(min_length=PUBLIC_KEY_BYTES, max_length=PUBLIC_KEY_BYTES)]
+_StoreId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+_Reason = Annotated[str, msgspec.Meta(max_length=limits.STATEMENT_REASON_CHARS_MAX)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=limits.NUMBER_MAX)]
+_Machines = Annotated[tuple[MachineId, ...], msgspec.Meta(max_length=limits.STATEMENT_MACHINES_MAX)]
 _FleetName = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.FLEET_NAME_CHARS_MAX)]
 
 
@@ -96,6 +114,7 @@ class MemberAdmit(records.Record, frozen=True, kw_only=True):
         invite: the invite that was redeemed; empty when a request was answered by hand (``issue``).
         admitted_by: the issuer's machine, which is the author of the entry.
         grant: the envelope of a :class:`RoleGrant`, when the roles are not just ``member``; else empty.
+        epoch: the epoch that the issuer wrote it in (docs/protocol/ledger.md §4).
     """
 
     machine: MachineId
@@ -106,6 +125,97 @@ class MemberAdmit(records.Record, frozen=True, kw_only=True):
     admitted_by: MachineId
     invite: _InviteId = b""
     grant: bytes = b""
+    epoch: _Count = 0
+
+
+class Cut(records.Record, frozen=True, kw_only=True):
+    """The last entry of a chain that still counts."""
+
+    incarnation: Annotated[int, msgspec.Meta(ge=1, le=limits.INCARNATION_MAX)]
+    sequence: Annotated[int, msgspec.Meta(ge=0, le=limits.NUMBER_MAX)]
+    id: Annotated[bytes, msgspec.Meta(max_length=32)] = b""
+
+
+class MemberRoles(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="member.roles"):
+    """The root gives a member other roles. ``serial`` is random: a statement counts once.
+
+    ``issuer`` is the certificate of the machine's issuer key, where it becomes an issuer; else empty.
+    """
+
+    machine: MachineId
+    roles: _Roles
+    serial: _Serial
+    issuer: Annotated[bytes, msgspec.Meta(max_length=limits.CERTIFICATE_BYTES_MAX)] = b""
+
+
+class KeyLost(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="key.lost"):
+    """The root's word that a machine lost its old key and has a new one."""
+
+    machine: MachineId
+    old: _Digest
+    new: _Digest
+    serial: _Serial
+
+
+class Revocation(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="member.remove"):
+    """An issuer's word (the root's for an issuer) that a machine is out.
+
+    Attributes:
+        keys: the key ids that nobody trusts any more.
+        ledger, mail: the last entry of each chain that still counts; None is nothing beyond what is known.
+    """
+
+    machine: MachineId
+    keys: Annotated[tuple[_Digest, ...], msgspec.Meta(max_length=limits.STATEMENT_MACHINES_MAX)]
+    serial: _Serial
+    reason: _Reason = ""
+    ledger: Cut | None = None
+    mail: Cut | None = None
+
+
+class PersonKey(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="person.key"):
+    """The root's word that a person approves with this key, the raw 32 bytes of an Ed25519 public key."""
+
+    person: _PersonName
+    key: _PublicKey
+    serial: _Serial
+    label: _Reason = ""
+
+
+class PersonRemoval(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="person.remove"):
+    """The root's word that a person approves no more."""
+
+    person: _PersonName
+    serial: _Serial
+
+
+class TimeReset(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="time.reset"):
+    """The root's word that commit time goes back to this, because a stamp was far ahead."""
+
+    time_ms: Annotated[int, msgspec.Meta(ge=0, le=limits.WALL_MS_MAX)]
+    serial: _Serial
+    reason: _Reason = ""
+
+
+class Recovery(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="fleet.recover"):
+    """The root's last resort: a new epoch with one voter, on a commit log of this size and Merkle root.
+
+    ``dead`` are the voters that are given up.
+    """
+
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=limits.NUMBER_MAX)]
+    machine: MachineId
+    store: _StoreId
+    size: _Count
+    root_hash: _Digest
+    serial: _Serial
+    dead: _Machines = ()
+    reason: _Reason = ""
+
+
+Statement = MemberRoles | KeyLost | Revocation | PersonKey | PersonRemoval | TimeReset | Recovery
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class _Signed(records.Record, frozen=True, kw_only=True):
@@ -190,6 +300,21 @@ def seal_role_grant(root_key: SigningKey, grant: RoleGrant) -> bytes:
         author=ROOT_AUTHOR,
         payload=records.encode(grant),
     )
+
+
+def seal_statement(key: SigningKey, statement: Statement, *, fleet: FleetId, author: str = ROOT_AUTHOR) -> bytes:
+    """The envelope of a statement, by the root or, as ``issuer:<machine>``, by an issuer."""
+    return seal(key, context=contexts.STATEMENT, fleet=fleet, author=author, payload=records.encode(statement))
+
+
+def open_statement(data: bytes, kind: type[S], directory: Directory) -> tuple[S, Verified]:
+    """A statement, and by whom: the caller decides whether that signer may say it.
+
+    Raises:
+        PeerFault: not such an envelope, tampered with, by nobody known, or a statement of another kind.
+    """
+    verified = verify(data, context=contexts.STATEMENT, directory=directory, size_max=limits.ENTRY_BODY_BYTES_MAX)
+    return records.decode(verified.payload, kind), verified
 
 
 def _root_payload(statement: bytes, directory: Directory) -> bytes:
