@@ -1,0 +1,149 @@
+"""The fleet itself: epochs, commit time, voters, rules (docs/protocol/ledger.md §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from roosync_p2p.codec.records import Record
+from roosync_p2p.ids import MachineId, StoreId
+from roosync_p2p.ledger.bodies import Carrier, RulesSupport
+from roosync_p2p.ledger.claims import Detail, shorten_all
+from roosync_p2p.ledger.draft import Draft
+from roosync_p2p.ledger.membership import root_statement
+from roosync_p2p.ledger.outcomes import Refused
+from roosync_p2p.ledger.register import register_of_draft
+from roosync_p2p.ledger.state import Reader
+from roosync_p2p.ledger.stored import read
+from roosync_p2p.trust.statements import Recovery, TimeReset
+
+__all__ = [
+    "RULES_VERSION",
+    "EpochState",
+    "VotersState",
+    "active_rules",
+    "epoch_of",
+    "note_voters",
+    "recover",
+    "require_support",
+    "reset_time",
+    "support",
+    "voters_of",
+]
+
+RULES_VERSION: Final = 1  # the newest that this program knows; older ones are replayed by number
+
+_EPOCH: Final = "epoch"
+_VOTERS: Final = "voters"
+_CLOCK: Final = "clock"
+
+
+class EpochState(Record, frozen=True, kw_only=True):
+    """How the commit log began anew, by the root's statement. There is none before the first recovery."""
+
+    epoch: int
+    machine: str
+    store: bytes
+    size: int
+    root_hash: bytes
+    dead: tuple[str, ...]
+    number: int
+
+
+class VotersState(Record, frozen=True, kw_only=True):
+    """Who votes, since which commit: (machine, store id), sorted."""
+
+    seats: tuple[tuple[str, bytes], ...]
+    number: int
+
+
+class ClockState(Record, frozen=True, kw_only=True):
+    """Commit time went back to ``time_ms`` at this number."""
+
+    time_ms: int
+    number: int
+
+
+def active_rules(reader: Reader) -> int:
+    """The version of the rules in force. A node that knows only older ones stops applying."""
+    data = reader.get("rules")
+    return 1 if data is None else read(data, int)
+
+
+def epoch_of(reader: Reader) -> EpochState | None:
+    """The last recovery."""
+    data = reader.get(_EPOCH)
+    return None if data is None else read(data, EpochState)
+
+
+def voters_of(reader: Reader) -> tuple[tuple[str, bytes], ...]:
+    """Who votes, by the newest configuration that has a commit number."""
+    data = reader.get(_VOTERS)
+    return () if data is None else read(data, VotersState).seats
+
+
+def note_voters(draft: Draft, voters: Sequence[tuple[MachineId, StoreId]]) -> None:
+    """A configuration that consensus committed: a fact, whatever the ledger thinks of its members."""
+    seats = tuple(sorted((str(machine), bytes(store)) for machine, store in voters))
+    before = {machine for machine, _ in voters_of(draft)}
+    draft.put(_VOTERS, VotersState(seats=seats, number=draft.number))
+    draft.tell("voters.changed", voters=[machine for machine, _ in seats], before=sorted(before))
+
+
+def recover(draft: Draft, body: Carrier) -> Detail:
+    """A new epoch, with one voter, on the log as it is. There is one statement an epoch."""
+    said, _ = root_statement(draft, body.statement, Recovery)
+    known = epoch_of(draft)
+    if said.epoch != draft.epoch or (known is not None and said.epoch <= known.epoch):
+        raise Refused("wrong_epoch", epoch=said.epoch)
+    if said.size != draft.number - 1:
+        raise Refused("wrong_base", size=said.size)
+    draft.put(
+        _EPOCH,
+        EpochState(
+            epoch=said.epoch,
+            machine=said.machine,
+            store=said.store,
+            size=said.size,
+            root_hash=said.root_hash,
+            dead=said.dead,
+            number=draft.number,
+        ),
+    )
+    note_voters(draft, [(said.machine, StoreId(said.store))])
+    draft.tell("fleet.recovered", epoch=said.epoch, voter=said.machine, dead=list(said.dead), reason=said.reason)
+    return {"epoch": said.epoch, "voter": said.machine}
+
+
+def reset_time(draft: Draft, body: Carrier) -> Detail:
+    """Commit time goes back. Whoever leads from here on stamps from that time, see the event.
+
+    Claims end no later than if they had been asked for at the new time: otherwise what was acquired under a wrong
+    clock would be held for as long as the clock was wrong.
+    """
+    said, _ = root_statement(draft, body.statement, TimeReset)
+    draft.put(_CLOCK, ClockState(time_ms=said.time_ms, number=draft.number))
+    shorten_all(draft, said.time_ms)
+    draft.tell("time.reset", time_ms=said.time_ms, reason=said.reason, carried_by=draft.author)
+    return {"time_ms": said.time_ms}
+
+
+def support(draft: Draft, body: RulesSupport) -> Detail:
+    """A machine's program knows these rules. A program that went back says so too."""
+    draft.put(f"support/{draft.author}", body.version)
+    return {"version": body.version}
+
+
+def require_support(draft: Draft, version: int) -> None:
+    """Passes when every voter has said that it knows this version.
+
+    Raises:
+        Refused: ``not_supported``, naming the voters; ``already_active``.
+    """
+    if version <= active_rules(draft):
+        raise Refused("already_active", version=active_rules(draft))
+    register = register_of_draft(draft)
+    voters = [machine for machine, _ in voters_of(draft) if register.present(machine)]
+    missing = [machine for machine in voters if (draft.load(f"support/{machine}", int) or 0) < version]
+    if missing or not voters:
+        raise Refused("not_supported", version=version, missing=missing)
