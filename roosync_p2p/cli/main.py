@@ -41,6 +41,39 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
     ),
     "read": CommandEntry("roosync_p2p.cli.messages", "read", _EVERY_DAY, "Show a message and mark it as read."),
     "reply": CommandEntry("roosync_p2p.cli.messages", "reply", _EVERY_DAY, "Reply to a message, in its thread."),
+    "session": CommandEntry(
+        "roosync_p2p.cli.claims",
+        "session",
+        _DECIDE,
+        "Open or close a session, which tells two agents of one machine apart.",
+    ),
+    "claim": CommandEntry(
+        "roosync_p2p.cli.claims", "claim", _DECIDE, "Hold a name that nobody else holds: an issue, a branch, a file."
+    ),
+    "claims": CommandEntry(
+        "roosync_p2p.cli.claims", "claims", _DECIDE, "Every claim that is held, and how many wait for it."
+    ),
+    "log": CommandEntry(
+        "roosync_p2p.cli.commit_log", "log", _DECIDE, "What was decided, in the one order, with its outcome."
+    ),
+    "pending": CommandEntry(
+        "roosync_p2p.cli.commit_log",
+        "pending",
+        _DECIDE,
+        "What this machine asked for and is not decided yet, and what it waits for.",
+    ),
+    "voters": CommandEntry(
+        "roosync_p2p.cli.commit_log",
+        "voters",
+        _CARE,
+        "Who decides the order of the fleet: its voters, and which of them leads.",
+    ),
+    "clock": CommandEntry(
+        "roosync_p2p.cli.commit_log",
+        "clock",
+        _CARE,
+        "This computer's clock, which the order gets its times from while this machine leads.",
+    ),
     "join": CommandEntry(
         "roosync_p2p.cli.join", "join", _CONFIGURE, "Enrol this machine with a join code from `roosync-admin invite`."
     ),
