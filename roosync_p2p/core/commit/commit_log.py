@@ -269,7 +269,7 @@ class CommitLog:
                 self._reads.confirmed(request, None if index is None else LogIndex(index))
         self._finish()
 
-    def opened(self, peer: MachineId) -> None:
+    def opened(self) -> None:
         """A link is up."""
         self._seats.reachable_changed()
 

@@ -82,14 +82,14 @@ class Order:
         self._desk = desk
         self._links = links
         self._votes = votes
-        self._stored: tuple[HardState, LogLoaded, LogIndex] | None = (_hard(loaded), loaded.log, applied)
+        self._stored: tuple[HardState, LogLoaded, LogIndex] | None = (_stored_hard(loaded), loaded.log, applied)
         self._committed = committed
         self._read_done = read_done
         self._changed = changed
         self._marks: collections.deque[tuple[Ticket, int]] = collections.deque()
         self._parked = Parked(holds=holds, want=want)
         self._asked_at: dict[MachineId, float] = {}
-        self.hard_loaded = self._stored[0]
+        self.hard = self._stored[0]
         self.me: Seat | None = None
         self._raft: Raft | None = None
 
@@ -132,7 +132,7 @@ class Order:
     @property
     def epoch(self) -> Epoch:
         """The epoch of the log."""
-        return self.hard_loaded.epoch
+        return self.hard.epoch
 
     def bootstrap(self, time_ms: int) -> None:
         """This machine founds a fleet: its log begins."""
@@ -225,8 +225,7 @@ class Order:
     def propose(self, batch: Batch) -> bool:
         """Appends a batch; whether this leader took it."""
         assert self._raft is not None
-        taken = isinstance(self._raft.propose(batch, self._now), int)
-        return taken
+        return isinstance(self._raft.propose(batch, self._now), int)
 
     def read(self, read: Hashable) -> None:
         """A linearizable read at this leader; its answer goes to ``read_done``."""
@@ -288,7 +287,7 @@ class Order:
             self._send(seat, message, Ticket(0))
         if ready.writes:
             if ready.hard is not None:
-                self.hard_loaded = ready.hard
+                self.hard = ready.hard
                 self._desk.persist(_hard_row(ready.hard))
             if ready.cut_from is not None:
                 self._desk.persist(LogCutRow(first=ready.cut_from))
@@ -329,7 +328,7 @@ class Order:
         )
 
 
-def _hard(loaded: Loaded) -> HardState:
+def _stored_hard(loaded: Loaded) -> HardState:
     if HARD not in loaded.meta:
         return HardState(term=Term(0), vote=None, epoch=Epoch(0))
     stored = decode(loaded.meta[HARD], _Hard)

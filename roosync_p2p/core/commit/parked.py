@@ -1,7 +1,7 @@
 """Items that came before the entries that they name (docs/protocol/ordering.md §1).
 
-A peer's messages keep their order: what comes behind a parked one waits too, or the log would seem to have a gap. If the
-entries do not come soon the parked messages are dropped: the peer sends them again, and is not taken for dead meanwhile.
+A peer's messages keep their order: what comes behind a parked one waits too, or the log would seem to have a gap. If
+the entries do not come soon the parked messages are dropped: the peer sends them again, and is not taken for dead.
 """
 
 from __future__ import annotations
