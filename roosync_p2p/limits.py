@@ -154,6 +154,7 @@ SWEEP_SLICES: Final = 256  # parts of a table of the state; one is copied for a 
 WAITING_BYTES_MAX: Final = 16 * 1024 * 1024  # bodies of unordered entries in memory; the rest is read when needed
 WANT_ORDERED_MAX: Final = 64  # entries in one want: of the largest size they take many frames
 READ_ORDERED_MAX: Final = 256  # entries read from the store at once: a whole batch
+ITEMS_IN_FLIGHT_MAX: Final = 2  # proposed and not committed, before a leader gathers: more only makes smaller batches
 APPENDS_PARKED_MAX: Final = 64  # messages of one peer that wait for entries; beyond they are sent again
 DIGESTS_REMEMBERED: Final = 2_048  # digests of the newest commits, to compare with what others say
 LONE_VOTER_WAIT_S: Final = 0.2  # a single voter waits so long for a second copy before it answers

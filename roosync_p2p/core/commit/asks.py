@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -77,6 +78,7 @@ class Asks:
         self._now_ms = now_ms
         self._waits_for = waits_for
         self._asks: dict[EntryId, list[_Ask]] = {}
+        self._next_s = math.inf  # no request times out before this
         self._unordered: collections.OrderedDict[EntryId, Unordered] = collections.OrderedDict()
         self._keys: collections.OrderedDict[str, OrderKeyRow] = collections.OrderedDict()
 
@@ -99,6 +101,7 @@ class Asks:
             claim=command.body.name if isinstance(command.body, ClaimAcquire) else "",
         )
         self._asks.setdefault(entry, []).append(ask)
+        self._next_s = min(self._next_s, ask.deadline_s)
 
     def write(self, kind: str, body: bytes) -> EntryId:
         """Writes an entry that nobody waits for."""
@@ -120,11 +123,13 @@ class Asks:
 
     def next_deadline(self) -> float | None:
         """When the next request has waited long enough (monotonic seconds)."""
-        return min((ask.deadline_s for asks in self._asks.values() for ask in asks), default=None)
+        return self._next_s if self._asks else None
 
     def tick(self) -> None:
         """Answers whoever waited long enough: undecided, and for whom it waits."""
         now_s = self._desk.now.monotonic_s
+        if now_s < self._next_s:
+            return
         for entry, asks in list(self._asks.items()):
             due = [ask for ask in asks if ask.deadline_s <= now_s]
             if not due:
@@ -141,6 +146,7 @@ class Asks:
                 )
             if not left and any(ask.withdraw for ask in due):
                 self._withdraw(due[0])
+        self._next_s = min((ask.deadline_s for asks in self._asks.values() for ask in asks), default=math.inf)
 
     def _undecided(self, ask: _Ask, text: str, details: dict[str, object]) -> UndecidedError:
         kept = "it is withdrawn" if ask.withdraw else "it is signed and kept, and is decided when it can be"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
+from roosync_p2p import limits
 from roosync_p2p.consensus.items import Batch, LogItem, Seat
 from roosync_p2p.consensus.raft import Status
 from roosync_p2p.consensus.state import Role
@@ -406,7 +407,8 @@ class CommitLog:
     def _propose(self) -> None:
         if not len(self._waiting) or not self._clock.may_stamp():
             return
-        while entries := self._proposer.batch():
+        # What comes while items are on their way gathers for the next one: under load that makes fewer, larger batches.
+        while self._order.in_flight < limits.ITEMS_IN_FLIGHT_MAX and (entries := self._proposer.batch()):
             if not self._order.propose(Batch(time_ms=self._clock.stamp_ms(), entries=entries)):
                 # Taken back: the next leader computes what is proposed from the log.
                 self._proposer.inherit(self._order.tail())

@@ -88,6 +88,7 @@ class Order:
         self._changed = changed
         self._marks: collections.deque[tuple[Ticket, int]] = collections.deque()
         self._parked = Parked(holds=holds, want=want)
+        self._proposed = False  # something was proposed since the last drain
         self._asked_at: dict[MachineId, float] = {}
         self.hard = self._stored[0]
         self.me: Seat | None = None
@@ -225,7 +226,13 @@ class Order:
     def propose(self, batch: Batch) -> bool:
         """Appends a batch; whether this leader took it."""
         assert self._raft is not None
+        self._proposed = True
         return isinstance(self._raft.propose(batch, self._now), int)
+
+    @property
+    def in_flight(self) -> int:
+        """How many items of this node's log are not committed yet."""
+        return 0 if self._raft is None else self._raft.last_index - self._raft.commit
 
     def read(self, read: Hashable) -> None:
         """A linearizable read at this leader; its answer goes to ``read_done``."""
@@ -265,10 +272,13 @@ class Order:
 
     def tick(self) -> None:
         """Time passed, or something was proposed."""
-        if self._raft is not None:
-            at = self._raft.next_deadline()
-            if at is not None and at <= self._now:
-                self._raft.tick(self._now)
+        if self._raft is None:
+            return
+        at = self._raft.next_deadline()
+        if at is not None and at <= self._now:
+            self._raft.tick(self._now)
+            self._proposed = True
+        if self._proposed:
             self._drain()
 
     @property
@@ -279,6 +289,7 @@ class Order:
 
     def _drain(self) -> None:
         assert self._raft is not None
+        self._proposed = False
         while (ready := self._raft.ready()) is not None:
             self._perform(ready)
 
