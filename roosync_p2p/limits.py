@@ -94,6 +94,21 @@ FLAP_WINDOW_S: Final = 60.0  # comebacks are counted over this
 FLAP_COMEBACKS_MAX: Final = 3  # more in the window and changes are held back
 FLAP_STABLE_S: Final = 10.0  # a held change is told once the verdict stood so long
 
+# --- consensus (docs/protocol/consensus.md) -----------------------------------------------------------------------
+BATCH_ENTRIES_MAX: Final = 256  # entries of one log item: what an Append brings is checked and applied in one go
+LOG_ITEM_BYTES_MAX: Final = 16 * 1024  # a full batch is 9 KB
+VOTERS_MAX: Final = 9  # more voters make every commit slower, and four may be lost with nine
+VOTER_ENVELOPE_BYTES_MAX: Final = 4 * 1024  # nine seats with the longest names, signed
+VOTE_RECORD_BYTES_MAX: Final = 1024  # a vote signed by its voter
+APPEND_ITEMS_MAX: Final = 256  # items in one Append: bounds the decoding done for one frame
+APPEND_BYTES_TARGET: Final = 256 * 1024  # an Append is filled up to this size, then sent
+CONSENSUS_MESSAGE_BYTES_MAX: Final = 512 * 1024  # the target, one item more, and room for what rides along in a frame
+APPENDS_INFLIGHT_MAX: Final = 32  # Appends sent ahead of their answers to one peer
+APPENDS_INFLIGHT_BYTES_MAX: Final = 1024 * 1024  # the same in bytes: a quarter of a link's queue
+UNCOMMITTED_ITEMS_MAX: Final = 1_024  # of a leader without a majority; what is proposed beyond waits in its chain
+COMMITTED_ITEMS_AT_ONCE: Final = 256  # handed out in one Ready, so that applying a long log does not stall the node
+READS_PENDING_MAX: Final = 1_024  # reads that wait for a majority's word
+
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------
 INVITES_OUTSTANDING_MAX: Final = 64  # more open doors than a fleet has machines to let in
 JOIN_ATTEMPTS_PER_MINUTE_MAX: Final = 10  # for one address; a code has 128 bits, so this only saves work
