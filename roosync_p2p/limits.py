@@ -147,7 +147,13 @@ DECISION_TEXT_CHARS_MAX: Final = 20_000  # some ten pages; what is longer is a f
 DECISION_ACTIONS_MAX: Final = 64  # typed actions of one decision; more are two decisions
 RUN_ARGUMENTS_MAX: Final = 32  # of a named action; it is no command line
 RESOURCE_CHARS_MAX: Final = 1_024  # type, path and pointer
-DECISION_ATTEMPTS_MAX: Final = 4  # of one target: the first, and three more
+DECISION_ATTEMPTS_MAX: Final = 4  # of one target, before it is failed there: the first, and three more
+DECISION_TOUCHES_MAX: Final = 1_024  # places that one decision changes; each is compared with those of others
+DECISION_CONFLICTS_MAX: Final = 64  # of one decision, by id: more tell nobody more
+DECISIONS_OPEN_MAX: Final = 1_000  # pending or conflicted at once: nobody can decide more
+BASELINE_BYTES_MAX: Final = 256 * 1024  # the fleet's reference configuration, as JSON
+JSON_DEPTH_MAX: Final = 64  # a document nested deeper was not written by a person
+CONFIG_VERSIONS_KEPT: Final = 64  # published versions of one machine's target in the state; older are in the log
 SWEEP_SLICES: Final = 256  # parts of a table of the state; one is copied for a change, and swept for old claims
 
 # --- ordering (docs/protocol/ordering.md) -------------------------------------------------------------------------

@@ -78,6 +78,9 @@ class Author:
         return entry
 
 
+_BEGINNINGS: dict[object, History] = {}  # founded once for each set of members: signing takes time
+
+
 class History:
     """The fleet's order, from its founding by A.
 
@@ -96,12 +99,29 @@ class History:
         self.authors: dict[MachineId, Author] = {}
         self.events: list[Event] = []
         self.log: list[tuple[int, int, Entry]] = []
+        beginning = _BEGINNINGS.get((members, voters))
+        if beginning is None:
+            self._found(members, voters)
+            _BEGINNINGS[members, voters] = self._copy()
+        else:
+            self.__dict__ = beginning._copy().__dict__
+
+    def _found(self, members: tuple[MachineId, ...], voters: tuple[MachineId, ...]) -> None:
         self.voters(*voters)
         self.begin(A)
         assert self.commit(self.author(A).write(FLEET_FOUND, self.founding())).outcome.accepted
         for machine in members:
-            assert self.admit(machine).outcome.accepted
-            self.begin(machine)
+            self.join(machine)
+
+    def _copy(self) -> History:
+        twin = object.__new__(History)
+        twin.__dict__ = {
+            **self.__dict__,
+            "authors": {machine: dataclasses.replace(author) for machine, author in self.authors.items()},
+            "events": list(self.events),
+            "log": list(self.log),
+        }
+        return twin
 
     # --- what machines write ------------------------------------------------------------------------------------
 
