@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 
 from roosync_p2p import limits
@@ -43,9 +44,19 @@ from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State as Verdict
 from roosync_p2p.trust.statements import FLEET_FOUND
 
-__all__ = ["CommitLog"]
+__all__ = ["CommitLog", "Unordered"]
 
 FOUNDING_ENTRIES = 4  # the founding stands among the first entries of the founder's ledger chain
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Unordered:
+    """An own entry without a commit number. Kind and time are None until it was read from the disk after a start."""
+
+    entry: EntryId
+    sequence: int
+    kind: str | None
+    time_ms: int | None
 
 
 class CommitLog:
@@ -174,6 +185,21 @@ class CommitLog:
             on_battery=self._seats.on_battery,
         )
 
+    def unordered(self) -> list[Unordered]:
+        """This machine's own entries that have no number yet, in their order, also those of earlier starts."""
+        found = []
+        for place, entry_id in self._waiting.of(self._desk.me):
+            entry = self._waiting.entry(entry_id)
+            found.append(
+                Unordered(
+                    entry=entry_id,
+                    sequence=place.sequence,
+                    kind=None if entry is None else entry.header.kind,
+                    time_ms=None if entry is None else entry.header.time_ms,
+                )
+            )
+        return found
+
     def waits_for(self) -> tuple[str, dict[str, object]]:
         """What an undecided request waits for, in words and as facts."""
         return self._seats.waits_for()
@@ -191,6 +217,8 @@ class CommitLog:
             key = (self._desk.me, 1, LEDGER)
             self._exchange.read(key, 1, FOUNDING_ENTRIES, self._founded_before)
         self._applier.run()
+        for _, entry in self._waiting.of(self._desk.me):
+            self._applier.load(entry)
 
     def _founded_before(self, rows: tuple[EntryRow, ...]) -> None:
         """A fleet that was founded before there was a commit log gets one."""

@@ -87,7 +87,9 @@ class Order:
         self._read_done = read_done
         self._changed = changed
         self._marks: collections.deque[tuple[Ticket, int]] = collections.deque()
-        self._parked = Parked(holds=holds, want=want)
+        self._parked = Parked(
+            settled=lambda: LogIndex(0) if self._raft is None else self._raft.commit, holds=holds, want=want
+        )
         self._proposed = False  # something was proposed since the last drain
         self._asked_at: dict[MachineId, float] = {}
         self.hard = self._stored[0]
@@ -113,7 +115,7 @@ class Order:
             now_s=self._now,
             seal=self._seal,
         )
-        self._drain()
+        self.drain()
 
     @property
     def raft(self) -> Raft | None:
@@ -139,7 +141,7 @@ class Order:
         """This machine founds a fleet: its log begins."""
         if self._raft is not None and self._raft.last_index == 0:
             self._raft.bootstrap(time_ms=time_ms, now_s=self._now)
-            self._drain()
+            self.drain()
 
     # --- messages in ----------------------------------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class Order:
         if isinstance(message, Append) and self._parked.park(peer, message, self._now):
             return
         self._pass(peer, message)
-        self._drain()
+        self.drain()
 
     def committed_received(self, peer: MachineId, frame: Committed, items: Sequence[LogItem]) -> None:
         """Committed items that this node asked for."""
@@ -167,7 +169,7 @@ class Order:
         run = Run(items=tuple(items), commit=LogIndex(frame.commit))
         if not self._parked.park(peer, run, self._now):
             self._raft.committed(run.items, run.commit, self._now)
-            self._drain()
+            self.drain()
         self._asked_at.pop(peer, None)
         if run.items[-1].index < run.commit:
             self.behind(peer)
@@ -210,7 +212,7 @@ class Order:
             else:
                 self._raft.committed(message.items, message.commit, self._now)
         if released:
-            self._drain()
+            self.drain()
 
     def gone(self, peer: MachineId) -> None:
         """The last link to a peer is gone."""
@@ -240,13 +242,13 @@ class Order:
             self._read_done(read, None)
             return
         self._raft.read(read, self._now)
-        self._drain()
+        self.drain()
 
     def leader_lost(self) -> None:
         """Liveness says that the leader is gone."""
         if self._raft is not None:
             self._raft.leader_lost(self._now)
-            self._drain()
+            self.drain()
 
     def tail(self) -> list[tuple[EntryId, ...]]:
         """The batches of the log that are not committed yet."""
@@ -264,7 +266,7 @@ class Order:
             mark = self._marks.popleft()[1]
         if mark is not None and self._raft is not None:
             self._raft.stored(mark, self._now)
-            self._drain()
+            self.drain()
 
     def next_deadline(self) -> float | None:
         """When the consensus wants to be woken (monotonic seconds)."""
@@ -279,7 +281,7 @@ class Order:
             self._raft.tick(self._now)
             self._proposed = True
         if self._proposed:
-            self._drain()
+            self.drain()
 
     @property
     def _now(self) -> float:
@@ -287,7 +289,8 @@ class Order:
 
     # --- results --------------------------------------------------------------------------------------------------
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Performs whatever the consensus wants done."""
         assert self._raft is not None
         self._proposed = False
         while (ready := self._raft.ready()) is not None:
