@@ -98,6 +98,7 @@ class Node:
         self.me = me
         self.disk = disk
         self.applied: list[LogItem] = disk.items[: disk.applied]
+        self.loaded = len(self.applied)
         self.reads: dict[Hashable, LogIndex | None] = {}
         self.outbox: list[tuple[int, Seat, Message]] = []  # until the write of that mark is durable
         self.durable = 0
@@ -282,6 +283,6 @@ class Cluster:
         """The texts of the entries that a node applied, in order."""
         texts: list[str] = []
         for item in self.nodes[name].applied:
-            if isinstance(item.payload, Batch):
+            if item.data and isinstance(item.payload, Batch):
                 texts += [found.rstrip(b"\0").decode() for found in item.payload.entries]
         return texts
