@@ -1,9 +1,9 @@
 """JSON documents: one form, changes of them, differences (docs/protocol/ledger.md §10).
 
 Canonical msgpack has no floats, so a document is carried as its own bytes, in one form: UTF-8, keys sorted by code
-points, no white space, nothing escaped that need not be, numbers in the shortest form that reads back as the same. The
-form is that of RFC 8785 but for two things: keys above U+FFFF sort by code point, and integers are exact up to 64
-bits. Documents that are equal have equal bytes.
+points, no white space, nothing escaped that need not be, numbers with the fewest digits that read back as the same.
+That is close to RFC 8785, and where it differs (order of keys above U+FFFF, exact integers up to 64 bits, how exponents
+are written) is said in the section. Documents that are equal have equal bytes.
 
 Changes follow JSON Merge Patch (RFC 7396) and JSON Pointer (RFC 6901). An array is one value; a pointer may replace an
 element that is there, and adds or removes none, because places in an array move and two changes could not be compared.
@@ -107,7 +107,7 @@ def same_json(one: Json, other: Json) -> bool:
 
 
 def _normal(value: Json, depth: int) -> Json:
-    if depth == 0:
+    if depth == 1 and isinstance(value, dict | list):
         raise MalformedError("a JSON document is nested too deeply", code="too_deep")
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):

@@ -288,7 +288,8 @@ def test_a_conflicted_decision_can_be_edited_until_it_fits(history: History) -> 
 
 def test_stale_changes_of_other_places_merge(history: History) -> None:
     set_baseline(history, A, {"a": 1}, 0, approve=True)
-    for machine, patch in ((B, {"b": {"x": 1}}), (C, {"b": {"y": 2}, "c": 3})):
+    patches: list[tuple[MachineId, Any]] = [(B, {"b": {"x": 1}}), (C, {"b": {"y": 2}, "c": 3})]
+    for machine, patch in patches:
         approve(history, A, set_baseline(history, machine, patch, 1))
     assert baseline(history) == {"a": 1, "b": {"x": 1, "y": 2}, "c": 3}
 
