@@ -53,10 +53,12 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
         case wire.Countersigned() as frame:
             if core.renewals.answered(frame):
                 core.became_ready()
+        case wire.OrderedFrame():
+            core.acceptance.received(peer, prepared)  # what fits its chain is an entry like any other
+            core.commit.received(peer, prepared)
         case (
             wire.RaftFrame()
             | wire.WantOrdered()
-            | wire.OrderedFrame()
             | wire.WantCommitted()
             | wire.Committed()
             | wire.ReadIndexQuery()

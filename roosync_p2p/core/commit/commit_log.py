@@ -87,9 +87,7 @@ class CommitLog:
         self._waiting = Waiting(chains, lambda author: cursor_of(state, author).place)
         self._applier = Applier(desk, self._waiting, loaded, state, wanted=self._want_anywhere)
         self.votes = Votes(desk, loaded.meta)
-        self._by_id = EntriesById(
-            desk, links, exchange, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id
-        )
+        self._by_id = EntriesById(desk, links, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id)
         self._order = Order(
             desk,
             links,
@@ -231,7 +229,8 @@ class CommitLog:
         """An entry of a ledger chain was accepted, or written here."""
         if entry.chain != LEDGER:
             return
-        self._waiting.arrived(entry)
+        if cursor_of(self._applier.state, entry.author).place < (entry.header.incarnation, entry.header.sequence):
+            self._waiting.arrived(entry)
         self._arrived_by_id(entry)
         self._by_id.found(entry.id)
         if entry.header.kind == FLEET_FOUND and entry.author == self._desk.me:
@@ -282,10 +281,7 @@ class CommitLog:
                 self._by_id.asked(peer, frame)
             case wire.OrderedFrame():
                 entries = [part for part in prepared.parts if isinstance(part, Entry)]
-                for part in prepared.parts:
-                    if isinstance(part, Exception):
-                        self._desk.count("commit.bad_entries")
-                self._by_id.received(peer, entries)
+                self._by_id.received(entries)
             case wire.WantCommitted() as frame:
                 self._order.asked(peer, frame)
             case wire.Committed() as frame:

@@ -44,7 +44,7 @@ class Waiting:
                     entry = state.id_at(sequence)
                     assert entry is not None
                     self._places[entry] = Place(author, incarnation, sequence)
-                self._of_author[author] += 1
+                    self._of_author[author] += 1
 
     def __contains__(self, entry: EntryId) -> bool:
         return entry in self._places
