@@ -63,6 +63,27 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "joining": "joining as {machine}, home {home}",
         "joined": "{machine} is a member now",
         "joined_next": "start its node with: roosync up",
+        "inbound.works": "inbound connections to port {port} work: {issuer} connected",
+        "inbound.blocked": (
+            "other machines cannot connect to this one: {issuer} tried port {port}, {outcome}; "
+            "it works all the same, because it dials out"
+        ),
+        "inbound.rule": "to allow it, run: {rule}",
+        "inbound.rule.windows": "to allow it, run in a PowerShell opened as administrator: {rule}",
+        "inbound.elsewhere": (
+            "no rule of a firewall on this computer is known to help: {issuer} sees it as {seen_as}; "
+            "where that is a router, forward TCP port {port} there"
+        ),
+        "inbound.unchecked": "whether other machines can connect to this one was not checked: {reason}",
+        "unchecked.same_computer": "the issuer runs on this computer",
+        "unchecked.loopback_only": "its node listens for this computer only ([node] listen)",
+        "unchecked.no_fixed_port": "its node takes a free port at each start ([node] listen)",
+        "unchecked.not_offered": "the issuer does not do that; it may be an older version",
+        "unchecked.no_report": "the issuer did not say in time",
+        "dial.refused": "and was refused",
+        "dial.silent": "was let in, and heard nothing",
+        "dial.unanswered": "without an answer",
+        "dial.rejected": "and something else answered",
         "stopped": "stopped",
         "doctor.ok": "ok",
         "doctor.bad": "BAD",
@@ -150,6 +171,27 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "joining": "adhésion sous le nom {machine}, dossier {home}",
         "joined": "{machine} est désormais membre",
         "joined_next": "démarrez son nœud avec : roosync up",
+        "inbound.works": "les connexions entrantes au port {port} fonctionnent : {issuer} s'est connectée",
+        "inbound.blocked": (
+            "les autres machines ne peuvent pas se connecter à celle-ci : {issuer} a essayé le port {port}, "
+            "{outcome} ; elle fonctionne quand même, car elle appelle les autres"
+        ),
+        "inbound.rule": "pour l'autoriser, exécutez : {rule}",
+        "inbound.rule.windows": "pour l'autoriser, exécutez dans un PowerShell ouvert en administrateur : {rule}",
+        "inbound.elsewhere": (
+            "aucune règle de pare-feu de cet ordinateur n'y remédie à coup sûr : {issuer} le voit comme {seen_as} ; "
+            "si c'est un routeur, redirigez-y le port TCP {port}"
+        ),
+        "inbound.unchecked": "que d'autres machines puissent se connecter à celle-ci n'a pas été vérifié : {reason}",
+        "unchecked.same_computer": "l'émettrice est sur cet ordinateur",
+        "unchecked.loopback_only": "son nœud n'écoute que pour cet ordinateur ([node] listen)",
+        "unchecked.no_fixed_port": "son nœud prend un port libre à chaque démarrage ([node] listen)",
+        "unchecked.not_offered": "l'émettrice ne le fait pas ; sa version est peut-être plus ancienne",
+        "unchecked.no_report": "l'émettrice ne l'a pas dit à temps",
+        "dial.refused": "connexion refusée",
+        "dial.silent": "connexion acceptée, puis le silence",
+        "dial.unanswered": "sans réponse",
+        "dial.rejected": "et autre chose a répondu",
         "stopped": "arrêté",
         "doctor.ok": "ok",
         "doctor.bad": "ERREUR",

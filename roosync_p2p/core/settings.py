@@ -17,6 +17,7 @@ from roosync_p2p import limits
 from roosync_p2p.core.text import decode_text
 from roosync_p2p.errors import InputFault, MalformedError, UsageError
 from roosync_p2p.ids import parse_machine_id
+from roosync_p2p.liveness.profile import NAMED
 
 __all__ = [
     "DiscoverySettings",
@@ -226,10 +227,6 @@ class _Key(NamedTuple):
     description: str
 
 
-_PROFILES: Final[Mapping[str, tuple[float, float, float]]] = {
-    "lan": (1.0, 3.0, 5.0),  # docs/protocol/liveness.md: the cadence of a direct link
-    "analysis": (30.0, 90.0, 120.0),  # the slow cadence that RooSync v2.3 was planned with
-}
 _SUSPECT_FACTOR: Final = 3  # as in the profile lan
 _OFFLINE_FACTOR: Final = 5
 
@@ -262,8 +259,8 @@ _KEYS: Final[Mapping[str, _Key]] = {
         '"lan" or "analysis"',
         "lan",
         "",
-        _choice(*_PROFILES),
-        "the three numbers below at once: 1, 3 and 5 s, or 30, 90 and 120 s; leave it out to give your own",
+        _choice(*NAMED),
+        "the three numbers below at once: 1, 3 and 4.8 s, or 30, 90 and 120 s; leave it out to give your own",
     ),
     "liveness.interval_s": _Key("number", None, "seconds", _seconds(0.2, 300), "from one heartbeat to the next"),
     "liveness.suspect_s": _Key(
@@ -302,10 +299,11 @@ def _liveness(values: Mapping[str, object]) -> LivenessSettings:
     if profile is not None and given:
         raise _fault(f"liveness.{min(given)}", "is given beside liveness.profile", "one of the two, not both")
     if not given:
-        interval_s, suspect_s, offline_s = _PROFILES[profile or "lan"]
         profile = profile or "lan"
+        chosen = NAMED[profile]
+        interval_s, suspect_s, offline_s = chosen.interval_s, chosen.suspect_s, chosen.offline_s
     else:
-        interval_s = given.get("interval_s", _PROFILES["lan"][0])
+        interval_s = given.get("interval_s", NAMED["lan"].interval_s)
         suspect_s = given.get("suspect_s", interval_s * _SUSPECT_FACTOR)
         offline_s = given.get("offline_s", max(interval_s * _OFFLINE_FACTOR, suspect_s * _OFFLINE_FACTOR / 3))
         profile = "custom"

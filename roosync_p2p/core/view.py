@@ -68,11 +68,11 @@ def status(core: NodeCore) -> dict[str, object]:
 def commit(core: NodeCore) -> dict[str, object]:
     """How far this node is in the commit log, and who decides what comes next."""
     log = core.commit
-    order, status = log.order, log.order.status
+    order = log.order
     return {
         "size": log.applier.number,
         "leader": None if log.leader is None else log.leader.machine,
-        "term": order.hard_loaded.term if status is None else status.term,
+        "term": order.hard.term,
         "voters": [machine for machine, _ in voters_of(log.state)],
         "digest": log.state.digest.hex(),
         "epoch": order.epoch,

@@ -7,12 +7,13 @@ derived from it. Limits only ever grow that way.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
 from roosync_p2p import limits
 from roosync_p2p.errors import InputFault
 
-__all__ = ["ANALYSIS", "LAN", "Profile", "custom"]
+__all__ = ["ANALYSIS", "LAN", "NAMED", "Profile", "custom"]
 
 _RELAYED_FACTOR: Final = 2.0  # a relayed heartbeat has two links to be late on
 
@@ -96,3 +97,4 @@ def custom(*, interval_s: float, suspect_s: float, offline_s: float) -> Profile:
 # the rest is for the way of that heartbeat and for a busy judge (docs/decisions/offline-within-five.md).
 LAN: Final = dataclasses.replace(custom(interval_s=1.0, suspect_s=3.0, offline_s=4.8), relayed_offline_s=10.0)
 ANALYSIS: Final = custom(interval_s=30.0, suspect_s=90.0, offline_s=120.0)
+NAMED: Final[Mapping[str, Profile]] = {"lan": LAN, "analysis": ANALYSIS}  # as `[liveness] profile` says them

@@ -195,7 +195,6 @@ class LedgerService:
         """Who votes, and what a recovery has to name."""
         core = self._core
         order, applier = core.commit.order, core.commit.applier
-        status = order.status
         core.desk.now = self._around.now()
         return {
             "voters": [
@@ -208,7 +207,7 @@ class LedgerService:
             ],
             "preferred": [],
             "leader": None if core.commit.leader is None else core.commit.leader.machine,
-            "term": order.hard_loaded.term if status is None else status.term,
+            "term": order.hard.term,
             "epoch": order.epoch,
             "size": applier.number,
             "root": applier.root.hex(),

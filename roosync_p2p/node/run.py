@@ -41,7 +41,7 @@ from roosync_p2p.core.rows import Loaded, PendingRow
 from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml
 from roosync_p2p.errors import EnvironmentFault, RoosyncError
 from roosync_p2p.ids import EntryId
-from roosync_p2p.liveness.profile import Profile, custom
+from roosync_p2p.liveness.profile import NAMED, Profile, custom
 from roosync_p2p.node.backend import NodeBackend
 from roosync_p2p.node.claim_service import ClaimService
 from roosync_p2p.node.event_log import EventLog
@@ -322,6 +322,8 @@ def _node_identity(identity: Identity) -> NodeIdentity:
 
 def _profile(settings: Settings) -> Profile:
     liveness = settings.liveness
+    if liveness.profile in NAMED:  # a profile has more numbers than the settings show
+        return NAMED[liveness.profile]
     return custom(interval_s=liveness.interval_s, suspect_s=liveness.suspect_s, offline_s=liveness.offline_s)
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,6 +219,40 @@ def test_a_stream_at_rest_is_kept_alive_by_comments_that_nobody_sees(tcp_api: Ru
     with client.events(after=0) as events:
         client.send("myia-ai-01", "hello")
         assert isinstance(next(events), Event)
+
+
+def test_pauses_come_between_events_and_lose_none_and_comments_do_not_put_them_off(tcp_api: RunningApi) -> None:
+    client = SyncClient(tcp_api.home, environ={})
+    with client.events_or_pauses(0.2) as moments:  # a comment comes ten times as often
+        began_s = time.monotonic()
+        assert next(moments) is None
+        assert time.monotonic() - began_s >= 0.2
+        sent = [client.send("myia-ai-01", f"{number}")["id"] for number in range(20)]
+        seen: list[str] = []
+        while len(seen) < len(sent):
+            moment = next(moments)
+            if moment is not None:
+                seen.append(moment.data["id"])
+        assert seen == sent
+        assert next(moments) is None
+
+
+def test_a_pause_that_is_long_overdue_does_not_spin(tcp_api: RunningApi) -> None:
+    client = SyncClient(tcp_api.home, environ={})
+    with client.events_or_pauses(0.2) as moments:
+        assert next(moments) is None
+        for _ in range(3):  # the reader is slow: the next pause is counted from when it comes back
+            client.status()
+            began_s = time.monotonic()
+            assert next(moments) is None
+            assert time.monotonic() - began_s >= 0.19
+
+
+def test_pauses_end_with_the_node(api: RunningApi, client: SyncClient) -> None:
+    with client.events_or_pauses(0.1) as moments:
+        assert next(moments) is None
+        api.portal.call(api.backend.shutdown)
+        assert [moment for moment in moments if moment is not None] == []
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "9" * 30])

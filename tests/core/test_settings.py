@@ -26,7 +26,7 @@ def test_an_empty_file_gives_the_documented_defaults() -> None:
     assert settings.node.listen == "0.0.0.0:47600"
     assert settings.discovery.mdns
     assert settings.discovery.peers == ()
-    assert (settings.liveness.interval_s, settings.liveness.suspect_s, settings.liveness.offline_s) == (1, 3, 5)
+    assert (settings.liveness.interval_s, settings.liveness.suspect_s, settings.liveness.offline_s) == (1, 3, 4.8)
     assert settings.ui.language == "en"
 
 

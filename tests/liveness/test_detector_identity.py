@@ -124,14 +124,14 @@ def test_a_machine_that_was_late_again_and_again_is_told_as_gone_at_once() -> No
         fleet.beat("node-b")
     gone_s = fleet.at_s
     fleet.keep_beating(["node-c"], gone_s + 60)
-    assert fleet.told_of("node-b")[-1] == (gone_s + 5, State.OFFLINE)
+    assert fleet.told_of("node-b")[-1] == (gone_s + 4.8, State.OFFLINE)
 
 
 def test_a_machine_that_goes_and_comes_again_and_again_is_told_a_few_times_only() -> None:
     fleet = Driver("node-b", "node-c")
     fleet.meet("node-b", "node-c")
     for _ in range(8):
-        fleet.keep_beating(["node-c"], fleet.at_s + 6)  # silent for six seconds: offline at five
+        fleet.keep_beating(["node-c"], fleet.at_s + 6)  # silent for six seconds: offline before five
         fleet.beat("node-b")
     fleet.keep_beating(["node-c"], fleet.at_s + 60)
     told = [state for _, state in fleet.told_of("node-b")]

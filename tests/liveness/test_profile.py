@@ -9,7 +9,7 @@ from roosync_p2p.liveness.profile import ANALYSIS, LAN, custom
 
 
 def test_the_lan_profile_is_the_table_of_the_protocol() -> None:
-    assert (LAN.interval_s, LAN.suspect_s, LAN.offline_s) == (1, 3, 5)
+    assert (LAN.interval_s, LAN.suspect_s, LAN.offline_s) == (1, 3, 4.8)
     assert (LAN.relayed_suspect_s, LAN.relayed_offline_s) == (6, 10)
 
 
@@ -21,12 +21,12 @@ def test_up_to_24_members_nothing_grows_and_above_only_what_is_relayed() -> None
     assert LAN.for_members(24) == LAN
     large = LAN.for_members(48)
     assert (large.relayed_interval_s, large.relayed_suspect_s, large.relayed_offline_s) == (2, 12, 20)
-    assert (large.interval_s, large.suspect_s, large.offline_s) == (1, 3, 5)
+    assert (large.interval_s, large.suspect_s, large.offline_s) == (1, 3, 4.8)
 
 
 def test_a_slower_announced_cadence_slows_every_limit_and_a_faster_one_none() -> None:
     assert LAN.for_interval(0.5) == LAN
-    assert LAN.for_interval(30).offline_s == 150
+    assert LAN.for_interval(30).offline_s == 144
 
 
 @pytest.mark.parametrize(
