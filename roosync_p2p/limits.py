@@ -184,6 +184,15 @@ INBOX_PAGE_MAX: Final = 200  # what a person or an agent takes in at once; more 
 TREE_EDGE_BYTES_MAX: Final = 4 * 1024  # 63 hashes and the size, for as many leaves as there are numbers
 SUBTREE_REMEMBERED_LEAVES_MIN: Final = 256  # a proof reads so few leaves; a million commits cost 8,000 remembered roots
 
+# --- power (adapters/power) ---------------------------------------------------------------------------------------
+POWER_HOLD_S_MAX: Final = 5.0  # logind waits no longer by default; a hand-over is to be done by then
+POWER_CALL_S: Final = 5.0  # one call on the system bus, the connection included
+POWER_RETRY_S: Final = 60.0  # a computer without logind is asked again so often: a service may start late
+POWER_STOP_S: Final = 2.0  # how long a message loop of the system may take to end
+POWER_SIGNALS_MAX: Final = 64  # signals that come while a call waits for its answer
+BATTERY_COMMAND_S: Final = 5.0  # macOS's pmset answers in milliseconds
+BATTERY_TEXT_BYTES_MAX: Final = 4_096  # one attribute in /sys is a word
+
 # --- the local API and the store ----------------------------------------------------------------------------------
 API_BODY_BYTES_MAX: Final = 1024 * 1024  # the largest entry body, escaped as JSON, fits
 EVENT_HISTORY_MAX: Final = 1_000  # events kept for a stream that resumes
