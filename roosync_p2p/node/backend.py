@@ -14,12 +14,15 @@ from roosync_p2p.codec.records import encode
 from roosync_p2p.core import view
 from roosync_p2p.core.commands import OfferCountersignature
 from roosync_p2p.errors import InputFault
+from roosync_p2p.node.claim_service import ClaimService
 from roosync_p2p.node.diagnosis import diagnose
 from roosync_p2p.node.event_log import EventLog, NodeEvent
+from roosync_p2p.node.ledger_service import LedgerService
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.requests import InboxAsked, InviteAsked, IssueAsked, OfferAsked, ReplyAsked, SendLike
+from roosync_p2p.node.sessions import Sessions
 from roosync_p2p.node.surroundings import Surroundings
 
 __all__ = ["NodeBackend"]
@@ -33,9 +36,15 @@ class NodeBackend:
         performer: Performer,
         mail: MailService,
         membership: MembershipService,
+        ledger: LedgerService,
+        claims: ClaimService,
+        sessions: Sessions,
         events: EventLog,
         surroundings: Surroundings,
     ) -> None:
+        self.ledger = ledger
+        self.claims = claims
+        self._sessions = sessions
         self._performer = performer
         self._mail = mail
         self._membership = membership
@@ -53,13 +62,24 @@ class NodeBackend:
         counters = status["counters"]
         assert isinstance(counters, dict)
         counters.update((f"transport.{name}", count) for name, count in self._surroundings.traffic().items())
+        rows = status["machines"]
+        assert isinstance(rows, list)
+        self._add_sessions(rows)
         return status
 
     def machines(self) -> dict[str, Any]:
         """All machines with their evidence."""
         core = self._performer.core
         core.desk.now = self._surroundings.now()
-        return {"machines": view.machines(core)}
+        rows = view.machines(core)
+        self._add_sessions(rows)
+        return {"machines": rows}
+
+    def _add_sessions(self, rows: list[dict[str, object]]) -> None:
+        """The sessions of this machine; nobody hears of those elsewhere yet."""
+        for row in rows:
+            if row["self"]:
+                row["sessions"] = self._sessions.shown()
 
     async def send(self, request: SendLike) -> dict[str, Any]:
         """See :meth:`MailService.send`."""

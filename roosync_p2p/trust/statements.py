@@ -22,7 +22,7 @@ from roosync_p2p.trust.certificates import (
     verify_machine_chain,
 )
 from roosync_p2p.trust.directory import ROOT_AUTHOR, Directory
-from roosync_p2p.trust.envelopes import Verified, seal, verify
+from roosync_p2p.trust.envelopes import Verified, pae, seal, verify
 from roosync_p2p.trust.invites import INVITE_ID_BYTES
 from roosync_p2p.trust.keys import PUBLIC_KEY_BYTES, SigningKey
 from roosync_p2p.trust.roles import PLAIN_ROLES, parse_roles
@@ -48,6 +48,7 @@ __all__ = [
     "open_statement",
     "seal_role_grant",
     "seal_statement",
+    "verdict_bytes",
     "verify_fleet_found",
     "verify_member_admit",
 ]
@@ -315,6 +316,19 @@ def open_statement(data: bytes, kind: type[S], directory: Directory) -> tuple[S,
     """
     verified = verify(data, context=contexts.STATEMENT, directory=directory, size_max=limits.ENTRY_BODY_BYTES_MAX)
     return records.decode(verified.payload, kind), verified
+
+
+def verdict_bytes(
+    *, fleet: FleetId, person: str, decision: str, revision: bytes, verdict: str, not_after_ms: int
+) -> bytes:
+    """What a person signs to decide (docs/protocol/ledger.md §8): no envelope, and no node makes it.
+
+    Args:
+        verdict: ``approve``, ``reject``, or ``resolve <decision>``.
+        not_after_ms: in commit time; 0 is any time.
+    """
+    pieces = (contexts.APPROVAL.encode(), fleet, person.encode(), decision.encode(), revision, verdict.encode())
+    return pae((*pieces, not_after_ms.to_bytes(8, "big")))
 
 
 def _root_payload(statement: bytes, directory: Directory) -> bytes:

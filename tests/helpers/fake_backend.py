@@ -18,6 +18,7 @@ from roosync_p2p.api.schemas import (
 )
 from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import MachineId, parse_address
+from tests.helpers.fake_ledger import FakeClaims, FakeLedger
 
 __all__ = ["FakeBackend"]
 
@@ -38,6 +39,12 @@ class FakeBackend:
     failure: Exception | None = None
     waiting: int = 0
     changed: asyncio.Condition = dataclasses.field(default_factory=asyncio.Condition)
+    ledger: FakeLedger = dataclasses.field(init=False)
+    claims: FakeClaims = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = FakeLedger(self.machine)
+        self.claims = FakeClaims(self.ledger)
 
     def status(self) -> dict[str, Any]:
         """The node's state."""
