@@ -185,8 +185,8 @@ def views(world: World) -> list[View]:
     conflicts = {member.name: _conflicts(member) for member in members}
     left_out = frozenset[str]().union(*conflicts.values())
     machines = frozenset(str(member.identity.machine) for member in members)
-    ordered = world.order_goes_on()
-    return [_view(member, conflicts[member.name], left_out, machines, ordered=ordered) for member in members]
+    ordered = world.voting.taking_part() if world.order_goes_on() else ()
+    return [_view(member, conflicts[member.name], left_out, machines, ordered=member in ordered) for member in members]
 
 
 def _view(
@@ -216,10 +216,8 @@ def _view(
     )
 
 
-def _order(member: Member) -> OrderView | None:
+def _order(member: Member) -> OrderView:
     commit = member.node().commit
-    if commit.order.me is None:
-        return None
     return OrderView(
         number=commit.applier.number,
         digest=commit.state.digest.hex(),

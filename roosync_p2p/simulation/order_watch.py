@@ -229,11 +229,12 @@ class OrderWatch:
         if leads:
             self._leads(member, raft, seen, term)
 
-    def finish(self, members: Sequence[Member], *, goes_on: bool) -> None:
+    def finish(self, members: Sequence[Member], taking_part: Sequence[Member]) -> None:
         """Everything has come to rest: the verdict on what users were told, on claims and on voters.
 
         Args:
-            goes_on: there are voters enough; without, what was decided last may have reached only some.
+            members: all that run.
+            taking_part: those that must have heard of everything; nobody, if too few voters are left.
         """
         now_s = self._now_s
         for index, data in enumerate(self.replication.committed_items(), 1):
@@ -242,13 +243,13 @@ class OrderWatch:
                 voters = frozenset(map(seat_of, payload.voters))
                 self._found(self.voters.committed(index, payload.replaces, voters, now_s))
         applied = {}
-        for member in members:
+        for member in taking_part:
             raft = _raft(member)
-            if raft is not None and goes_on:
-                applied[member.name] = int(member.node().commit.applier.number)
-                configuration = raft.status.configuration
-                believed = frozenset(map(seat_of, configuration.voters))
-                self._found(self.voters.believes(member.name, configuration.index, believed, now_s))
+            assert raft is not None
+            applied[member.name] = int(member.node().commit.applier.number)
+            configuration = raft.status.configuration
+            believed = frozenset(map(seat_of, configuration.voters))
+            self._found(self.voters.believes(member.name, configuration.index, believed, now_s))
         self._found(self.commits.finish(applied, now_s))
         furthest = max(members, key=lambda member: order_facts.last_number(member.disk), default=None)
         if furthest is not None:

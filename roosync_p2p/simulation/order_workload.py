@@ -85,6 +85,10 @@ class OrderUsers:
             if not wish.done:
                 self._ask(wish)
 
+    def ask_from(self, member: Member) -> None:
+        """A user of that machine wants a claim."""
+        self._acquire(member)
+
     # --- what they ask --------------------------------------------------------------------------------------------
 
     def _acquire(self, member: Member) -> None:

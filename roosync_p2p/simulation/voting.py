@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from roosync_p2p.consensus.items import Seat
 from roosync_p2p.consensus.raft import Raft
 from roosync_p2p.core import inputs
+from roosync_p2p.core.authorship import Phase
 from roosync_p2p.simulation.member import Member
 
 if TYPE_CHECKING:
@@ -27,9 +28,20 @@ class Voting:
         leading = [member for member in self._fleet.running() if member.node().commit.order.leads]
         return max(leading, key=lambda member: _raft(member).status.term, default=None)
 
+    def taking_part(self) -> list[Member]:
+        """Members whose word in the consensus counts: those whose start-up check has ended, and that are no copies.
+
+        Of a home that was copied nobody knows which of its two stores has what their one seat acknowledged.
+        """
+        return [
+            member
+            for member in self._fleet.running()
+            if member.node().commit.order.me is not None and member.node().authorship.phase is not Phase.CONFLICT
+        ]
+
     def seats(self) -> dict[str, Seat]:
-        """The seats of the members that run and take part, by name."""
-        found = {member.name: member.node().commit.order.me for member in self._fleet.running()}
+        """The seats of those, by name."""
+        found = {member.name: member.node().commit.order.me for member in self.taking_part()}
         return {name: seat for name, seat in found.items() if seat is not None}
 
     def voters(self) -> tuple[Seat, ...]:
@@ -37,8 +49,9 @@ class Voting:
         leader = self.leader()
         return () if leader is None else _raft(leader).status.configuration.voters
 
-    def has_majority(self, seats: list[Seat]) -> bool:
-        """Whether these could commit something, under the newest configuration that any of the members holds."""
+    def has_majority(self) -> bool:
+        """Whether those could commit something, under the newest configuration that anybody holds."""
+        seats = self.seats().values()
         held = [
             raft.status.configuration
             for member in self._fleet.running()

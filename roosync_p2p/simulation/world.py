@@ -24,7 +24,7 @@ from roosync_p2p.simulation.adversary import Adversary
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.epilogue import Epilogue
-from roosync_p2p.simulation.faults import RARE, USUAL
+from roosync_p2p.simulation.faults import KINDS, ORDER, RARE, USUAL
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.homes import Homes
 from roosync_p2p.simulation.member import Member
@@ -52,7 +52,7 @@ class Plan:
         faults: how many there are.
         wishes: how many things users do.
         requests: how many things they ask of the one order.
-        votes: how often somebody changes the voters, or hands over the lead.
+        votes: how often the voters change, or the leader hands over or is lost.
         homes_chance: of a world in which a home is restored or copied.
         sample_s: evidence is asked for this often.
     """
@@ -62,7 +62,7 @@ class Plan:
     faults: tuple[int, int] = (2, 9)
     wishes: tuple[int, int] = (8, 20)
     requests: tuple[int, int] = (6, 20)
-    votes: tuple[int, int] = (0, 5)
+    votes: tuple[int, int] = (1, 6)
     homes_chance: float = 0.35
     sample_s: float = 2.3
 
@@ -187,17 +187,15 @@ class World:
         voters = min(dice.choose((1, 2, 3, 3, 3, 5)), len(self.machines))
         self.later(dice.between(3, 8), lambda: self._grow(voters))
         for _ in range(dice.integer(*self.plan.votes)):
-            self.later(dice.between(SETTLE_S, SETTLE_S + self.plan.faulty_s), lambda: self._vote(dice))
+            kind = dice.choose(sorted(ORDER))
+            last_s = self.plan.faulty_s * 0.9
+            self.later(SETTLE_S + dice.between(0, last_s), lambda kind=kind: self._fault(kind, dice))  # type: ignore[misc]  # late binding
 
     def _grow(self, voters: int) -> None:
         """Until so many vote, or are found never to."""
         self.voting.grow(voters)
         if not self._healing and len(self.voting.voters()) != voters:
             self.later(1.0, lambda: self._grow(voters))
-
-    def _vote(self, dice: Dice) -> None:
-        if self.voting.change(dice) if dice.chance(0.7) else self.voting.hand_over(dice):
-            self.watch.active["voters"] += 1
 
     def _sample(self) -> None:
         self.watch.sample()
@@ -216,7 +214,7 @@ class World:
             self.later(SETTLE_S + dice.between(0, last_s), lambda kind=kind, own=own: self._fault(kind, own))  # type: ignore[misc]  # late binding
 
     def _fault(self, kind: str, dice: Dice) -> None:
-        happened = {**USUAL, **RARE}[kind](self, dice)
+        happened = KINDS[kind](self, dice)
         if happened and kind not in _COUNTED_ELSEWHERE:
             self.watch.active[kind] += 1
 
@@ -281,14 +279,16 @@ class World:
         self.watch.found(self.watch.identity.finish(inspection.knowledge(self), now_s))
         for member in self.fleet.members.values():
             self.watch.found(self.watch.signatures.finish(member.name, inspection.signed(member), now_s))
-        self.watch.order.finish(self.fleet.running(), goes_on=self.order_goes_on())
+        goes_on = self.order_goes_on()
+        self.watch.order.finish(self.fleet.running(), self.voting.taking_part() if goes_on else ())
+        self.watch.active["order_lost"] += not goes_on
         before = collections.Counter(self.watch.dials)
         self.fleet.run(QUIET_S)
         self.watch.found(self.watch.convergence.rest(self.watch.dials - before, QUIET_S, self.fleet.now_s))
 
     def order_goes_on(self) -> bool:
         """Whether enough voters are there to decide anything: the only one may have lost its disk."""
-        return self.voting.has_majority(list(self.voting.seats().values()))
+        return self.voting.has_majority()
 
     # --- for faults, homes and users ------------------------------------------------------------------------------
 
