@@ -109,6 +109,26 @@ UNCOMMITTED_ITEMS_MAX: Final = 1_024  # of a leader without a majority; what is 
 COMMITTED_ITEMS_AT_ONCE: Final = 256  # handed out in one Ready, so that applying a long log does not stall the node
 READS_PENDING_MAX: Final = 1_024  # reads that wait for a majority's word
 
+# --- autopilot and commit time (docs/protocol/autopilot.md) -----------------------------------------------------------
+PROMOTE_AWAKE_S: Final = 30 * 60.0  # awake without a break: who opens the lid for a look does not become a voter
+DEMOTE_UNSEEN_S: Final = 10 * 60.0  # a voter that restarts, or whose network is moved, is back by then
+SILENCE_WAIT_S_MAX: Final = 24 * 3600.0  # the longest wait for a vote after leaving without a word
+AWAKE_HOURS: Final = 7 * 24  # a week has working days and a weekend in it
+AWAKE_UNIT_S: Final = 15  # awake time is counted in these: 240 make an hour, which fits a byte
+AWAKE_EVIDENCE_S: Final = 3600.0  # awake time of a learner before it may push out a voter that is awake less
+AWAKE_MACHINES_MAX: Final = 300  # machines whose awake time is kept: the largest fleet, 60 KB
+AUTOPILOT_INTERVAL_S: Final = 1.0  # how often a leader looks who should vote, if nothing happens
+CANDIDATES_MAX: Final = 8  # learners that get the log from the leader in a fleet beyond a full mesh
+HAND_OVER_S: Final = 5.0  # a computer that shuts down waits no longer for a program
+HAND_OVER_ANSWER_S: Final = 0.2  # whoever takes over the only vote has answered within this
+HAND_OVER_ASK_S: Final = 1.0  # a leader that has not let go by then is asked again
+LEAVING_SOON_S: Final = 60.0  # who said that it leaves gets no vote for so long, unless it slept or restarted since
+AHEAD_WAIT_S: Final = 0.5  # what others have applied is probably on its way from the leader
+CLOCK_OFF_S: Final = 5.0  # a clock kept by NTP is within a second; further off it is not believed alone
+STAMP_AHEAD_S: Final = 10.0  # a stamp further ahead of good clocks is not acknowledged
+CLOCKS_HEARD_S: Final = 60.0  # clocks count that were heard within this
+LONE_CLOCK_S: Final = 24 * 3600.0  # one clock alone may have been set wrong; a day is what a mistake may cost
+
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------
 INVITES_OUTSTANDING_MAX: Final = 64  # more open doors than a fleet has machines to let in
 JOIN_ATTEMPTS_PER_MINUTE_MAX: Final = 10  # for one address; a code has 128 bits, so this only saves work
