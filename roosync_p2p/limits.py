@@ -210,6 +210,7 @@ POWER_CALL_S: Final = 5.0  # one call on the system bus, the connection included
 POWER_RETRY_S: Final = 60.0  # a computer without logind is asked again so often: a service may start late
 POWER_STOP_S: Final = 2.0  # how long a message loop of the system may take to end
 POWER_SIGNALS_MAX: Final = 64  # signals that come while a call waits for its answer
+BATTERY_POLL_S: Final = 60.0  # who votes is a matter of minutes
 BATTERY_COMMAND_S: Final = 5.0  # macOS's pmset answers in milliseconds
 BATTERY_TEXT_BYTES_MAX: Final = 4_096  # one attribute in /sys is a word
 
