@@ -9,6 +9,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.presence import verdict_data
 from roosync_p2p.ids import MachineId
+from roosync_p2p.ledger.decision_state import live_decisions
 from roosync_p2p.ledger.fleet import RULES_VERSION, voters_of
 from roosync_p2p.ledger.register import register_of
 from roosync_p2p.liveness.verdicts import State, describe
@@ -43,7 +44,7 @@ def status(core: NodeCore) -> dict[str, object]:
             "machines": len(rows),
             "online": sum(1 for row in rows if row["state"] == State.ONLINE),
             "differences": None,
-            "decisions_pending": None,
+            "decisions_pending": sum(not live.effect for _, live in live_decisions(core.commit.state)),
         },
         "fleet": core.desk.identity.fleet.hex(),
         "boot_id": core.boot.hex(),

@@ -14,15 +14,13 @@ from roosync_p2p.codec.records import encode
 from roosync_p2p.core import view
 from roosync_p2p.core.commands import OfferCountersignature
 from roosync_p2p.errors import InputFault
-from roosync_p2p.node.claim_service import ClaimService
 from roosync_p2p.node.diagnosis import diagnose
 from roosync_p2p.node.event_log import EventLog, NodeEvent
-from roosync_p2p.node.ledger_service import LedgerService
+from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.requests import InboxAsked, InviteAsked, IssueAsked, OfferAsked, ReplyAsked, SendLike
-from roosync_p2p.node.sessions import Sessions
 from roosync_p2p.node.surroundings import Surroundings
 
 __all__ = ["NodeBackend"]
@@ -36,15 +34,15 @@ class NodeBackend:
         performer: Performer,
         mail: MailService,
         membership: MembershipService,
-        ledger: LedgerService,
-        claims: ClaimService,
-        sessions: Sessions,
+        services: LedgerServices,
         events: EventLog,
         surroundings: Surroundings,
     ) -> None:
-        self.ledger = ledger
-        self.claims = claims
-        self._sessions = sessions
+        self.ledger = services.ledger
+        self.claims = services.claims
+        self.decisions = services.decisions
+        self.baseline = services.baseline
+        self._sessions = services.sessions
         self._performer = performer
         self._mail = mail
         self._membership = membership

@@ -27,7 +27,7 @@ from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import CommitNumber, EntryId, MachineId
 from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
 from roosync_p2p.ledger.cursors import cursor_of
-from roosync_p2p.ledger.fleet import voters_of
+from roosync_p2p.ledger.fleet import preferred_voters, voters_of
 from roosync_p2p.ledger.register import register_of
 from roosync_p2p.ledger.views import register_view
 from roosync_p2p.node.event_log import EventLog
@@ -205,7 +205,7 @@ class LedgerService:
                 }
                 for machine, store in voters_of(core.commit.state)
             ],
-            "preferred": [],
+            "preferred": list(preferred_voters(core.commit.state)),
             "leader": None if core.commit.leader is None else core.commit.leader.machine,
             "term": order.hard.term,
             "epoch": order.epoch,
