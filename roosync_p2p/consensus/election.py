@@ -28,7 +28,10 @@ _HASTY_ATTEMPTS = 5  # after these it is no split vote, but a majority that is n
 def wait_on(state: State, now_s: float) -> None:
     """Time passed for one that does not lead."""
     if now_s >= state.election_at and state.may_campaign:
-        if state.voters == (state.me,):
+        if state.role is Role.CANDIDATE and state.writes.hard_stored != state.hard:
+            # Its requests have not even left. A newer term would only give a slow disk one more thing to write.
+            state.election_at = now_s + state.timing.election_min_s
+        elif state.voters == (state.me,):
             _campaign(state, now_s, transfer=False)
         else:
             _ask_before(state, now_s)
@@ -72,9 +75,8 @@ def _campaign(state: State, now_s: float, *, transfer: bool) -> None:
     state.follow(Term(state.term + 1), None, now_s)
     state.hurry = hurry
     state.role = Role.CANDIDATE
+    state.election_at = now_s + state.between(state.timing.election_min_s, state.timing.election_max_s)
     state.set_hard(state.term, state.me)
-    # Alone it waits for nothing but its own disk, and must not campaign again meanwhile.
-    state.election_at = max(state.election_at, now_s + state.timing.election_min_s)
     _request_votes(state, state.term, pre=False, transfer=transfer)
 
 

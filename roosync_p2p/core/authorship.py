@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from roosync_p2p import limits
 from roosync_p2p.codec.records import decode, encode
+from roosync_p2p.consensus.writes import HardState
+from roosync_p2p.core.commit.votes import VoteRecord
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.rows import EntryRow, MetaRow
@@ -50,9 +52,23 @@ class _Life:
 
 
 class Authorship:
-    """Writes this machine's entries, once it may."""
+    """Writes this machine's entries, once it may.
 
-    def __init__(self, desk: Desk, chains: Chains, meta: Mapping[str, bytes], *, check: bool = True) -> None:
+    ``voted`` and ``applied``: the newest vote and commit number of this store, as it knows them itself.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        chains: Chains,
+        meta: Mapping[str, bytes],
+        *,
+        voted: Callable[[], HardState],
+        applied: Callable[[], int],
+        check: bool = True,
+    ) -> None:
+        self._voted = voted
+        self._applied = applied
         self._desk = desk
         self._chains = chains
         stored = meta.get("store")
@@ -120,6 +136,32 @@ class Authorship:
         elif more and self.phase is Phase.READY:
             header = more[0].header
             self.conflict(f"somebody else wrote entries of this machine ({header.chain} {header.sequence})")
+
+    def vote_shown(self, vote: VoteRecord) -> None:
+        """A vote that this machine signed, shown by the one who got it.
+
+        One of this store in a later term than the disk knows, or another one in that term, proves that the disk lost
+        something: voting again would be voting twice (docs/protocol/ordering.md §6).
+        """
+        mine = self._voted()
+        of_mine = (mine.epoch, mine.term)
+        candidate = None if mine.vote is None else (str(mine.vote.machine), bytes(mine.vote.store))
+        other = of_mine == (vote.epoch, vote.term) and candidate != (vote.candidate, vote.candidate_store)
+        if vote.store == self._life.store and ((vote.epoch, vote.term) > of_mine or other):
+            self._lost_shown()
+
+    def commits_shown(self, size: int) -> None:
+        """How many commits a heartbeat of this store says that it had applied, durably."""
+        if size > self._applied():
+            self._lost_shown()
+
+    def _lost_shown(self) -> None:
+        """Something that this machine signed is not on its disk."""
+        self._more_shown = True
+        if self.phase is Phase.READY and not self._wrote:
+            self._renew()
+        elif self.phase is Phase.READY:
+            self.conflict("somebody else voted or applied commits as this machine")
 
     def start_shown(self, start: int) -> None:
         """The start number of a heartbeat that this machine signed, in another start than this one."""

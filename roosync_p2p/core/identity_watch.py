@@ -6,8 +6,11 @@ by signatures, shown to everybody, and shown to the machine itself, which then s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
+from roosync_p2p.core.commit.votes import read_vote
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.exchange import Exchange
@@ -20,6 +23,7 @@ from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import ConflictError, MalformedError, PeerFault
 from roosync_p2p.gossip.latest import LatestRecord
 from roosync_p2p.ids import BootId, Chain, MachineId
+from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified
 
 __all__ = ["IdentityWatch"]
@@ -39,6 +43,7 @@ class IdentityWatch:
         authorship: Authorship,
         *,
         boot: BootId,
+        vote_of: Callable[[MachineId], bytes | None],
     ) -> None:
         self._desk = desk
         self._links = links
@@ -48,6 +53,7 @@ class IdentityWatch:
         self._forks = forks
         self._authorship = authorship
         self._boot = boot
+        self._vote_of = vote_of
 
     def older_start(self, link: Link) -> None:
         """A link of an older start than the one in use is shown the newer start's heartbeat: it proves the newer."""
@@ -119,11 +125,12 @@ class IdentityWatch:
         incarnation = self._chains.incarnation(peer)
         beat = self._presence.latest(peer)
         heartbeat = beat.envelope if beat is not None else None
+        vote = self._vote_of(peer)
         headers: list[bytes] = []
         keys = [(peer, incarnation, Chain(chain)) for chain in (LEDGER, MAIL)]
         pending = [key for key in keys if self._exchange.durable_head(key) > 0]
         if not pending:
-            self._links.send(peer, wire.OwnAnswer(headers=[], heartbeat=heartbeat))
+            self._links.send(peer, wire.OwnAnswer(headers=[], heartbeat=heartbeat, vote=vote))
             return
         left = len(pending)
 
@@ -134,7 +141,7 @@ class IdentityWatch:
             left -= 1
             headers.append(header)
             if left == 0:
-                self._links.send(peer, wire.OwnAnswer(headers=headers, heartbeat=heartbeat))
+                self._links.send(peer, wire.OwnAnswer(headers=headers, heartbeat=heartbeat, vote=vote))
 
         for key in pending:
             head = self._exchange.durable_head(key)
@@ -144,12 +151,20 @@ class IdentityWatch:
         """A peer shows what it holds of this machine."""
         entries = [part for part in prepared.parts if isinstance(part, Entry)]
         start: int | None = None
+        size: int | None = None
         for part in prepared.parts:
             if isinstance(part, PeerFault):
                 self._links.bad_part(peer, part)
-            elif isinstance(part, Verified) and part.author == self._desk.me:
+            elif not isinstance(part, Verified) or part.author != self._desk.me:
+                continue
+            elif part.context == contexts.VOTE:
+                self._authorship.vote_shown(read_vote(part))
+            else:
                 heartbeat = read_heartbeat(part)
                 start = heartbeat.start if heartbeat.boot != self._boot else None
+                size = heartbeat.commit_size if heartbeat.store == self._authorship.store else None
+        if size is not None:
+            self._authorship.commits_shown(size)
         self._authorship.shown(peer, entries, start)
 
     def alive_elsewhere(self, machine: MachineId) -> bool:

@@ -24,6 +24,7 @@ from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
+from roosync_p2p.core.dispatch import dispatch
 from roosync_p2p.core.effects import Effect, Stop, Ticket
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.forks import Forks
@@ -94,7 +95,14 @@ class NodeCore:
         self._chains = Chains()
         for heads in loaded.chains:
             self._chains.load((heads.author, heads.incarnation, heads.chain), heads.floor, heads.ids)
-        self.authorship = Authorship(self.desk, self._chains, loaded.meta, check=startup_check)
+        self.authorship = Authorship(
+            self.desk,
+            self._chains,
+            loaded.meta,
+            voted=lambda: self.commit.order.hard,
+            applied=lambda: self.commit.applier.number,
+            check=startup_check,
+        )
         self.links = Links(self.desk, boot=self.boot, silent_after_s=profile.suspect_s)
         self.dialling = Dialling(self.desk, loaded.addresses)
         liveness = Liveness(me=self.me, profile=profile, now=now)
@@ -104,25 +112,6 @@ class NodeCore:
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
         self.messaging = Messaging(self.desk, self.authorship, loaded.meta.get("receipts"))
         self.admission = Admission(self.desk, self.authorship, loaded.pending)
-        self._watch = IdentityWatch(
-            self.desk,
-            self.links,
-            self._chains,
-            self.exchange,
-            self.presence,
-            self.forks,
-            self.authorship,
-            boot=self.boot,
-        )
-        self.renewals = Renewals(
-            self.desk,
-            self.links,
-            self._chains,
-            self.forks,
-            self.authorship,
-            loaded.meta,
-            alive_elsewhere=self._watch.alive_elsewhere,
-        )
         self._lives = Lives(self.desk, loaded.meta)
         self.commit = CommitLog(
             self.desk,
@@ -134,6 +123,26 @@ class NodeCore:
             self.exchange,
             loaded,
         )
+        self.watch = IdentityWatch(
+            self.desk,
+            self.links,
+            self._chains,
+            self.exchange,
+            self.presence,
+            self.forks,
+            self.authorship,
+            boot=self.boot,
+            vote_of=self.commit.votes.of,
+        )
+        self.renewals = Renewals(
+            self.desk,
+            self.links,
+            self._chains,
+            self.forks,
+            self.authorship,
+            loaded.meta,
+            alive_elsewhere=self.watch.alive_elsewhere,
+        )
         self.requests = Requests(
             self.desk,
             self.authorship,
@@ -142,7 +151,7 @@ class NodeCore:
             self.renewals,
             self.commit,
             admitted=self._follow_directory,
-            renewed=self._became_ready,
+            renewed=self.became_ready,
         )
         self._relaying = Relaying(
             self.desk,
@@ -151,7 +160,7 @@ class NodeCore:
             hears=self.presence.hears,
             source_time_ms=self.presence.clock_of,
         )
-        self._acceptance = Acceptance(
+        self.acceptance = Acceptance(
             self.desk,
             self.links,
             self.exchange,
@@ -159,14 +168,14 @@ class NodeCore:
             self._lives,
             self.messaging,
             self.admission,
-            self._watch,
+            self.watch,
             self.commit,
             learned=self._follow_directory,
         )
         self._members_known = 0
         self._follow_directory()
         for author in self.forks.authors():
-            self._watch.in_conflict(author, "forked")
+            self.watch.in_conflict(author, "forked")
         self.authorship.begin()
 
     # --- the three verbs ------------------------------------------------------------------------------------------
@@ -184,7 +193,7 @@ class NodeCore:
                 self._persisted(ticket)
             case inputs.EntriesRead(read=read, entries=entries):
                 self.exchange.entries_read(read, entries)
-                self._watch.follow_forks()
+                self.watch.follow_forks()
             case inputs.OrderedRead(read=read, entries=found):
                 self.commit.ordered_read(read, found)
             case inputs.Request():
@@ -206,6 +215,8 @@ class NodeCore:
                 self.presence.set_addresses(addresses)
             case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
                 self.presence.set_health(loop_lag_s, disk_lag_s)
+            case inputs.Power(on_battery=on_battery):
+                self.commit.seats.on_battery = on_battery
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)
             case inputs.Shutdown(reason=reason):
@@ -251,7 +262,7 @@ class NodeCore:
     @property
     def last_sync_ms(self) -> int | None:
         """Wall time at which the last entry of somebody else was taken in; None since the start."""
-        return self._acceptance.last_ms
+        return self.acceptance.last_ms
 
     # --- what is known, for answers -----------------------------------------------------------------------------------
 
@@ -286,7 +297,7 @@ class NodeCore:
         except PeerFault as fault:
             self.desk.fault(fault)
             self.dialling.useless(event.dial)
-            self._watch.key_conflict(fault)
+            self.watch.key_conflict(fault)
             return
         link = self.links.get(event.link)
         assert link is not None
@@ -326,7 +337,7 @@ class NodeCore:
         self.forks.opened(machine)
         self.exchange.opened(machine)
         self.delivery.opened(machine)
-        self.commit.opened(machine)
+        self.commit.opened()
 
     def _link_down(self, down: LinkDown) -> None:
         machine = down.machine
@@ -350,7 +361,7 @@ class NodeCore:
         try:
             self._dispatch(link, received.prepared)
         except PeerFault as fault:
-            self._watch.key_conflict(fault)
+            self.watch.key_conflict(fault)
             self.links.bad_frame(link.id, fault)
 
     def _greeting(self, link: Link, hello: wire.Hello) -> None:
@@ -358,13 +369,13 @@ class NodeCore:
             facts = self.links.greeted(link, hello)
         except PeerFault as fault:
             self.desk.fault(fault)
-            self._watch.key_conflict(fault)
+            self.watch.key_conflict(fault)
             if fault.code == "own_identity":
-                self._watch.own_identity_elsewhere(f"another node runs under this machine's identity at {link.remote}")
+                self.watch.own_identity_elsewhere(f"another node runs under this machine's identity at {link.remote}")
             return
         self._follow_directory()  # a machine that is new here is watched before its link counts
         self._facts(facts)
-        self._watch.older_start(link)
+        self.watch.older_start(link)
 
     def _dispatch(self, link: Link, prepared: Prepared) -> None:
         frame = prepared.frame
@@ -380,7 +391,7 @@ class NodeCore:
         if isinstance(frame, wire.Beat):
             self._beat(link, frame, prepared)
             return
-        self._dispatch_from(link.machine, prepared)
+        dispatch(self, link.machine, prepared)
 
     def _relayed(self, link: Link, source: MachineId, prepared: Prepared) -> None:
         """What is wrong inside a relayed frame is its source's fault, not that of the peer that passed it on."""
@@ -389,60 +400,12 @@ class NodeCore:
                 fault = prepared.parts[1]
                 assert isinstance(fault, PeerFault)
                 raise fault
-            self._dispatch_from(source, prepared.inner)
+            dispatch(self, source, prepared.inner)
         except PeerFault as fault:
             if link.machine == source:
                 raise
-            self._watch.key_conflict(fault)
+            self.watch.key_conflict(fault)
             self.desk.fault(fault)
-
-    def _dispatch_from(self, peer: MachineId, prepared: Prepared) -> None:
-        match prepared.frame:
-            case wire.EntriesFrame():
-                self._acceptance.received(peer, prepared)
-            case wire.Have(spans=spans):
-                self.exchange.offered(peer, spans)
-            case wire.Want() as want:
-                self.exchange.wanted(peer, want)
-            case wire.Digest(frontier=frontier, records=records):
-                self.exchange.digest_received(peer, frontier)
-                self.delivery.digest_received(peer, records)
-            case wire.FrontierFrame() as frame:
-                self.exchange.frontier_received(peer, frame)
-            case wire.RecordFrame() as frame:
-                self._watch.own_record(self.delivery.received(peer, frame, prepared.signed()))
-            case wire.Versions() as frame:
-                self.delivery.versions_received(peer, frame)
-            case wire.Hears() as frame:
-                self.presence.hears_received(peer, frame)
-            case wire.AskHears() as frame:
-                self.presence.asked(peer, frame)
-            case wire.Lost() as frame:
-                self.presence.lost_received(peer, frame)
-            case wire.Fork():
-                self._watch.fork_evidence(prepared)
-            case wire.OwnQuery():
-                self._watch.own_query(peer)
-            case wire.OwnAnswer():
-                self._watch.own_answer(peer, prepared)
-            case wire.RenewalRequest() as frame:
-                self.renewals.requested(peer, frame)
-            case wire.Countersigned() as frame:
-                if self.renewals.answered(frame):
-                    self._became_ready()
-            case (
-                wire.RaftFrame()
-                | wire.WantOrdered()
-                | wire.OrderedFrame()
-                | wire.WantCommitted()
-                | wire.Committed()
-                | wire.ReadIndexQuery()
-                | wire.ReadIndexAnswer()
-            ):
-                self.commit.received(peer, prepared)
-            case _:
-                self.desk.count("frames.unknown")
-        self.presence.act()
 
     def _is_primary(self, link: Link) -> bool:
         return self.links.primary(link.machine) is link
@@ -451,15 +414,16 @@ class NodeCore:
         heartbeat = self.presence.beat_received(link, frame, prepared.signed())
         if heartbeat.machine == self.me and self.presence.beating:
             if self.presence.liveness.verdict(self.me, self.desk.now).state is State.CONFLICT:
-                self._watch.own_identity_elsewhere("another node runs under this machine's identity")
+                self.watch.own_identity_elsewhere("another node runs under this machine's identity")
         elif heartbeat.machine == self.me and heartbeat.boot != self.boot:
             self.authorship.start_shown(heartbeat.start)
         elif not frame.relayed:
-            self._watch.tell_twins(link, frame)
+            self.watch.tell_twins(link, frame)
         self.commit.heard(heartbeat)
         self.presence.act()
 
-    def _became_ready(self) -> None:
+    def became_ready(self) -> None:
+        """This machine may write from now on."""
         self.commit.begin()
         self.admission.ready()
         self.requests.tick()
@@ -493,7 +457,7 @@ class NodeCore:
         self.delivery.begin(self.authorship.start, after=self.authorship.started)
         self.links.broadcast(self._hello(replaces=False), after=self.authorship.started)
         if self.authorship.phase is Phase.READY:
-            self._became_ready()
+            self.became_ready()
 
     def _heads(self) -> list[tuple[str, int, int]]:
         incarnation = self.authorship.incarnation

@@ -24,10 +24,13 @@ __all__ = [
     "active_rules",
     "epoch_of",
     "note_voters",
+    "prefer_voters",
+    "preferred_voters",
     "recover",
     "require_support",
     "reset_time",
     "support",
+    "use_rules",
     "voters_of",
 ]
 
@@ -35,6 +38,7 @@ RULES_VERSION: Final = 1  # the newest that this program knows; older ones are r
 
 _EPOCH: Final = "epoch"
 _VOTERS: Final = "voters"
+_PREFERRED: Final = "preferred"
 _CLOCK: Final = "clock"
 
 
@@ -54,6 +58,13 @@ class VotersState(Record, frozen=True, kw_only=True):
     """Who votes, since which commit: (machine, store id), sorted."""
 
     seats: tuple[tuple[str, bytes], ...]
+    number: int
+
+
+class PreferredState(Record, frozen=True, kw_only=True):
+    """Machines that should rather vote, the most wanted first."""
+
+    machines: tuple[str, ...]
     number: int
 
 
@@ -147,3 +158,21 @@ def require_support(draft: Draft, version: int) -> None:
     missing = [machine for machine in voters if (draft.load(f"support/{machine}", int) or 0) < version]
     if missing or not voters:
         raise Refused("not_supported", version=version, missing=missing)
+
+
+def use_rules(draft: Draft, version: int) -> None:
+    """From the next commit number on these rules are in force."""
+    draft.put("rules", version)
+    draft.tell("rules.activated", version=version)
+
+
+def prefer_voters(draft: Draft, machines: tuple[str, ...]) -> None:
+    """The fleet's wish, which the leader acts on when it can."""
+    draft.put(_PREFERRED, PreferredState(machines=machines, number=draft.number))
+    draft.tell("voters.preferred", machines=list(machines))
+
+
+def preferred_voters(reader: Reader) -> tuple[str, ...]:
+    """Who should rather vote, by the newest wish."""
+    data = reader.get(_PREFERRED)
+    return () if data is None else read(data, PreferredState).machines

@@ -20,6 +20,7 @@ from roosync_p2p.errors import PeerFault
 from roosync_p2p.gossip.latest import RecordVersion
 from roosync_p2p.trust.envelopes import Verified
 from tests.helpers.cores import A, Actor, B, C, D, directory, entries, keys
+from tests.helpers.order_frames import order_frames
 from tests.helpers.trust import accepted_or_documented, refused_with
 
 
@@ -64,6 +65,7 @@ def every_frame() -> dict[str, wire.Frame]:
         "renewal": wire.RenewalRequest(renewal=encode(renewal)),
         "countersigned": wire.Countersigned(envelope=keys().root_countersignature(renewal)),
         "relay": actor.relay(wire.AskHears(machine=A), to=B),
+        **order_frames(actor.begin(LEDGER)),
     }
 
 

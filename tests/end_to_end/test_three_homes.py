@@ -40,6 +40,7 @@ def fleet(measured: dict[str, float]) -> Iterator[Fleet]:
             joiner = fleet.add(name, listen="127.0.0.1:0")
             before = time.monotonic()
             joined = joiner.json("join", code)
+            assert (joined["inbound"]["checked"], joined["inbound"]["outcome"]) == (False, "same_computer")
             measured[f"join {name}"] = time.monotonic() - before
             assert joined["machine"] == name
             joiner.start()

@@ -27,6 +27,7 @@ from roosync_p2p.trust import contexts
 from roosync_p2p.trust.directory import issuer_author
 from roosync_p2p.trust.envelopes import parse_envelope
 from tests.helpers.cores import NOW, A, Actor, B, C, identity, keys
+from tests.helpers.order_frames import order_frames
 
 __all__ = ["FOLDER", "VECTORS", "frames_by_name", "load"]
 
@@ -203,6 +204,7 @@ def frames_by_name() -> dict[str, wire.Frame]:
         "renewal": wire.RenewalRequest(renewal=encode(renewal)),
         "countersigned": wire.Countersigned(envelope=_countersignature(renewal)),
         "relay": wire.Relay(envelope=signed["relay"]),
+        **order_frames(actor.chains[LEDGER][0]),
     }
 
 

@@ -1,4 +1,4 @@
-"""Commit time at this node: the stamps that a leader gives, and what the others' clocks show (consensus.md, commit time)."""
+"""Commit time at this node: the stamps that a leader gives, and what the others' clocks show."""
 
 from __future__ import annotations
 

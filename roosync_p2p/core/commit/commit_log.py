@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 
+from roosync_p2p import limits
 from roosync_p2p.consensus.items import Batch, LogItem, Seat
 from roosync_p2p.consensus.raft import Status
 from roosync_p2p.consensus.state import Role
 from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commands import AcceptClock, HandOver, OrderEntry, ReadLedger, Recover
-from roosync_p2p.core.commit.applier import Applier, Committed
+from roosync_p2p.core.commit.applier import Applier, Committed, is_sound
 from roosync_p2p.core.commit.asks import Asks
 from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.commit.clock import CommitClock
@@ -42,9 +44,19 @@ from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State as Verdict
 from roosync_p2p.trust.statements import FLEET_FOUND
 
-__all__ = ["CommitLog"]
+__all__ = ["CommitLog", "Unordered"]
 
 FOUNDING_ENTRIES = 4  # the founding stands among the first entries of the founder's ledger chain
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Unordered:
+    """An own entry without a commit number. Kind and time are None until it was read from the disk after a start."""
+
+    entry: EntryId
+    sequence: int
+    kind: str | None
+    time_ms: int | None
 
 
 class CommitLog:
@@ -72,12 +84,11 @@ class CommitLog:
         self._presence = presence
         self._exchange = exchange
         state = State.load(loaded.state)
-        self._waiting = Waiting(chains, lambda author: cursor_of(state, author).place)
+        ordered = state if is_sound(state, loaded) else State()
+        self._waiting = Waiting(chains, lambda author: cursor_of(ordered, author).place)
         self._applier = Applier(desk, self._waiting, loaded, state, wanted=self._want_anywhere)
         self.votes = Votes(desk, loaded.meta)
-        self._by_id = EntriesById(
-            desk, links, exchange, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id
-        )
+        self._by_id = EntriesById(desk, links, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id)
         self._order = Order(
             desk,
             links,
@@ -173,6 +184,21 @@ class CommitLog:
             on_battery=self._seats.on_battery,
         )
 
+    def unordered(self) -> list[Unordered]:
+        """This machine's own entries that have no number yet, in their order, also those of earlier starts."""
+        found = []
+        for place, entry_id in self._waiting.of(self._desk.me):
+            entry = self._waiting.entry(entry_id)
+            found.append(
+                Unordered(
+                    entry=entry_id,
+                    sequence=place.sequence,
+                    kind=None if entry is None else entry.header.kind,
+                    time_ms=None if entry is None else entry.header.time_ms,
+                )
+            )
+        return found
+
     def waits_for(self) -> tuple[str, dict[str, object]]:
         """What an undecided request waits for, in words and as facts."""
         return self._seats.waits_for()
@@ -190,6 +216,8 @@ class CommitLog:
             key = (self._desk.me, 1, LEDGER)
             self._exchange.read(key, 1, FOUNDING_ENTRIES, self._founded_before)
         self._applier.run()
+        for _, entry in self._waiting.of(self._desk.me):
+            self._applier.load(entry)
 
     def _founded_before(self, rows: tuple[EntryRow, ...]) -> None:
         """A fleet that was founded before there was a commit log gets one."""
@@ -202,7 +230,8 @@ class CommitLog:
         """An entry of a ledger chain was accepted, or written here."""
         if entry.chain != LEDGER:
             return
-        self._waiting.arrived(entry)
+        if cursor_of(self._applier.state, entry.author).place < (entry.header.incarnation, entry.header.sequence):
+            self._waiting.arrived(entry)
         self._arrived_by_id(entry)
         self._by_id.found(entry.id)
         if entry.header.kind == FLEET_FOUND and entry.author == self._desk.me:
@@ -253,10 +282,7 @@ class CommitLog:
                 self._by_id.asked(peer, frame)
             case wire.OrderedFrame():
                 entries = [part for part in prepared.parts if isinstance(part, Entry)]
-                for part in prepared.parts:
-                    if isinstance(part, Exception):
-                        self._desk.count("commit.bad_entries")
-                self._by_id.received(peer, entries)
+                self._by_id.received(entries)
             case wire.WantCommitted() as frame:
                 self._order.asked(peer, frame)
             case wire.Committed() as frame:
@@ -269,7 +295,7 @@ class CommitLog:
                 self._reads.confirmed(request, None if index is None else LogIndex(index))
         self._finish()
 
-    def opened(self, peer: MachineId) -> None:
+    def opened(self) -> None:
         """A link is up."""
         self._seats.reachable_changed()
 
@@ -406,7 +432,8 @@ class CommitLog:
     def _propose(self) -> None:
         if not len(self._waiting) or not self._clock.may_stamp():
             return
-        while entries := self._proposer.batch():
+        # What comes while items are on their way gathers for the next one: under load that makes fewer, larger batches.
+        while self._order.in_flight < limits.ITEMS_IN_FLIGHT_MAX and (entries := self._proposer.batch()):
             if not self._order.propose(Batch(time_ms=self._clock.stamp_ms(), entries=entries)):
                 # Taken back: the next leader computes what is proposed from the log.
                 self._proposer.inherit(self._order.tail())

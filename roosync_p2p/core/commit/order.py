@@ -82,14 +82,17 @@ class Order:
         self._desk = desk
         self._links = links
         self._votes = votes
-        self._stored: tuple[HardState, LogLoaded, LogIndex] | None = (_hard(loaded), loaded.log, applied)
+        self._stored: tuple[HardState, LogLoaded, LogIndex] | None = (_stored_hard(loaded), loaded.log, applied)
         self._committed = committed
         self._read_done = read_done
         self._changed = changed
         self._marks: collections.deque[tuple[Ticket, int]] = collections.deque()
-        self._parked = Parked(holds=holds, want=want)
+        self._parked = Parked(
+            settled=lambda: LogIndex(0) if self._raft is None else self._raft.commit, holds=holds, want=want
+        )
+        self._proposed = False  # something was proposed since the last drain
         self._asked_at: dict[MachineId, float] = {}
-        self.hard_loaded = self._stored[0]
+        self.hard = self._stored[0]
         self.me: Seat | None = None
         self._raft: Raft | None = None
 
@@ -112,7 +115,7 @@ class Order:
             now_s=self._now,
             seal=self._seal,
         )
-        self._drain()
+        self.drain()
 
     @property
     def raft(self) -> Raft | None:
@@ -132,13 +135,13 @@ class Order:
     @property
     def epoch(self) -> Epoch:
         """The epoch of the log."""
-        return self.hard_loaded.epoch
+        return self.hard.epoch
 
     def bootstrap(self, time_ms: int) -> None:
         """This machine founds a fleet: its log begins."""
         if self._raft is not None and self._raft.last_index == 0:
             self._raft.bootstrap(time_ms=time_ms, now_s=self._now)
-            self._drain()
+            self.drain()
 
     # --- messages in ----------------------------------------------------------------------------------------------
 
@@ -157,7 +160,7 @@ class Order:
         if isinstance(message, Append) and self._parked.park(peer, message, self._now):
             return
         self._pass(peer, message)
-        self._drain()
+        self.drain()
 
     def committed_received(self, peer: MachineId, frame: Committed, items: Sequence[LogItem]) -> None:
         """Committed items that this node asked for."""
@@ -166,7 +169,7 @@ class Order:
         run = Run(items=tuple(items), commit=LogIndex(frame.commit))
         if not self._parked.park(peer, run, self._now):
             self._raft.committed(run.items, run.commit, self._now)
-            self._drain()
+            self.drain()
         self._asked_at.pop(peer, None)
         if run.items[-1].index < run.commit:
             self.behind(peer)
@@ -209,7 +212,7 @@ class Order:
             else:
                 self._raft.committed(message.items, message.commit, self._now)
         if released:
-            self._drain()
+            self.drain()
 
     def gone(self, peer: MachineId) -> None:
         """The last link to a peer is gone."""
@@ -225,8 +228,13 @@ class Order:
     def propose(self, batch: Batch) -> bool:
         """Appends a batch; whether this leader took it."""
         assert self._raft is not None
-        taken = isinstance(self._raft.propose(batch, self._now), int)
-        return taken
+        self._proposed = True
+        return isinstance(self._raft.propose(batch, self._now), int)
+
+    @property
+    def in_flight(self) -> int:
+        """How many items of this node's log are not committed yet."""
+        return 0 if self._raft is None else self._raft.last_index - self._raft.commit
 
     def read(self, read: Hashable) -> None:
         """A linearizable read at this leader; its answer goes to ``read_done``."""
@@ -234,13 +242,13 @@ class Order:
             self._read_done(read, None)
             return
         self._raft.read(read, self._now)
-        self._drain()
+        self.drain()
 
     def leader_lost(self) -> None:
         """Liveness says that the leader is gone."""
         if self._raft is not None:
             self._raft.leader_lost(self._now)
-            self._drain()
+            self.drain()
 
     def tail(self) -> list[tuple[EntryId, ...]]:
         """The batches of the log that are not committed yet."""
@@ -258,7 +266,7 @@ class Order:
             mark = self._marks.popleft()[1]
         if mark is not None and self._raft is not None:
             self._raft.stored(mark, self._now)
-            self._drain()
+            self.drain()
 
     def next_deadline(self) -> float | None:
         """When the consensus wants to be woken (monotonic seconds)."""
@@ -266,11 +274,14 @@ class Order:
 
     def tick(self) -> None:
         """Time passed, or something was proposed."""
-        if self._raft is not None:
-            at = self._raft.next_deadline()
-            if at is not None and at <= self._now:
-                self._raft.tick(self._now)
-            self._drain()
+        if self._raft is None:
+            return
+        at = self._raft.next_deadline()
+        if at is not None and at <= self._now:
+            self._raft.tick(self._now)
+            self._proposed = True
+        if self._proposed:
+            self.drain()
 
     @property
     def _now(self) -> float:
@@ -278,8 +289,10 @@ class Order:
 
     # --- results --------------------------------------------------------------------------------------------------
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Performs whatever the consensus wants done."""
         assert self._raft is not None
+        self._proposed = False
         while (ready := self._raft.ready()) is not None:
             self._perform(ready)
 
@@ -288,7 +301,7 @@ class Order:
             self._send(seat, message, Ticket(0))
         if ready.writes:
             if ready.hard is not None:
-                self.hard_loaded = ready.hard
+                self.hard = ready.hard
                 self._desk.persist(_hard_row(ready.hard))
             if ready.cut_from is not None:
                 self._desk.persist(LogCutRow(first=ready.cut_from))
@@ -329,7 +342,7 @@ class Order:
         )
 
 
-def _hard(loaded: Loaded) -> HardState:
+def _stored_hard(loaded: Loaded) -> HardState:
     if HARD not in loaded.meta:
         return HardState(term=Term(0), vote=None, epoch=Epoch(0))
     stored = decode(loaded.meta[HARD], _Hard)

@@ -1,7 +1,7 @@
 """Items that came before the entries that they name (docs/protocol/ordering.md §1).
 
-A peer's messages keep their order: what comes behind a parked one waits too, or the log would seem to have a gap. If the
-entries do not come soon the parked messages are dropped: the peer sends them again, and is not taken for dead meanwhile.
+A peer's messages keep their order: what comes behind a parked one waits too, or the log would seem to have a gap. If
+the entries do not come soon the parked messages are dropped: the peer sends them again, and is not taken for dead.
 """
 
 from __future__ import annotations
@@ -41,12 +41,18 @@ class _Lane:
 class Parked:
     """Messages that wait, by peer.
 
-    ``holds`` says whether an entry is here; ``want`` asks a peer for entries.
+    ``settled`` is the place up to which items are committed here, with their entries; ``holds`` says whether an entry
+    is here; ``want`` asks a peer for entries.
     """
 
     def __init__(
-        self, *, holds: Callable[[EntryId], bool], want: Callable[[Iterable[EntryId], MachineId], None]
+        self,
+        *,
+        settled: Callable[[], LogIndex],
+        holds: Callable[[EntryId], bool],
+        want: Callable[[Iterable[EntryId], MachineId], None],
     ) -> None:
+        self._settled = settled
         self._holds = holds
         self._want = want
         self._lanes: dict[MachineId, _Lane] = {}
@@ -81,10 +87,11 @@ class Parked:
         self._lanes.pop(peer, None)
 
     def _missing(self, message: Items) -> list[EntryId]:
+        settled = self._settled()
         return [
             entry
             for item in message.items
-            if isinstance(item.payload, Batch)
+            if item.index > settled and isinstance(item.payload, Batch)
             for entry in item.payload.entries
             if not self._holds(entry)
         ]

@@ -44,7 +44,7 @@ class Waiting:
                     entry = state.id_at(sequence)
                     assert entry is not None
                     self._places[entry] = Place(author, incarnation, sequence)
-                self._of_author[author] += 1
+                    self._of_author[author] += 1
 
     def __contains__(self, entry: EntryId) -> bool:
         return entry in self._places
@@ -59,6 +59,10 @@ class Waiting:
     def authors(self) -> Iterator[MachineId]:
         """Whoever has something that waits, each once."""
         return iter(sorted(self._of_author))
+
+    def of(self, author: MachineId) -> list[tuple[Place, EntryId]]:
+        """What of an author waits, in its chain's order."""
+        return sorted((place, entry) for entry, place in self._places.items() if place.author == author)
 
     def arrived(self, entry: Entry) -> None:
         """An entry of a ledger chain was accepted, or written here."""
