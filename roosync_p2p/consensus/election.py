@@ -39,7 +39,8 @@ def wait_on(state: State, now_s: float) -> None:
 
 def leader_lost(state: State, now_s: float) -> None:
     """The leader is known to be gone: it is not stood by any more, and soon somebody campaigns."""
-    if state.role is not Role.FOLLOWER or state.leader is None:
+    # Who cannot campaign goes on believing in it: if that was wrong, no heartbeat would come to correct it.
+    if state.role is not Role.FOLLOWER or state.leader is None or not state.may_campaign:
         return
     state.leader = None
     state.hurry = _HASTY_ATTEMPTS
