@@ -215,6 +215,8 @@ class NodeCore:
                 self.presence.set_addresses(addresses)
             case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
                 self.presence.set_health(loop_lag_s, disk_lag_s)
+            case inputs.Power(on_battery=on_battery):
+                self.commit.seats.on_battery = on_battery
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)
             case inputs.Shutdown(reason=reason):

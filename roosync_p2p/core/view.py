@@ -141,7 +141,7 @@ def _commit_warnings(core: NodeCore) -> Iterator[dict[str, object]]:
             "this machine leads, and its clock is far from the newest commit time with no other clock to confirm it",
             "set the clock, start another machine, or run `roosync clock accept`",
         )
-    if log.order.me is not None and log.leader is None:
+    if log.order.me is not None and log.leader is None and voters_of(log.state):
         text, _ = log.waits_for()
         yield _warning(
             "no_leader",

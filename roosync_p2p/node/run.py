@@ -49,6 +49,7 @@ from roosync_p2p.node.logs import open_log
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.power_watch import watch_battery, watch_power
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
 from roosync_p2p.version import __version__
@@ -191,6 +192,8 @@ class _Node:
             await tasks.start(_started(self._serve_api, backend, self._home.path))
             tasks.start_soon(_signals, around)
             tasks.start_soon(performer.run)
+            tasks.start_soon(watch_power, performer, around)
+            tasks.start_soon(watch_battery, performer)
             self._ready(around, ready_file)
             await around.stop.wait()
             _LOG.info("stopping: %s", around.stop_reason)

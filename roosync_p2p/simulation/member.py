@@ -115,6 +115,11 @@ class Member:
         return self.core is not None
 
     @property
+    def life(self) -> int:
+        """Counts its starts and ends."""
+        return self._life
+
+    @property
     def paused(self) -> bool:
         """Whether its program stands still."""
         return self._paused_at is not None
@@ -247,8 +252,11 @@ class Member:
         """Gives the core an input and performs what follows."""
         if self.core is None:
             return
+        life = self._life
         self.core.handle(happened, self.clock.now())
         self._perform(self.core.effects())
+        if life == self._life:
+            self._observer.handled(self)
         self._arm()
 
     def _arrived(self, life: int, event: TransportEvent) -> None:

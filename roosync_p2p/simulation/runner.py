@@ -83,6 +83,7 @@ class Tally:
         self.failed: list[Outcome] = []
         self.virtual_s = 0.0
         self.messages = 0
+        self.order: collections.Counter[str] = collections.Counter()
         self.steps = 0
         self.converged_s_max = 0.0
         self.active: collections.Counter[str] = collections.Counter()
@@ -100,6 +101,7 @@ class Tally:
         self.converged_s_max = max(self.converged_s_max, outcome.converged_s)
         self.active.update(outcome.active)
         self.explained.update(outcome.explained)
+        self.order.update(outcome.order)
 
     def never_active(self) -> list[str]:
         """Kinds of fault that should have happened by now and did not."""
@@ -119,7 +121,8 @@ class Tally:
             did,
             f"slowest convergence after healing: {self.converged_s_max:.1f} s",
             f"verdicts offline, all explained unless listed below: {explained}",
-            "faults (times active, 1 or more is wanted of each in 100 seeds; elections: there are none yet):",
+            "the one order: " + ", ".join(f"{what} {count}" for what, count in sorted(self.order.items())),
+            "faults (times active, 1 or more is wanted of each in 100 seeds):",
         ]
         lines += [f"  {kind:<18}{count:>8}" for kind, count in sorted(self.active.items())]
         lines += [f"  {kind:<18}{'never':>8}" for kind in self.never_active()]

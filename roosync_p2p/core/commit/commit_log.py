@@ -12,7 +12,7 @@ from roosync_p2p.consensus.state import Role
 from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commands import AcceptClock, HandOver, OrderEntry, ReadLedger, Recover
-from roosync_p2p.core.commit.applier import Applier, Committed
+from roosync_p2p.core.commit.applier import Applier, Committed, is_sound
 from roosync_p2p.core.commit.asks import Asks
 from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.commit.clock import CommitClock
@@ -84,7 +84,8 @@ class CommitLog:
         self._presence = presence
         self._exchange = exchange
         state = State.load(loaded.state)
-        self._waiting = Waiting(chains, lambda author: cursor_of(state, author).place)
+        ordered = state if is_sound(state, loaded) else State()
+        self._waiting = Waiting(chains, lambda author: cursor_of(ordered, author).place)
         self._applier = Applier(desk, self._waiting, loaded, state, wanted=self._want_anywhere)
         self.votes = Votes(desk, loaded.meta)
         self._by_id = EntriesById(desk, links, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id)
