@@ -224,6 +224,7 @@ API_WAIT_S_MAX: Final = 3_600.0  # longest wait of one inbox request
 ORDER_TIMEOUT_S: Final = 10.0  # how long a request waits for its place in the order unless its caller says otherwise
 ORDERED_READ_LOOKBACK: Final = 4_096  # newest commits that a shortened id is looked for in
 LOG_PAGE_MAX: Final = 1_000  # entries of the log in one answer
+STATEMENT_LIFE_S: Final = 30 * 24 * 3600  # of the root's word: a fleet that decides nothing for a month asks again
 VERDICT_LIFE_S: Final = 24 * 3600  # a person's signature counts so long: a day for a majority to come back
 DECISION_EXPIRES_S_MAX: Final = 366 * 24 * 3600.0  # a policy bounds it more; what waits longer is proposed again
 CLAIM_TTL_S: Final = 2 * 3600.0  # of a claim whose caller names none: an agent's afternoon

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from roosync_p2p import limits
 from roosync_p2p.adapters.home import Home
 from roosync_p2p.adapters.keystore import load_identity
 from roosync_p2p.adapters.person_keys import new_person_key, person_key_path
+from roosync_p2p.adapters.system import read_now
 from roosync_p2p.api.calls import JsonObject
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.errors import InputFault
@@ -49,7 +51,7 @@ def add_person(home: Home, person: str, label: str, keys: Keys) -> JsonObject:
         InputFault: ``already_known``, ``person_key_exists``; a passphrase; what the ledger refuses.
         UndecidedError: it is not decided yet; the key is there.
     """
-    if person in _names(home):
+    if person in _keys(home):
         raise InputFault(
             f"{person} approves already; nothing was changed",
             code="already_known",
@@ -70,8 +72,8 @@ def rotate_person(home: Home, person: str, label: str, keys: Keys) -> JsonObject
         InputFault: ``unknown_person``; a passphrase; what the ledger refuses.
         UndecidedError: it is not decided yet; the new key lies beside the old one.
     """
-    _require_known(home, person)
-    return _with_new_key(home, "person.rotate", person, label, keys)
+    replaces = _require_known(home, person)
+    return _with_new_key(home, "person.rotate", person, label, keys, replaces=replaces)
 
 
 def remove_person(home: Home, person: str, root: Callable[[], SigningKey]) -> JsonObject:
@@ -81,14 +83,21 @@ def remove_person(home: Home, person: str, root: Callable[[], SigningKey]) -> Js
         InputFault: ``unknown_person``; a passphrase; what the ledger refuses.
     """
     _require_known(home, person)
-    statement = PersonRemoval(person=person, serial=os.urandom(_SERIAL_BYTES))
+    statement = PersonRemoval(person=person, serial=os.urandom(_SERIAL_BYTES), not_after_ms=_not_after_ms())
     return {"person": person, **_carried(home, "person.remove", statement, root())}
 
 
-def _with_new_key(home: Home, kind: str, person: str, label: str, keys: Keys) -> JsonObject:
+def _with_new_key(home: Home, kind: str, person: str, label: str, keys: Keys, *, replaces: bytes = b"") -> JsonObject:
     root = keys.root()
     made = new_person_key(home.path, person, keys.passphrase())
-    statement = PersonKey(person=person, key=made.key.public.raw, serial=os.urandom(_SERIAL_BYTES), label=label)
+    statement = PersonKey(
+        person=person,
+        key=made.key.public.raw,
+        replaces=replaces,
+        label=label,
+        serial=os.urandom(_SERIAL_BYTES),
+        not_after_ms=_not_after_ms(),
+    )
     try:
         ordered = _carried(home, kind, statement, root)
     except InputFault:
@@ -104,15 +113,28 @@ def _carried(home: Home, kind: str, statement: Statement, root: SigningKey) -> J
     return {"commit_number": ordered["commit_number"], "time": ordered["time"]}
 
 
-def _names(home: Home) -> set[str]:
-    return {str(row["person"]) for row in SyncClient(home.path).register()["persons"]}
+def _not_after_ms() -> int:
+    """A statement that is not ordered by then is void: none turns up years later."""
+    return read_now().wall_ms + limits.STATEMENT_LIFE_S * 1000
 
 
-def _require_known(home: Home, person: str) -> None:
-    names = _names(home)
-    if person not in names:
+def _keys(home: Home) -> dict[str, bytes]:
+    """The persons of the fleet with their keys."""
+    rows = SyncClient(home.path).register()["persons"]
+    return {str(row["person"]): bytes.fromhex(row["key"]) for row in rows}
+
+
+def _require_known(home: Home, person: str) -> bytes:
+    """The key of a person.
+
+    Raises:
+        InputFault: ``unknown_person``.
+    """
+    keys = _keys(home)
+    if person not in keys:
         raise InputFault(
             f"there is no person {person} in this fleet; nothing was changed",
             code="unknown_person",
-            remedy="there are: " + ", ".join(sorted(names)) if names else "roosync-admin person add NAME",
+            remedy="there are: " + ", ".join(sorted(keys)) if keys else "roosync-admin person add NAME",
         )
+    return keys[person]

@@ -6,8 +6,10 @@ import base64
 import dataclasses
 import os
 
+from roosync_p2p import limits
 from roosync_p2p.adapters.home import Home
 from roosync_p2p.adapters.keystore import load_identity
+from roosync_p2p.adapters.system import read_now
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import FleetId, MachineId
@@ -58,6 +60,7 @@ def make_recovery(home: Home, dead: tuple[MachineId, ...], reason: str) -> Plann
         size=int(voters["size"]),
         root_hash=bytes.fromhex(voters["root"]),
         serial=os.urandom(16),
+        not_after_ms=read_now().wall_ms + limits.STATEMENT_LIFE_S * 1000,
         dead=given_up,
         reason=reason,
     )

@@ -194,6 +194,12 @@ def test_a_person_approves_with_a_passphrase_that_no_node_sees(fleet: Fleet) -> 
     for file in a.home.rglob("*"):
         if file.is_file() and words.encode() in file.read_bytes():
             raise AssertionError(f"the passphrase is in {file}")
+    code, seen, out = _at_terminal(
+        a, "person", "rotate", "jsboige", "--json", tool=ADMIN, answers=[": ", words + "2", ": ", words + "2"]
+    )
+    assert code == 0, seen
+    assert json.loads(out)["key"] != key.hex()
+    assert (a.home / "persons" / "jsboige.key").read_bytes() != key
     removed = a.json("person", "remove", "jsboige", tool=ADMIN)
     assert removed["person"] == "jsboige"
     assert a.json("person", "list", tool=ADMIN)["persons"] == []
