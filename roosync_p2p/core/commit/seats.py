@@ -68,6 +68,7 @@ class Seats:
         self._vacated = False
         self._waited_at = 0  # the commit index when a change was begun, or refused
         self.last_step: Step | None = None
+        self.autopilot = True  # off where somebody else decides who votes: a simulation's dice
 
     # --- what happened --------------------------------------------------------------------------------------------
 
@@ -177,7 +178,7 @@ class Seats:
         self._clock.look()
         self.known.keep()
         facts = self.known.facts(vacated=self._vacated)
-        step = None if facts is None else next_step(facts)
+        step = None if facts is None else next_step(facts, only_dismiss=not self.autopilot)
         if facts is None or step is None:
             return
         if step.kind is StepKind.ADD and not self._answers(step.seat):
