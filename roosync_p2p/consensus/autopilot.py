@@ -44,6 +44,7 @@ class Member:
         awake_for_s: for how long it has been awake without a break, by its own signed word.
         awake_s: how long it was awake within the last seven days.
         waits_s: for how long it has to be awake first, because it disappeared without a word; 0 for no such reason.
+        absent_s: for how long it was away then.
         unseen_s: since when nothing was heard of it, counted at most from when the leader itself woke.
         on_battery: it runs on battery.
         leaving: it said that it is about to stop.
@@ -57,6 +58,7 @@ class Member:
     awake_for_s: float = 0.0
     awake_s: float = 0.0
     waits_s: float = 0.0
+    absent_s: float = 0.0
     unseen_s: float = 0.0
     on_battery: bool = False
     leaving: bool = False
@@ -154,7 +156,7 @@ def next_step(facts: Facts) -> Step | None:
     """What the leader should do now; None while all is as it should be."""
     if facts.pending or facts.me not in facts.voters:
         return None
-    rules = (_dismiss, _demote, _even_out, _exchange)
+    rules = (_dismiss, _demote, _demote_late, _even_out, _exchange)
     return next((step for rule in rules if (step := rule(facts)) is not None), None)
 
 
@@ -201,6 +203,21 @@ def _demote(facts: Facts) -> Step | None:
     return None
 
 
+def _demote_late(facts: Facts) -> Step | None:
+    """Who was away for ten minutes without a word when there was no majority to demote it, and is back.
+
+    Five PCs that fall asleep together every evening would else take the majority along every evening.
+    """
+    lapsed = [voter for voter in facts.voters if _is_outshone(facts, facts.members[voter.machine])]
+    for voter in facts.weakest_first(voter for voter in lapsed if facts.there(voter)):
+        rest = facts.without(voter)
+        if facts.keeps_majority(rest) and (voter != facts.me or facts.successor() is not None):
+            away = facts.members[voter.machine].absent_s / 60
+            reason = f"{voter.machine} was away for {away:.0f} minutes without a word"
+            return Step(kind=StepKind.REMOVE, seat=voter, reason=reason)
+    return None
+
+
 def _even_out(facts: Facts) -> Step | None:
     """An odd number of voters, as large as the fleet and those awake allow."""
     count, target = len(facts.voters), target_of(facts.size, facts.most)
@@ -233,7 +250,7 @@ def _exchange(facts: Facts) -> Step | None:
     weakest = facts.members[there[0].machine]
     for member in facts.ready():
         why = _better(facts, member, weakest)
-        if why:
+        if why and not _is_outshone(facts, member):
             return _add(facts, member, why)
     return None
 
@@ -267,7 +284,26 @@ def _could_vote(member: Member) -> bool:
 def _is_due(facts: Facts, member: Member, *, at_once: bool) -> bool:
     """Whether it has been awake for long enough."""
     wait_s = max(limits.PROMOTE_AWAKE_S, member.waits_s)
-    return at_once or member.seat.machine in facts.preferred or member.awake_for_s >= wait_s
+    if member.seat.machine in facts.preferred or member.awake_for_s >= wait_s:
+        return True
+    return at_once and not _is_outshone(facts, member)
+
+
+def _is_outshone(facts: Facts, member: Member) -> bool:
+    """Whether it went without a word lately, while a voter did not that is awake at least half as much.
+
+    Where every voter is like that, or hardly ever awake, nobody is better served without it.
+    """
+    if not _has_lapsed(facts, member):
+        return False
+    others = [facts.members[voter.machine] for voter in facts.voters if facts.there(voter)]
+    return any(2 * other.awake_s >= member.awake_s and not _has_lapsed(facts, other) for other in others)
+
+
+def _has_lapsed(facts: Facts, member: Member) -> bool:
+    """Whether it was away for ten minutes without a word, and was not awake for long enough since."""
+    away = member.absent_s >= limits.DEMOTE_UNSEEN_S
+    return away and member.awake_for_s < member.waits_s and member.seat.machine not in facts.preferred
 
 
 def _credit(facts: Facts, member: Member) -> str:

@@ -35,6 +35,7 @@ class _Row(Record, frozen=True, kw_only=True):
     awake_ms: int
     left: bool
     waits_ms: int
+    absent_ms: int
 
 
 class _Stored(Record, frozen=True, kw_only=True):
@@ -54,7 +55,8 @@ class _Page:
         since_ms: since when it is awake, by its own clock and its newest heartbeat.
         awake_ms: for how long, then.
         left: its newest heartbeat said goodbye.
-        waits_ms: how long it has to be awake before it may vote again.
+        waits_ms: how long it has to be awake before it may vote again, since it went without a word.
+        absent_ms: for how long it was away then.
     """
 
     hours: bytearray
@@ -63,6 +65,7 @@ class _Page:
     awake_ms: int = 0
     left: bool = False
     waits_ms: int = 0
+    absent_ms: int = 0
 
 
 class AwakeBook:
@@ -97,7 +100,7 @@ class AwakeBook:
             page = _Page(hours=bytearray(limits.AWAKE_HOURS), counted_ms=0, since_ms=since_ms)
             self._pages[machine] = page
         elif since_ms != page.since_ms:
-            _slept(page)
+            _slept(page, since_ms)
             page.since_ms = since_ms
         page.awake_ms, page.left = awake_ms, leaving
         self._count(page, max(now_ms - awake_ms, page.counted_ms), now_ms)
@@ -112,6 +115,11 @@ class AwakeBook:
         """How long it has to be awake without a break before it may vote; 0 if it last left with a word."""
         page = self._pages.get(machine)
         return page.waits_ms / 1000 if page is not None else 0.0
+
+    def absent_s(self, machine: MachineId) -> float:
+        """For how long it was away when it last went, if that was without a word; else 0."""
+        page = self._pages.get(machine)
+        return page.absent_ms / 1000 if page is not None else 0.0
 
     def keep_only(self, machines: Collection[MachineId]) -> None:
         """Forgets everybody else."""
@@ -128,6 +136,7 @@ class AwakeBook:
                 awake_ms=page.awake_ms,
                 left=page.left,
                 waits_ms=page.waits_ms,
+                absent_ms=page.absent_ms,
             )
             for machine, page in self._pages.items()
         }
@@ -145,6 +154,7 @@ class AwakeBook:
                 awake_ms=row.awake_ms,
                 left=row.left,
                 waits_ms=row.waits_ms,
+                absent_ms=row.absent_ms,
             )
 
     def _turn_to(self, now_ms: int) -> None:
@@ -174,11 +184,12 @@ class AwakeBook:
         page.counted_ms = at_ms
 
 
-def _slept(page: _Page) -> None:
+def _slept(page: _Page, since_ms: int) -> None:
     """It was asleep, or was started anew: if it had said nothing before, its word counts for less for a while."""
     if page.left:
-        page.waits_ms = 0
+        page.waits_ms = page.absent_ms = 0
         return
     served = page.awake_ms >= page.waits_ms
     again_ms = min(2 * page.awake_ms, round(limits.SILENCE_WAIT_S_MAX * 1000))
     page.waits_ms = again_ms if served else max(page.waits_ms, again_ms)
+    page.absent_ms = max(since_ms - page.since_ms - page.awake_ms, 0)

@@ -1,7 +1,7 @@
 """Elections: pre-vote, vote, and standing by a leader (Raft paper §5.2, §5.4.1; dissertation §4.2.3, §9.6).
 
 Everybody answers a request, voter in its own eyes or not: the candidate may know of a newer configuration (§4.1). Who
-campaigns is a voter by its own log, so an empty log never does.
+campaigns is a voter by its own log, or is being removed; so an empty log never does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def wait_on(state: State, now_s: float) -> None:
 
 def leader_lost(state: State, now_s: float) -> None:
     """The leader is known to be gone: it is not stood by any more, and soon somebody campaigns."""
-    if state.role is not Role.FOLLOWER or state.leader is None:
+    # Who cannot campaign goes on believing in it: if that was wrong, no heartbeat would come to correct it.
+    if state.role is not Role.FOLLOWER or state.leader is None or not state.may_campaign:
         return
     state.leader = None
     state.hurry = _HASTY_ATTEMPTS

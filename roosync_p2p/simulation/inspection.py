@@ -218,12 +218,15 @@ def _view(
 
 def _order(member: Member) -> OrderView:
     commit = member.node().commit
+    raft = commit.order.raft
+    assert raft is not None
     return OrderView(
         number=commit.applier.number,
         digest=commit.state.digest.hex(),
         root=commit.applier.root.hex(),
         leader="" if commit.leader is None else str(commit.leader.machine),
         leads=commit.order.leads,
+        undecided=raft.last_index - raft.commit,
     )
 
 

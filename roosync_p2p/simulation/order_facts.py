@@ -24,7 +24,7 @@ from roosync_p2p.trust.keys import SigningKey
 
 __all__ = [
     "ALL_ITEMS",
-    "claim_commit",
+    "claim_commits",
     "commit_of",
     "hard_state",
     "holds_number",
@@ -137,8 +137,12 @@ def outcome_of(disk: MemoryStore, entry: EntryId) -> dict[str, object] | None:
     return {"entry": entry.hex(), "commit_number": int(row.number), "kind": row.kind, "outcome": outcome}
 
 
-def claim_commit(disk: MemoryStore, commit: Commit) -> ClaimCommit:
-    """One number as the twin of the claims takes it; its entry is on that disk."""
+def claim_commits(disk: MemoryStore) -> list[ClaimCommit]:
+    """Everything that is applied on a disk, as the twin of the claims takes it."""
+    return [_claim_commit(disk, commit_of(row)) for row in disk.commits(CommitNumber(1), ALL_ITEMS)]
+
+
+def _claim_commit(disk: MemoryStore, commit: Commit) -> ClaimCommit:
     plain = ClaimCommit(
         number=commit.number,
         time_ms=commit.time_ms,

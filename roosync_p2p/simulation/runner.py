@@ -23,8 +23,13 @@ EVERY_KIND_AFTER_SEEDS = 100  # in so many seeds every kind of fault happens, or
 
 def run_seed(seed: int, mutant: str | None = None, plan: Plan | None = None) -> Outcome:
     """One world. What the program itself raises is a violation like any other."""
-    parts = MUTANTS[mutant]() if mutant is not None else real_parts()
-    world = World(seed, parts=parts, plan=plan)
+    if mutant is None:
+        return _run(World(seed, parts=real_parts(), plan=plan))
+    with MUTANTS[mutant].at_work() as parts:
+        return _run(World(seed, parts=parts, plan=plan))
+
+
+def _run(world: World) -> Outcome:
     try:
         return world.run()
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:

@@ -106,7 +106,7 @@ class Voting:
         if leader is None:
             return False
         done = _raft(leader).transfer(seat, leader.clock.now().monotonic_s) is None
-        leader.feed(inputs.Tick())
+        _follow(leader)
         return done
 
     def _change(self, *, add: Seat | None, remove: Seat | None) -> bool:
@@ -121,8 +121,14 @@ class Voting:
             time_ms=leader.node().commit.clock.stamp_ms(),
             now_s=leader.clock.now().monotonic_s,
         )
-        leader.feed(inputs.Tick())
+        _follow(leader)
         return isinstance(done, int)
+
+
+def _follow(leader: Member) -> None:
+    """Performs what the consensus wants done now."""
+    leader.node().commit.order.drain()
+    leader.feed(inputs.Tick())
 
 
 def _raft(member: Member) -> Raft:

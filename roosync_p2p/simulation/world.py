@@ -251,10 +251,10 @@ class World:
             self.fleet.run(0.5)
             self._start_all()
             self._bring_root_key()
-            self.voting.repair()
+            repairs = self.voting.repair()
             pending = self.workload.pending() or (self.order_goes_on() and self.users.pending())
             said = not pending or self.fleet.now_s > began_s + PATIENCE_S
-            if said and not self.watch.convergence.differences(inspection.views(self)):
+            if said and not repairs and not self.watch.convergence.differences(inspection.views(self)):
                 return self.fleet.now_s - began_s
             if (self.fleet.now_s - began_s) % 5 == 0:
                 self.workload.retry_all()
@@ -282,13 +282,14 @@ class World:
         goes_on = self.order_goes_on()
         self.watch.order.finish(self.fleet.running(), self.voting.taking_part() if goes_on else ())
         self.watch.active["order_lost"] += not goes_on
+        self.watch.active["one_seat_twice"] += self.watch.order.one_seat_twice
         before = collections.Counter(self.watch.dials)
         self.fleet.run(QUIET_S)
         self.watch.found(self.watch.convergence.rest(self.watch.dials - before, QUIET_S, self.fleet.now_s))
 
     def order_goes_on(self) -> bool:
-        """Whether enough voters are there to decide anything: the only one may have lost its disk."""
-        return self.voting.has_majority()
+        """Whether enough voters are there to decide anything: the only one may have lost its disk, or have a twin."""
+        return self.voting.has_majority() and not self.watch.order.one_seat_twice
 
     # --- for faults, homes and users ------------------------------------------------------------------------------
 

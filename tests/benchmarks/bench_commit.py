@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from tests.benchmarks import commit_rows_of_ours
 from tests.benchmarks.commit_rows import SECTION, add_rows
 from tests.benchmarks.etcd import EtcdFleet, etcd_missing
@@ -19,7 +21,7 @@ def run(report: Report, plan: Plan) -> None:
     with pysyncobj_environment() as (python, missing):
         for tuned in (False, True):
             name = "PySyncObj, tuned" if tuned else "PySyncObj"
-            report.beside(SECTION, name, missing, lambda tuned=tuned: _pysyncobj(report, plan, python, tuned))  # type: ignore[misc]
+            report.beside(SECTION, name, missing, functools.partial(_pysyncobj, report, plan, python, tuned=tuned))
 
 
 def _etcd(report: Report, plan: Plan) -> None:
@@ -27,6 +29,6 @@ def _etcd(report: Report, plan: Plan) -> None:
         add_rows(report, plan, fleet)
 
 
-def _pysyncobj(report: Report, plan: Plan, python: str, tuned: bool) -> None:
+def _pysyncobj(report: Report, plan: Plan, python: str, *, tuned: bool) -> None:
     with PySyncObjFleet(python, tuned=tuned) as fleet:
         add_rows(report, plan, fleet)

@@ -233,6 +233,44 @@ def test_a_demoted_voter_is_replaced_or_one_more_goes() -> None:
     assert done(next_step(facts(*members, voters="a b"))) == ("remove", "b")
 
 
+def lapsed(name: str, **known: object) -> Member:
+    """A machine that slept for a night without a word, after eight hours awake, and is back for an hour."""
+    return awake(name, **{"absent_s": 16 * HOUR_S, "waits_s": 16 * HOUR_S, **known})
+
+
+def test_who_was_away_without_a_word_while_nobody_could_demote_it_is_demoted_when_it_is_back() -> None:
+    members = [awake("a"), lapsed("b"), lapsed("c", awake_s=99 * HOUR_S)]
+    step = next_step(facts(*members, voters="a b c"))
+    assert done(step) == ("remove", "c")
+    assert step is not None
+    assert step.reason == "c was away for 960 minutes without a word"
+    assert done(next_step(facts(*members, voters="a b"))) == ("remove", "b")
+    assert done(next_step(facts(*members, voters="b a c"))) == ("remove", "c")
+    assert done(next_step(facts(*members, voters="b a"))) == ("remove", "b")
+
+
+def test_who_was_away_for_less_than_ten_minutes_or_has_waited_since_or_is_preferred_keeps_its_seat() -> None:
+    for kept in (lapsed("b", absent_s=599.0), lapsed("b", awake_for_s=16 * HOUR_S)):
+        assert next_step(facts(awake("a"), kept, awake("c"), voters="a b c")) is None
+    preferred = frozenset({MachineId("b")})
+    assert next_step(facts(awake("a"), lapsed("b"), awake("c"), voters="a b c", preferred=preferred)) is None
+
+
+def test_who_went_without_a_word_does_not_take_over_at_once_from_one_that_leaves() -> None:
+    members = [awake("a"), awake("b", leaving=True), awake("c", awake_s=99 * HOUR_S), lapsed("d")]
+    assert done(next_step(facts(*members, voters="a c", vacated=True))) == ("remove", "c")
+
+
+def test_a_voter_that_is_hardly_ever_awake_is_no_reason_to_demote_another() -> None:
+    members = [awake("a", awake_s=49 * HOUR_S), lapsed("b"), lapsed("c")]
+    assert next_step(facts(*members, voters="a b c")) is None
+
+
+def test_where_every_voter_goes_without_a_word_they_stay() -> None:
+    assert next_step(facts(lapsed("a"), lapsed("b"), lapsed("c"), awake("d"), voters="a b c")) is None
+    assert next_step(facts(lapsed("a"), lapsed("b"), asleep("c"), voters="a b c")) is None
+
+
 @pytest.mark.parametrize("membership", [Membership.REVOKED, Membership.GONE, Membership.OBSERVER])
 def test_who_must_not_vote_is_removed_at_once(membership: Membership) -> None:
     out = awake("b", membership=membership)
@@ -301,6 +339,7 @@ def situations(draw: st.DrawFn) -> Facts:
             awake_for_s=draw(st.sampled_from([0.0, HOUR_S, 30 * HOUR_S])),
             awake_s=draw(st.sampled_from([0.0, 2 * HOUR_S, 40 * HOUR_S, 90 * HOUR_S, 168 * HOUR_S])),
             waits_s=draw(st.sampled_from([0.0, 0.0, 2 * HOUR_S, DAY_S])),
+            absent_s=draw(st.sampled_from([0.0, 0.0, 60.0, DAY_S])),
             unseen_s=draw(st.sampled_from([0.0, 60.0, 700.0])),
             on_battery=draw(st.booleans()),
             leaving=draw(st.sampled_from([False, False, False, True])),

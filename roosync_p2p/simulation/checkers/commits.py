@@ -136,10 +136,6 @@ class CommitChecker:
         """The highest number that any user knew before a moment."""
         return max((one.number for one in self._answered if one.answered_s < before_s), default=0)
 
-    def commits(self) -> list[Commit]:
-        """Everything that got a number, in order."""
-        return [self._commits[number][0] for number in sorted(self._commits)]
-
     def finish(self, applied: Mapping[str, int], at_s: float) -> list[Violation]:
         """The verdict on what users were told; ``applied``: how far each running member is."""
         wrong = []

@@ -21,6 +21,7 @@ class OrderView:
         number: how far it is applied, with the digest of the state and the root of the tree.
         leader: whom it takes for the leader; empty for nobody.
         leads: whether it leads itself.
+        undecided: items at the end of its log that it does not know to be committed.
     """
 
     number: int
@@ -28,6 +29,7 @@ class OrderView:
     root: str
     leader: str
     leads: bool
+    undecided: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +97,19 @@ class ConvergenceChecker:
 
 
 def _order_differences(views: Sequence[View]) -> list[str]:
-    """One leader, whom everybody knows; the same number, state and tree everywhere."""
+    """One leader, whom everybody knows; the same number, state and tree everywhere.
+
+    The leader may be somebody who is not looked at: a machine in conflict.
+    """
     orders = [(view.member, view.order) for view in views if view.order is not None]
     found = []
     leading = [member for member, order in orders if order.leads]
-    if orders and len(leading) != 1:
+    elsewhere = {order.leader for _, order in orders if order.leader} - {
+        view.member for view in views if view.order is not None
+    }
+    if orders and len(leading) != 1 and not (elsewhere and not leading):
         found.append(f"{', '.join(leading) or 'nobody'} leads")
+    found += [f"{member} has {order.undecided} undecided items" for member, order in orders if order.undecided]
     for (one, mine), (other, theirs) in itertools.pairwise(orders):
         if mine.leader != theirs.leader:
             found.append(f"{one} follows {mine.leader or 'nobody'}, {other} follows {theirs.leader or 'nobody'}")
