@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 import click
@@ -81,7 +80,7 @@ def _statement(name: str) -> bytes:
     try:
         text = read_text_argument(name, what="the statement") if name == "-" else _read(name)
         return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one, and so is what is not ASCII
         raise UsageError(
             f"{name} holds no statement",
             code="bad_statement",

@@ -34,6 +34,7 @@ from roosync_p2p.node.decision_requests import (
 )
 from roosync_p2p.node.decision_service import DecisionService, actions_of, json_bytes
 from roosync_p2p.node.ledger_service import LedgerService
+from roosync_p2p.node.orders import Orders
 from roosync_p2p.node.performer import Performer
 
 __all__ = ["BaselineService"]
@@ -44,8 +45,9 @@ View = dict[str, Any]
 class BaselineService:
     """Shows the fleet's own documents and proposes changes of them."""
 
-    def __init__(self, performer: Performer, ledger: LedgerService, decisions: DecisionService) -> None:
+    def __init__(self, performer: Performer, ledger: LedgerService, orders: Orders, decisions: DecisionService) -> None:
         self._performer = performer
+        self._orders = orders
         self._ledger = ledger
         self._decisions = decisions
 
@@ -80,14 +82,13 @@ class BaselineService:
 
     async def set_baseline(self, asked: SetBaselineAsked) -> View:
         """Proposes a change of the baseline."""
-        newest = baseline_of(self._state)
         derived = () if asked.version is not None else ("version",)
         actions = actions_of(asked.actions)
         if asked.document is not msgspec.UNSET:
-            actions = self._to_become(asked.document)
-            derived = (*derived, "actions")
+            before = await self._orders.first_body(asked, BaselineSet)
+            actions = self._to_become(asked.document) if before is None else before.actions
         body = BaselineSet(
-            version=newest.version if asked.version is None else asked.version,
+            version=baseline_of(self._state).version if asked.version is None else asked.version,
             patch=b"" if asked.patch is msgspec.UNSET else json_bytes(asked.patch),
             actions=actions,
             title=asked.title,

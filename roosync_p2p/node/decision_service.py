@@ -5,8 +5,6 @@ Every verb answers with the decision as it is afterwards.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -44,6 +42,7 @@ from roosync_p2p.node.decision_requests import (
     RollbackAsked,
     VerdictAsked,
 )
+from roosync_p2p.node.encoded import decoded
 from roosync_p2p.node.ledger_service import LedgerService
 from roosync_p2p.node.orders import Circumstances, OrderAsked, Orders
 from roosync_p2p.node.performer import Performer
@@ -237,11 +236,8 @@ def person_verdict(asked: PersonAsked | None) -> PersonVerdict | None:
     """
     if asked is None:
         return None
-    try:
-        signature = base64.b64decode(asked.signature, validate=True)
-        return PersonVerdict(person=asked.person, signature=signature, not_after_ms=asked.not_after_ms)
-    except binascii.Error as error:
-        raise InputFault("the signature is not base64; nothing was done", code="bad_signature") from error
+    signature = decoded(asked.signature, what="the signature", code="bad_signature")
+    return PersonVerdict(person=asked.person, signature=signature, not_after_ms=asked.not_after_ms)
 
 
 def _action(asked: ActionAsked) -> Action:
@@ -249,7 +245,7 @@ def _action(asked: ActionAsked) -> Action:
         resource = str(normalise_resource(asked.resource))
         value = b"" if asked.value is msgspec.UNSET else canonical_json(asked.value)
         if asked.content is not None:
-            value = base64.b64decode(asked.content, validate=True)
+            value = decoded(asked.content, what=f"the content of {asked.resource[:100]}", code="bad_action")
         said = Action(
             op=asked.op,
             resource=resource,
@@ -262,7 +258,7 @@ def _action(asked: ActionAsked) -> Action:
         return msgspec.convert(msgspec.to_builtins(said, builtin_types=(bytes,)), Action, builtin_types=(bytes,))
     except MalformedError as error:
         raise InputFault(f"{asked.resource[:100]}: {error.message}; nothing was done", code=error.code) from error
-    except (binascii.Error, msgspec.ValidationError) as error:
+    except msgspec.ValidationError as error:
         raise InputFault(f"{asked.resource[:100]}: {error}; nothing was done", code="bad_action") from error
 
 

@@ -57,6 +57,6 @@ class LedgerServices:
             ledger=ledger,
             claims=ClaimService(performer, events, ledger, orders, sessions, around),
             decisions=decisions,
-            baseline=BaselineService(performer, ledger, decisions),
+            baseline=BaselineService(performer, ledger, orders, decisions),
             sessions=sessions,
         )
