@@ -147,6 +147,7 @@ def _commit_warnings(core: NodeCore) -> Iterator[dict[str, object]]:
             f"{RULES_VERSION}: it stores and passes on, and applies nothing",
             "update roosync on this machine",
         )
+<<<<<<< HEAD
     if log.order.leads and not log.clock.may_stamp():
         yield _warning(
             "clock_unconfirmed",
@@ -154,6 +155,11 @@ def _commit_warnings(core: NodeCore) -> Iterator[dict[str, object]]:
             "set the clock, start another machine, or run `roosync clock accept`",
         )
     if log.order.me is not None and leader(core) is None and voters_of(log.state):
+=======
+    for warned in log.clock.warnings():
+        yield _warning(warned.code, warned.message, warned.remedy)
+    if log.order.me is not None and log.leader is None and voters_of(log.state):
+>>>>>>> autopilot
         text, _ = log.waits_for()
         yield _warning(
             "no_leader",

@@ -199,7 +199,7 @@ class SeatFacts:
             seat=seat,
             membership=membership,
             online=online,
-            caught_up=peer is not None and 0 < peer.match and raft.commit <= peer.match + limits.CAUGHT_UP_ITEMS,
+            caught_up=peer is not None and peer.match > 0 and raft.commit <= peer.match + limits.CAUGHT_UP_ITEMS,
             awake_for_s=_awake_for_s(beat, now.monotonic_s),
             awake_s=awake_s,
             waits_s=self.book.waits_s(machine),
