@@ -1,4 +1,4 @@
-"""Sessions: who of several agents on one computer is speaking (docs/protocol/api.md §5).
+"""Sessions: who of several agents on one computer is speaking (docs/protocol/api.md §9).
 
 A session is opened with a secret that is shown once. The node keeps its SHA-256, which is the session's id, and for
 how long nobody has used it. Without a secret a user's process in a workspace is a session, which keeps honest agents
