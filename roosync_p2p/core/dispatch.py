@@ -36,12 +36,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.watch.own_record(core.delivery.received(peer, frame, prepared.signed()))
         case wire.Versions() as frame:
             core.delivery.versions_received(peer, frame)
-        case wire.Hears() as frame:
-            core.presence.hears_received(peer, frame)
-        case wire.AskHears() as frame:
-            core.presence.asked(peer, frame)
-        case wire.Lost() as frame:
-            core.presence.lost_received(peer, frame)
+        case wire.Hears() | wire.AskHears() | wire.Lost() as frame:
+            core.presence.received(peer, frame)
         case wire.Fork():
             core.watch.fork_evidence(prepared)
         case wire.OwnQuery():
@@ -53,11 +49,9 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
         case wire.Countersigned() as frame:
             if core.renewals.answered(frame):
                 core.became_ready()
-        case wire.OrderedFrame():
-            core.acceptance.received(peer, prepared)  # what fits its chain is an entry like any other
-            core.commit.received(peer, prepared)
         case (
             wire.RaftFrame()
+            | wire.OrderedFrame()
             | wire.WantOrdered()
             | wire.WantCommitted()
             | wire.Committed()
@@ -65,6 +59,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             | wire.ReadIndexAnswer()
             | wire.LeavingSoon()
         ):
+            if prepared.parts and isinstance(prepared.frame, wire.OrderedFrame):
+                core.acceptance.received(peer, prepared)  # what fits its chain is an entry like any other
             core.commit.received(peer, prepared)
         case _:
             core.desk.count("frames.unknown")

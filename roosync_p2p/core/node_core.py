@@ -211,12 +211,8 @@ class NodeCore:
                 self.desk.notify("handshake_refused", {"remote": remote, "reason": reason})
             case inputs.AddressesFound(machine=machine, addresses=addresses, source=source):
                 self.dialling.learned(machine, addresses, alive=source == "mdns")
-            case inputs.LocalAddresses(addresses=addresses):
-                self.presence.set_addresses(addresses)
-            case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
-                self.presence.set_health(loop_lag_s, disk_lag_s)
-            case inputs.Power(on_battery=on_battery):
-                self.commit.seats.on_battery = on_battery
+            case inputs.LocalAddresses() | inputs.Health() | inputs.Power():
+                self._about_here(happened)
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)
             case inputs.Shutdown(reason=reason):
@@ -224,6 +220,16 @@ class NodeCore:
             case inputs.Tick():
                 pass
         self._tick()
+
+    def _about_here(self, told: inputs.LocalAddresses | inputs.Health | inputs.Power) -> None:
+        """What the shell says about this computer."""
+        match told:
+            case inputs.LocalAddresses(addresses=addresses):
+                self.presence.set_addresses(addresses)
+            case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
+                self.presence.set_health(loop_lag_s, disk_lag_s)
+            case inputs.Power(on_battery=on_battery):
+                self.commit.seats.on_battery = on_battery
 
     def effects(self) -> list[Effect]:
         """What is to be done since the last call, in order."""
