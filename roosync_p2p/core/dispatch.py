@@ -1,17 +1,17 @@
-"""Which part of a core a frame is for (docs/protocol/frames.md §1). One flat match, nothing decided."""
+"""Which part of a core a frame or a fact is for (docs/protocol/frames.md §1). Flat matches, nothing decided."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roosync_p2p.core import wire
+from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.ids import MachineId
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["dispatch"]
+__all__ = ["about_here", "dispatch"]
 
 
 def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
@@ -65,3 +65,14 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
         case _:
             core.desk.count("frames.unknown")
     core.presence.act()
+
+
+def about_here(core: NodeCore, told: inputs.LocalAddresses | inputs.Health | inputs.Power) -> None:
+    """What the shell says about this computer."""
+    match told:
+        case inputs.LocalAddresses(addresses=addresses):
+            core.presence.set_addresses(addresses)
+        case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
+            core.presence.set_health(loop_lag_s, disk_lag_s)
+        case inputs.Power(on_battery=on_battery):
+            core.commit.seats.on_battery = on_battery
