@@ -119,6 +119,7 @@ AWAKE_EVIDENCE_S: Final = 3600.0  # awake time of a learner before it may push o
 AWAKE_MACHINES_MAX: Final = 300  # machines whose awake time is kept: the largest fleet, 60 KB
 AUTOPILOT_INTERVAL_S: Final = 1.0  # how often a leader looks who should vote, if nothing happens
 CANDIDATES_MAX: Final = 8  # learners that get the log from the leader in a fleet beyond a full mesh
+CAUGHT_UP_ITEMS: Final = 64  # a learner that lacks no more of the log is about to have it: they are on their way
 HAND_OVER_S: Final = 5.0  # a computer that shuts down waits no longer for a program
 HAND_OVER_ANSWER_S: Final = 0.2  # whoever takes over the only vote has answered within this
 HAND_OVER_ASK_S: Final = 1.0  # a leader that has not let go by then is asked again

@@ -152,11 +152,14 @@ def target_of(size: int, most: int) -> int:
     return wanted - (wanted + 1) % 2
 
 
-def next_step(facts: Facts) -> Step | None:
-    """What the leader should do now; None while all is as it should be."""
+def next_step(facts: Facts, *, only_dismiss: bool = False) -> Step | None:
+    """What the leader should do now; None while all is as it should be.
+
+    ``only_dismiss``: who must not vote or leaves goes, and else nothing is done.
+    """
     if facts.pending or facts.me not in facts.voters:
         return None
-    rules = (_dismiss, _demote, _demote_late, _even_out, _exchange)
+    rules = (_dismiss,) if only_dismiss else (_dismiss, _demote, _demote_late, _even_out, _exchange)
     return next((step for rule in rules if (step := rule(facts)) is not None), None)
 
 

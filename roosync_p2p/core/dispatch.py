@@ -63,6 +63,7 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             | wire.Committed()
             | wire.ReadIndexQuery()
             | wire.ReadIndexAnswer()
+            | wire.LeavingSoon()
         ):
             core.commit.received(peer, prepared)
         case _:

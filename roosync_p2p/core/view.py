@@ -147,12 +147,8 @@ def _commit_warnings(core: NodeCore) -> Iterator[dict[str, object]]:
             f"{RULES_VERSION}: it stores and passes on, and applies nothing",
             "update roosync on this machine",
         )
-    if log.order.leads and not log.clock.may_stamp():
-        yield _warning(
-            "clock_unconfirmed",
-            "this machine leads, and its clock is far from the newest commit time with no other clock to confirm it",
-            "set the clock, start another machine, or run `roosync clock accept`",
-        )
+    for warned in log.clock.warnings():
+        yield _warning(warned.code, warned.message, warned.remedy)
     if log.order.me is not None and leader(core) is None and voters_of(log.state):
         text, _ = log.waits_for()
         yield _warning(
