@@ -11,8 +11,8 @@ import click
 
 from roosync_p2p import limits
 from roosync_p2p.admin.arguments import parse_fleet_argument, parse_invited
-from roosync_p2p.admin.questions import require_yes
 from roosync_p2p.api.durations import parse_duration_s
+from roosync_p2p.api.questions import require_yes
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.ids import FleetId

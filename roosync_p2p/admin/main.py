@@ -60,6 +60,25 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         _MACHINES,
         "On a machine that joins: make the issuer's answer this machine's identity.",
     ),
+    "person": CommandEntry("roosync_p2p.admin.person_commands", "person", _FLEET, "Name the people who approve."),
+    "retire": CommandEntry(
+        "roosync_p2p.admin.member_commands",
+        "retire",
+        _CARE,
+        "Let a machine go that nobody expects back, honourably: sold, dead, replaced.",
+    ),
+    "settle": CommandEntry(
+        "roosync_p2p.admin.member_commands",
+        "settle",
+        _CARE,
+        "After a fork: say which of the two entries that a machine signed for one place counts.",
+    ),
+    "recover": CommandEntry(
+        "roosync_p2p.admin.member_commands",
+        "recover",
+        _CARE,
+        "Make the root's statement that this machine alone decides from now on.",
+    ),
     "countersign": CommandEntry(
         "roosync_p2p.admin.care_commands",
         "countersign",

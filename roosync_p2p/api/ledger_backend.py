@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from roosync_p2p.api import claim_schemas, ordered_schemas
+from roosync_p2p.api import claim_schemas, decision_schemas, ordered_schemas
 
-__all__ = ["ClaimsBackend", "LedgerBackend"]
+__all__ = ["BaselineBackend", "ClaimsBackend", "DecisionsBackend", "LedgerBackend"]
 
 _Answer = dict[str, Any]
 
@@ -86,3 +86,62 @@ class ClaimsBackend(Protocol):
 
     async def steal(self, request: claim_schemas.StealRequest, /) -> _Answer:
         """:class:`~roosync_p2p.api.claim_schemas.Claim`. Raises InputFault ``no_authority``."""
+
+
+class DecisionsBackend(Protocol):
+    """Decisions. Every verb answers :class:`~roosync_p2p.api.decision_schemas.Decision` as it is afterwards."""
+
+    async def decisions(self, request: decision_schemas.DecisionsRequest, /) -> _Answer:
+        """:class:`~roosync_p2p.api.decision_schemas.Decisions`, newest first."""
+
+    async def decision(self, decision: str, /) -> _Answer:
+        """The same with one, whole. Raises InputFault ``unknown_decision``."""
+
+    async def propose(self, request: decision_schemas.ProposeRequest, /) -> _Answer:
+        """A new decision, or another text of one. Raises InputFault ``bad_resource``, ``unknown_target``, …"""
+
+    async def approve(self, decision: str, request: decision_schemas.VerdictRequest, /) -> _Answer:
+        """Yes. Raises InputFault ``stale_revision``, ``own_decision``, ``needs_person``, ``no_authority``."""
+
+    async def reject(self, decision: str, request: decision_schemas.VerdictRequest, /) -> _Answer:
+        """No."""
+
+    async def resolve(self, decision: str, request: decision_schemas.ResolveRequest, /) -> _Answer:
+        """Which of two counts."""
+
+    async def apply(self, decision: str, request: decision_schemas.ApplyRequest, /) -> _Answer:
+        """What this machine does about it."""
+
+    async def roll_back(self, decision: str, request: decision_schemas.RollbackRequest, /) -> _Answer:
+        """It is to be undone."""
+
+    async def archive(self, decision: str, request: decision_schemas.ArchiveRequest, /) -> _Answer:
+        """It is put away."""
+
+
+class BaselineBackend(Protocol):
+    """The fleet's own documents. A change is a decision, and answered as one."""
+
+    async def baseline(self, request: decision_schemas.BaselineRequest, /) -> _Answer:
+        """:class:`~roosync_p2p.api.decision_schemas.Baseline`. Raises InputFault ``unknown_version``."""
+
+    async def history(self) -> _Answer:
+        """:class:`~roosync_p2p.api.decision_schemas.BaselineHistory`."""
+
+    async def diff(self, request: decision_schemas.BaselineDiffRequest, /) -> _Answer:
+        """:class:`~roosync_p2p.api.decision_schemas.BaselineDiff`."""
+
+    async def policies(self) -> _Answer:
+        """:class:`~roosync_p2p.api.decision_schemas.Policies`."""
+
+    async def set_baseline(self, request: decision_schemas.SetBaselineRequest, /) -> _Answer:
+        """Proposes a change of the baseline."""
+
+    async def restore_baseline(self, request: decision_schemas.RestoreBaselineRequest, /) -> _Answer:
+        """Proposes an earlier version."""
+
+    async def set_policy(self, request: decision_schemas.SetPolicyRequest, /) -> _Answer:
+        """Proposes another value of a policy. Raises InputFault ``unknown_policy``, ``bad_policy_value``."""
+
+    async def prefer_voters(self, request: ordered_schemas.PreferRequest, /) -> _Answer:
+        """Proposes who should rather vote."""

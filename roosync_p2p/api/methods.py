@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from roosync_p2p.api.calls import JsonObject
 from roosync_p2p.api.claim_methods import ClaimMethods
+from roosync_p2p.api.decision_methods import DecisionMethods
 from roosync_p2p.api.exchange import Call
 from roosync_p2p.api.ordered_methods import OrderedMethods
 
@@ -21,7 +22,7 @@ __all__ = ["JsonObject", "Methods"]
 A = TypeVar("A")
 
 
-class Methods(OrderedMethods[A], ClaimMethods[A]):
+class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
     """``A`` is what a call gives: an object, or something to await."""
 
     def status(self) -> A:

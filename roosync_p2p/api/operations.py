@@ -7,6 +7,7 @@ from typing import Any
 from roosync_p2p.api import schemas
 from roosync_p2p.api.backend import Backend
 from roosync_p2p.api.claim_operations import CLAIM_OPERATIONS
+from roosync_p2p.api.decision_operations import DECISION_OPERATIONS
 from roosync_p2p.api.operation import Operation
 from roosync_p2p.api.ordered_operations import ORDERED_OPERATIONS
 
@@ -184,4 +185,9 @@ _NODE_OPERATIONS: tuple[Operation, ...] = (
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*_NODE_OPERATIONS, *ORDERED_OPERATIONS, *CLAIM_OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (
+    *_NODE_OPERATIONS,
+    *ORDERED_OPERATIONS,
+    *CLAIM_OPERATIONS,
+    *DECISION_OPERATIONS,
+)

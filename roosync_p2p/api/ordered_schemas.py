@@ -85,9 +85,10 @@ class PendingRequest(OrderedRequest, frozen=True, kw_only=True):
 
 
 class PreferRequest(OrderedRequest, frozen=True, kw_only=True):
-    """Who should rather vote; nobody: the fleet chooses by itself."""
+    """Who should rather vote, as a decision; nobody: the fleet chooses by itself. ``approve``: at once, if it may."""
 
     machines: Annotated[tuple[Machine, ...], Meta(max_length=limits.STATEMENT_MACHINES_MAX)] = ()
+    approve: bool = False
 
 
 class LeaveRequest(OrderedRequest, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Who a program speaks for when it claims something: its session's secret, or itself (docs/protocol/api.md §5).
+"""Who a program speaks for when it claims something: its session's secret, or itself (docs/protocol/api.md §9).
 
 Quick to import. A command is short-lived, so its session is the process that called it: the shell, or the agent.
 """

@@ -105,6 +105,26 @@ def voters(invocation: Invocation, context: click.Context) -> None:
         invocation.print(_render_voters(document, load_texts(invocation.home)))
 
 
+@voters.command("prefer")
+@click.argument("machines", nargs=-1)
+@click.option("--approve", is_flag=True, help="Approve it at once, if this machine is the only one that may.")
+@ordering_options
+@common_options
+def prefer_voters(invocation: Invocation, machines: tuple[str, ...], approve: bool, ordering: dict[str, Any]) -> None:
+    """Propose who should rather vote; nobody: the fleet chooses by itself.
+
+    It is a decision; once it is approved, whoever leads acts on it.
+
+    \b
+    Example:
+      roosync voters prefer myia-ai-01 myia-web1
+    """
+    from roosync_p2p.cli.decision_text import print_decision  # noqa: PLC0415 - no other command here needs it
+
+    proposed = SyncClient(invocation.home).prefer_voters(machines, approve=approve, ordering=ordering)
+    print_decision(invocation, proposed)
+
+
 @click.group()
 def clock() -> None:
     """This computer's clock, which the order gets its times from while this machine leads.

@@ -53,6 +53,21 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "claims": CommandEntry(
         "roosync_p2p.cli.claims", "claims", _DECIDE, "Every claim that is held, and how many wait for it."
     ),
+    "decision": CommandEntry(
+        "roosync_p2p.cli.decisions", "decision", _DECIDE, "Propose, approve and follow decisions of the fleet."
+    ),
+    "baseline": CommandEntry(
+        "roosync_p2p.cli.baseline",
+        "baseline",
+        _DECIDE,
+        "The fleet's reference configuration: a JSON document with versions, changed by decisions.",
+    ),
+    "policy": CommandEntry(
+        "roosync_p2p.cli.baseline",
+        "policy",
+        _DECIDE,
+        "What the fleet sets for itself: approvals, conflict strategies, times.",
+    ),
     "log": CommandEntry(
         "roosync_p2p.cli.commit_log", "log", _DECIDE, "What was decided, in the one order, with its outcome."
     ),
@@ -82,6 +97,18 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
     ),
     "up": CommandEntry("roosync_p2p.cli.up", "up", _CARE, "Run the node in the foreground; prints `ready` when it is."),
     "down": CommandEntry("roosync_p2p.cli.down", "down", _CARE, "Stop the node; returns when its process is gone."),
+    "leave": CommandEntry(
+        "roosync_p2p.cli.leaving",
+        "leave",
+        _CARE,
+        "Leave the fleet for good: this machine's vote goes to others, its claims are freed, its node ends.",
+    ),
+    "recover": CommandEntry(
+        "roosync_p2p.cli.leaving",
+        "recover",
+        _CARE,
+        "Go on without a majority that is lost for good, by the root's statement.",
+    ),
     "doctor": CommandEntry(
         "roosync_p2p.cli.doctor",
         "doctor",

@@ -54,10 +54,10 @@ class DefaultGroup(click.Group):
 
     def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._default = default
+        self.default = default
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts the name before what does not begin with one."""
         if args and args[0] not in self.commands and args[0] not in self.get_help_option_names(ctx):
-            args = [self._default, *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)

@@ -1,7 +1,7 @@
 """Elections: pre-vote, vote, and standing by a leader (Raft paper §5.2, §5.4.1; dissertation §4.2.3, §9.6).
 
 Everybody answers a request, voter in its own eyes or not: the candidate may know of a newer configuration (§4.1). Who
-campaigns is a voter by its own log, so an empty log never does.
+campaigns is a voter by its own log, or is being removed; so an empty log never does.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.presence import verdict_data
 from roosync_p2p.ids import MachineId
+from roosync_p2p.ledger.decision_state import live_decisions
 from roosync_p2p.ledger.fleet import RULES_VERSION, voters_of
 from roosync_p2p.ledger.register import register_of
 from roosync_p2p.liveness.verdicts import State, describe
@@ -17,7 +18,7 @@ from roosync_p2p.version import __version__
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["commit", "machines", "status", "warnings"]
+__all__ = ["commit", "leader", "machines", "status", "warnings"]
 
 
 _ALARM_REMEDIES: Final[Mapping[str, str]] = {
@@ -43,7 +44,7 @@ def status(core: NodeCore) -> dict[str, object]:
             "machines": len(rows),
             "online": sum(1 for row in rows if row["state"] == State.ONLINE),
             "differences": None,
-            "decisions_pending": None,
+            "decisions_pending": sum(not live.effect for _, live in live_decisions(core.commit.state)),
         },
         "fleet": core.desk.identity.fleet.hex(),
         "boot_id": core.boot.hex(),
@@ -65,13 +66,25 @@ def status(core: NodeCore) -> dict[str, object]:
     }
 
 
+def leader(core: NodeCore) -> MachineId | None:
+    """Who leads, as far as this node can tell: one that it does not hear does not lead for it.
+
+    A machine that does not vote has no other way to notice that its leader is gone.
+    """
+    seat = core.commit.leader
+    if seat is None or seat.machine == core.me:
+        return None if seat is None else seat.machine
+    verdict = core.presence.liveness.verdict(seat.machine, core.desk.now)
+    return seat.machine if verdict.state in (State.ONLINE, State.SUSPECT) else None
+
+
 def commit(core: NodeCore) -> dict[str, object]:
     """How far this node is in the commit log, and who decides what comes next."""
     log = core.commit
     order = log.order
     return {
         "size": log.applier.number,
-        "leader": None if log.leader is None else log.leader.machine,
+        "leader": leader(core),
         "term": order.hard.term,
         "voters": [machine for machine, _ in voters_of(log.state)],
         "digest": log.state.digest.hex(),
@@ -134,13 +147,9 @@ def _commit_warnings(core: NodeCore) -> Iterator[dict[str, object]]:
             f"{RULES_VERSION}: it stores and passes on, and applies nothing",
             "update roosync on this machine",
         )
-    if log.order.leads and not log.clock.may_stamp():
-        yield _warning(
-            "clock_unconfirmed",
-            "this machine leads, and its clock is far from the newest commit time with no other clock to confirm it",
-            "set the clock, start another machine, or run `roosync clock accept`",
-        )
-    if log.order.me is not None and log.leader is None:
+    for warned in log.clock.warnings():
+        yield _warning(warned.code, warned.message, warned.remedy)
+    if log.order.me is not None and leader(core) is None and voters_of(log.state):
         text, _ = log.waits_for()
         yield _warning(
             "no_leader",

@@ -28,6 +28,7 @@ __all__ = [
     "preferred_voters",
     "recover",
     "require_support",
+    "reset_of",
     "reset_time",
     "support",
     "use_rules",
@@ -85,6 +86,12 @@ def epoch_of(reader: Reader) -> EpochState | None:
     """The last recovery."""
     data = reader.get(_EPOCH)
     return None if data is None else read(data, EpochState)
+
+
+def reset_of(reader: Reader) -> ClockState | None:
+    """The newest reset of commit time."""
+    data = reader.get(_CLOCK)
+    return None if data is None else read(data, ClockState)
 
 
 def voters_of(reader: Reader) -> tuple[tuple[str, bytes], ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from roosync_p2p import limits
 from roosync_p2p.codec.records import Record
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.ledger.documents import Json, parse_json
@@ -49,8 +50,6 @@ EXPIRE_DAYS: Final = "decisions.expire_days"
 ROLLBACK_DAYS: Final = "decisions.rollback_days"
 
 _ANYTHING: Final = "*"
-_PREFIXES_MAX: Final = 256
-_STRATEGY_CHARS_MAX: Final = 64
 
 
 class Policy(NamedTuple):
@@ -81,9 +80,9 @@ def _are_strategies(value: Json) -> bool:
     """Prefixes with the name of a strategy each. A name that is none fits: it is read as ``manual``."""
     return (
         isinstance(value, dict)
-        and len(value) <= _PREFIXES_MAX
+        and len(value) <= limits.POLICY_PREFIXES_MAX
         and all(
-            isinstance(name, str) and len(name) <= _STRATEGY_CHARS_MAX and _prefix(prefix) is not None
+            isinstance(name, str) and len(name) <= limits.WORD_CHARS_MAX and _prefix(prefix) is not None
             for prefix, name in value.items()
         )
     )

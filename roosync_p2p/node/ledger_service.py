@@ -6,8 +6,6 @@ through :class:`~roosync_p2p.node.orders.Orders`.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -18,6 +16,7 @@ from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
+from roosync_p2p.core import view
 from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.ports import Reader
@@ -27,9 +26,10 @@ from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import CommitNumber, EntryId, MachineId
 from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
 from roosync_p2p.ledger.cursors import cursor_of
-from roosync_p2p.ledger.fleet import voters_of
+from roosync_p2p.ledger.fleet import preferred_voters, voters_of
 from roosync_p2p.ledger.register import register_of
 from roosync_p2p.ledger.views import register_view
+from roosync_p2p.node.encoded import decoded
 from roosync_p2p.node.event_log import EventLog
 from roosync_p2p.node.ledger_requests import (
     LeaveAsked,
@@ -78,10 +78,11 @@ class LedgerService:
     def freshness(self) -> dict[str, Any]:
         """The same for reads that ask nobody: stale if somebody was heard to be further, or nobody leads."""
         core = self._core
+        core.desk.now = self._around.now()
         applier = core.commit.applier
         heard = [core.presence.latest(machine) for machine in core.members()]
         ahead = any(beat is not None and (beat.heartbeat.commit_size or 0) > applier.number for beat in heard)
-        stale = ahead or applier.behind or core.commit.leader is None
+        stale = ahead or applier.behind or view.leader(core) is None
         return {"as_of": applier.number, "stale": stale}
 
     # --- the log --------------------------------------------------------------------------------------------------
@@ -205,8 +206,8 @@ class LedgerService:
                 }
                 for machine, store in voters_of(core.commit.state)
             ],
-            "preferred": [],
-            "leader": None if core.commit.leader is None else core.commit.leader.machine,
+            "preferred": list(preferred_voters(core.commit.state)),
+            "leader": view.leader(core),
             "term": order.hard.term,
             "epoch": order.epoch,
             "size": applier.number,
@@ -229,7 +230,7 @@ class LedgerService:
         """Writes an entry that carries a statement of the root."""
         if asked.kind not in CARRIED:
             raise InputFault(f"{asked.kind} is not carried by hand", code="bad_kind", remedy=", ".join(sorted(CARRIED)))
-        body = Carrier(statement=_decoded(asked.statement))
+        body = Carrier(statement=decoded(asked.statement, what="the statement", code="bad_statement"))
         return (await self._orders.order(asked.kind, body, asked)).shown()
 
     async def retire(self, asked: RetireAsked) -> dict[str, Any]:
@@ -291,7 +292,8 @@ class LedgerService:
     async def recover(self, asked: RecoverAsked) -> dict[str, Any]:
         """Begins a new epoch by the root's statement."""
         return await self._performer.request(
-            Recover(statement=_decoded(asked.statement)), timeout_s=asked.timeout_s + limits.REQUEST_TIMEOUT_S
+            Recover(statement=decoded(asked.statement, what="the statement", code="bad_statement")),
+            timeout_s=asked.timeout_s + limits.REQUEST_TIMEOUT_S,
         )
 
     # --- inside ---------------------------------------------------------------------------------------------------
@@ -341,10 +343,3 @@ def _beginning(entry: str) -> str:
             remedy="roosync pending",
         )
     return text
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise InputFault("the statement is not base64", code="bad_statement") from error

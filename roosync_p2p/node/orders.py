@@ -22,7 +22,7 @@ from roosync_p2p.codec.records import decode
 from roosync_p2p.core.commands import OrderEntry
 from roosync_p2p.core.ports import Reader
 from roosync_p2p.core.rows import CommitRow
-from roosync_p2p.errors import RoosyncError
+from roosync_p2p.errors import MalformedError, RoosyncError
 from roosync_p2p.ids import EntryId
 from roosync_p2p.ledger.bodies import ClaimAcquire, Fence, OrderedBody, RequestWithdraw
 from roosync_p2p.node.performer import Performer
@@ -148,17 +148,24 @@ class Orders:
         """Starts something that the caller does not wait for."""
         self._tasks.start_soon(work)
 
+    async def first_body(self, asked: OrderAsked, kind: type[B]) -> B | None:
+        """What a request with this idempotency key said the first time; None if there was none, or of another kind."""
+        key = asked.idempotency_key
+        remembered = None if key is None else await self._store(lambda: self._reader.order_key(key))
+        return None if remembered is None else await self._body(remembered.entry, kind)
+
     async def _as_before(self, entry: EntryId, body: B, derived: tuple[str, ...]) -> B:
-        if not derived:
-            return body
-        found = await self._store(lambda: self._reader.ordered_entries([entry]))
-        if entry not in found:
-            return body
-        try:
-            before = decode(found[entry][1], type(body))
-        except RoosyncError:  # another kind under this key: the core says so
+        before = await self._body(entry, type(body)) if derived else None
+        if before is None:  # another kind under this key: the core says so
             return body
         return msgspec.structs.replace(body, **{name: getattr(before, name) for name in derived})
+
+    async def _body(self, entry: EntryId, kind: type[B]) -> B | None:
+        found = await self._store(lambda: self._reader.ordered_entries([entry]))
+        try:
+            return decode(found[entry][1], kind) if entry in found else None
+        except MalformedError:
+            return None
 
     async def _store(self, read: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(read)

@@ -25,8 +25,8 @@ class Said(NamedTuple):
 
 
 _WHO_IS_MEMBER: Final = "`roosync-admin list` shows who is a member"
-_WHO_APPROVES: Final = "`roosync-admin person list` and `roosync voters` show who decides; ask one of them"
-_LOOK: Final = "look at it with `roosync decision show {decision}`"
+_WHO_APPROVES: Final = "`roosync machines --json` shows the roles; ask a machine that has it"
+_SHOW: Final = "`roosync decision show {decision}`"
 
 REFUSALS: Final[Mapping[str, Said]] = MappingProxyType(
     {
@@ -62,7 +62,7 @@ REFUSALS: Final[Mapping[str, Said]] = MappingProxyType(
         "unknown_member": Said("{machine} is no member of the fleet", _WHO_IS_MEMBER),
         "already_member": Said("{machine} is a member already", _WHO_IS_MEMBER),
         "no_authority": Said("this machine may not do that: it takes {needs}", _WHO_APPROVES),
-        "not_the_author": Said("it is written in another machine's name"),
+        "not_the_author": Said("only the machine that it speaks of, or that wrote it, may do that"),
         "needs_root": Said(
             "{machine} is an issuer: the root key has to say that it goes", "revoke it with the root's key"
         ),
@@ -78,6 +78,40 @@ REFUSALS: Final[Mapping[str, Said]] = MappingProxyType(
         # persons
         "already_known": Said("{person} approves already", "`roosync-admin person rotate {person}` gives another key"),
         "unknown_person": Said("there is no person {person} in this fleet", "see `roosync-admin person list`"),
+        "bad_signature": Said(
+            "the signature is not {person}'s over this verdict", "sign with the key that the fleet knows"
+        ),
+        # decisions
+        "unknown_decision": Said("there is no decision {decision}", "see `roosync decision list`"),
+        "wrong_state": Said("that cannot be done to a decision that is {state}", "see `roosync decision list`"),
+        "stale_revision": Said("{decision} was edited since it was read", f"read it again: {_SHOW}"),
+        "needs_person": Said(
+            "only persons decide in this fleet: {persons}", "approve as one of them, at a terminal: --as PERSON"
+        ),
+        "own_decision": Said(
+            "{decision} is this machine's own, and another approver has to say yes", "ask another approver, or a person"
+        ),
+        "not_based_on_both": Said(
+            "{decision} was written before both were known, at commit {based_on}", "propose it again, or revise it"
+        ),
+        "nothing_to_do": Said("there is nothing that it would change"),
+        "nothing_to_undo": Said("nothing of {decision} is left to undo", f"look at it: {_SHOW}"),
+        "bad_action": Said("an action is not complete, or not possible here: {resource}", "see docs/guide/deciding.md"),
+        "bad_based_on": Said("commit {based_on} is not there yet", "leave out --based-on"),
+        "reserved_resource": Said(
+            "{resource} has a command of its own", "`roosync policy set`, `roosync voters prefer`"
+        ),
+        "unknown_target": Said("no such members, or no target at all: {machines}", "name them, or all: --target all"),
+        "too_many_decisions": Said("{most} decisions wait already", "approve or reject some: `roosync decision list`"),
+        "too_many_resources": Said("it changes more than {most} places", "make two decisions of it"),
+        "not_a_target": Said("this machine is no target of {decision}", f"look at it: {_SHOW}"),
+        "attempt_taken": Said("attempt {attempt} was taken already, by {session}", f"look at it: {_SHOW}"),
+        "wrong_attempt": Said("this machine is {state} with it, at attempt {attempt}", "see `roosync decision list`"),
+        # baseline and policies
+        "unknown_version": Said("the baseline has no version {version}", "see `roosync baseline history`"),
+        "baseline_too_large": Said("the baseline would have {bytes} bytes, and {most} are allowed"),
+        "unknown_policy": Said("there is no policy {name}", "see `roosync policy show`"),
+        "bad_policy_value": Said("that is no value for {name}: {meaning}", "see `roosync policy show`"),
         # rules
         "unknown_kind": Said("the fleet's rules do not know {kind} yet", "update roosync on every machine"),
         "already_active": Said("the fleet follows rules of version {version} already"),
@@ -90,6 +124,9 @@ _OF_KIND: Final[Mapping[tuple[str, str], Said]] = MappingProxyType(
     {
         ("request.withdraw", "too_late"): Said(
             "it cannot be taken back any more", "see what became of it: `roosync log`"
+        ),
+        ("decision.rollback", "too_late"): Said(
+            "it was applied more than {days} days ago", "propose a decision that says otherwise"
         ),
     }
 )

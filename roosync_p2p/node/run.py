@@ -43,15 +43,13 @@ from roosync_p2p.errors import EnvironmentFault, RoosyncError
 from roosync_p2p.ids import EntryId
 from roosync_p2p.liveness.profile import NAMED, Profile, custom
 from roosync_p2p.node.backend import NodeBackend
-from roosync_p2p.node.claim_service import ClaimService
 from roosync_p2p.node.event_log import EventLog
-from roosync_p2p.node.ledger_service import LedgerService
+from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.logs import open_log
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
-from roosync_p2p.node.orders import Orders
 from roosync_p2p.node.performer import Performer
-from roosync_p2p.node.sessions import Sessions
+from roosync_p2p.node.power_watch import watch_battery, watch_power
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
 from roosync_p2p.version import __version__
@@ -187,14 +185,15 @@ class _Node:
             if mdns:
                 tasks.start_soon(self._discover, performer, around, port)
             mail = MailService(performer, self._store, self._events)
-            orders = Orders(performer, self._store, tasks)
-            sessions = Sessions(self._home.sessions_file, now_ms=lambda: around.now().wall_ms)
-            ledger = LedgerService(performer, self._store, self._events, orders, around)
-            claims = ClaimService(performer, self._events, ledger, orders, sessions, around)
-            backend = NodeBackend(performer, mail, membership, ledger, claims, sessions, self._events, around)
+            services = LedgerServices.over(
+                performer, self._store, self._events, around, tasks=tasks, sessions_file=self._home.sessions_file
+            )
+            backend = NodeBackend(performer, mail, membership, services, self._events, around)
             await tasks.start(_started(self._serve_api, backend, self._home.path))
             tasks.start_soon(_signals, around)
             tasks.start_soon(performer.run)
+            tasks.start_soon(watch_power, performer, around)
+            tasks.start_soon(watch_battery, performer)
             self._ready(around, ready_file)
             await around.stop.wait()
             _LOG.info("stopping: %s", around.stop_reason)

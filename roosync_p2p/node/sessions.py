@@ -1,4 +1,4 @@
-"""Sessions: who of several agents on one computer is speaking (docs/protocol/api.md §5).
+"""Sessions: who of several agents on one computer is speaking (docs/protocol/api.md §9).
 
 A session is opened with a secret that is shown once. The node keeps its SHA-256, which is the session's id, and for
 how long nobody has used it. Without a secret a user's process in a workspace is a session, which keeps honest agents
@@ -31,6 +31,7 @@ __all__ = ["OpenedSession", "Sessions", "SpeakerAsked"]
 _LOG: Final = logging.getLogger(__name__)
 _SECRET_BYTES: Final = 32
 _PREFIX: Final = "rs-"
+_WORKSPACE_DIGITS: Final = 32  # of a workspace with a long name
 _WRITTEN_AGAIN: Final = 0.1  # a use is written down when it prolongs the lease by this part of it
 
 
@@ -132,7 +133,7 @@ class Sessions:
             InputFault: ``unknown_session``.
         """
         if asked.secret is None:
-            return f"{asked.user}/{asked.workspace or ''}/{asked.process}"[: limits.SESSION_CHARS_MAX]
+            return _id_of_process(str(asked.user), asked.workspace or "", asked.process)
         session = msgspec.structs.replace(self._known(asked.secret), used_ms=self._now_ms())
         self._sessions[session.id] = session
         if session.used_ms - self._written.get(session.id, 0) > _WRITTEN_AGAIN * session.lease_ms:
@@ -184,6 +185,14 @@ def _load(path: Path) -> list[_Kept]:
     except (OSError, msgspec.MsgspecError) as error:
         _LOG.warning("the sessions in %s cannot be read, and are over: %s", path, error)
         return []
+
+
+def _id_of_process(user: str, workspace: str, process: int | None) -> str:
+    """With its slashes it is no hash, so no secret's session."""
+    plain = f"{user}/{workspace}/{process}"
+    if len(plain) <= limits.SESSION_CHARS_MAX:
+        return plain
+    return f"{user}/{sha256(workspace.encode()).hex()[:_WORKSPACE_DIGITS]}/{process}"
 
 
 def _id_of(secret: str) -> str:

@@ -83,6 +83,7 @@ class Member:
         self.clock = clock if clock is not None else MachineClock(scheduler)
         self.core: NodeCore | None = None
         self.commit_s = commit_s
+        self.autopilot = True  # whether its node, leading, decides who votes
         self.disk_stalled = False
         self.crash_point: CrashPoint | None = None  # armed: it dies at the next of these
         self.crash_keep = 0
@@ -163,6 +164,7 @@ class Member:
             entropy=self._entropy.child(f"{self.name}.{self._life}"),
             now=self.clock.now(),
         )
+        self.core.commit.seats.autopilot = self.autopilot
         self.feed(inputs.LocalAddresses(addresses=(self.address,)))
         if self._peers:
             self.feed(inputs.AddressesFound(machine=None, addresses=self._peers, source="static"))

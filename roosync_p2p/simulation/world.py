@@ -125,6 +125,7 @@ class World:
             admitted=count - late,
             profile=profile,
             parts=self.parts,
+            autopilot=False,  # who votes is drawn, far more often than an autopilot would
             observer=self.watch,
         )
         self._late = self.machines[count - late :]

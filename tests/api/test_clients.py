@@ -17,7 +17,7 @@ import pytest
 
 import roosync_p2p
 from roosync_p2p import Client, SyncClient, limits
-from roosync_p2p.api import claim_schemas, ordered_schemas
+from roosync_p2p.api import claim_schemas, decision_schemas, ordered_schemas
 from roosync_p2p.api.endpoint import Endpoint, write_endpoint
 from roosync_p2p.api.event_stream import parse_event_id
 from roosync_p2p.api.events import Event
@@ -93,6 +93,57 @@ def test_every_answer_about_the_ledger_has_the_documented_shape(api: RunningApi,
     for answer, shape in answers:
         msgspec.convert(answer, shape, strict=True)
     assert api.backend.ledger.clock_accepted
+
+
+def test_every_answer_about_decisions_has_the_documented_shape(client: SyncClient) -> None:
+    actions: list[dict[str, object]] = [
+        {"op": "set", "resource": "config:ci.json#/python", "value": "3.13"},
+        {"op": "run", "resource": "service:node", "name": "restart", "arguments": ["now"]},
+        {"op": "file", "resource": "file:a", "content": "AAAA"},
+        {"op": "remove", "resource": "file:b"},
+    ]
+    proposed = client.propose("Été", actions, targets=["all"], severity="IMPORTANT", expires_s=3600)
+    name = proposed["id"]
+    person = {"person": "jean", "signature": "A" * 86 + "==", "not_after_ms": 1}
+    fence = {"fence": {"name": "issue-1", "token": 3}, "idempotency_key": "k", "timeout_s": 2}
+    answers = [
+        (proposed, decision_schemas.Decision),
+        (client.decisions(state="pending"), decision_schemas.Decisions),
+        (client.decision(name), decision_schemas.Decisions),
+        (client.approve(name, revision=proposed["revision"], person=person, ordering=fence), decision_schemas.Decision),
+        (client.reject(name, note="no"), decision_schemas.Decision),
+        (client.resolve(name, "D9"), decision_schemas.Decision),
+        (client.apply_decision(name), decision_schemas.Decision),
+        (client.roll_back(name), decision_schemas.Decision),
+        (client.archive_decision(name), decision_schemas.Decision),
+        (client.set_baseline({"patch": {"a": None}}), decision_schemas.Decision),
+        (client.set_baseline({"document": {"été": [1.5, True]}}, version=1), decision_schemas.Decision),
+        (client.baseline(), decision_schemas.Baseline),
+        (client.baseline_history(), decision_schemas.BaselineHistory),
+        (client.baseline_diff(1, 2), decision_schemas.BaselineDiff),
+        (client.restore_baseline(0), decision_schemas.Decision),
+        (client.set_policy("approvals.decisions", 2), decision_schemas.Decision),
+        (client.policies(), decision_schemas.Policies),
+        (client.set_policy("approvals.decisions"), decision_schemas.Decision),
+        (client.prefer_voters(["myia-po-2023"]), decision_schemas.Decision),
+    ]
+    for answer, shape in answers:
+        msgspec.convert(answer, shape, strict=True)
+    assert client.baseline(2)["document"] == {"été": [1.5, True]}
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"patch": {}, "document": {}}, {"actions": []}, {"actions": [{"op": "x", "resource": "a:b"}]}]
+)
+def test_a_change_of_the_baseline_says_one_thing(client: SyncClient, change: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as caught:
+        client.set_baseline(change)
+    assert caught.value.code == "bad_field"
+
+
+def test_null_is_a_value(client: SyncClient, api: RunningApi) -> None:
+    client.set_baseline({"actions": [{"op": "set", "resource": "baseline:fleet#/a", "value": None}]})
+    assert api.backend.baseline.versions[-1] == {"a": None}
 
 
 def test_a_claim_without_a_speaker_is_this_programs(client: SyncClient) -> None:

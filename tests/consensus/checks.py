@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from roosync_p2p.consensus.items import LogItem, Seat
+from roosync_p2p.consensus.items import LogItem, Seat, Voters
+from roosync_p2p.consensus.log import Configuration
 from roosync_p2p.consensus.state import Role
 from roosync_p2p.ids import LogIndex, Term
 from tests.consensus.cluster import Cluster, Node
@@ -61,7 +62,20 @@ class Checks:
             content = item.data, log.term_at(LogIndex(index - 1))
             if self.items.setdefault((item.index, item.term), content) != content:
                 raise Violation(f"log matching: {node.me} has another item {index} of term {item.term}")
+        if first <= log.last_index or known is None or known[1] > log.last_index:
+            self._configured(node)
         self._known[node.me] = (node.raft, log.last_index, log.last_term)
+
+    def _configured(self, node: Node) -> None:
+        """The voters are those that walking the log from its first item gives."""
+        log, index = node.raft._state.log, LogIndex(0)
+        voters: tuple[Seat, ...] = ()
+        for at in range(1, log.last_index + 1):
+            payload = log.item(LogIndex(at)).payload
+            if isinstance(payload, Voters) and payload.replaces == index:
+                index, voters = LogIndex(at), payload.voters
+        if log.configuration != Configuration(index, voters):
+            raise Violation(f"configuration: {node.me} goes by item {log.configuration.index}, not {index}")
 
     def _committed(self, node: Node) -> None:
         log, commit = node.raft._state.log, node.raft.commit

@@ -320,7 +320,8 @@ class Player:
         return (letter.sender.machine, letter.to.machine) in self.cuts
 
     def _taken(self, sender: str, receiver: str) -> list[Letter]:
-        taken, kept = [], []
+        taken: list[Letter] = []
+        kept: list[Letter] = []
         for letter in self.cluster.letters:
             between = (letter.sender.machine, letter.to.machine) == (sender, receiver)
             (taken if between else kept).append(letter)

@@ -49,4 +49,5 @@ def order_frames(entry: Entry) -> dict[str, wire.Frame]:
         "committed": wire.Committed(epoch=0, first=1, items=[voters_item().data, batch.data], commit=2),
         "index?": wire.ReadIndexQuery(request=9),
         "index": wire.ReadIndexAnswer(request=9, index=2),
+        "leaving": wire.LeavingSoon(),
     }

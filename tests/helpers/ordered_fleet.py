@@ -36,11 +36,11 @@ class OrderedFleet:
 
     Args:
         names: of the machines.
-        voters: who votes besides the founder, from the beginning.
+        voters: who votes besides the founder, from the beginning and for good; without any the autopilot decides.
     """
 
     def __init__(self, *names: str, voters: Sequence[str] = ()) -> None:
-        self.fleet = Fleet(names, dice=Dice.of(0, "ordered fleet"))
+        self.fleet = Fleet(names, dice=Dice.of(0, "ordered fleet"), autopilot=not voters)
         for member in self.fleet.members.values():
             member.start()
         self.run(SETTLE_S)

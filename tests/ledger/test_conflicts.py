@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from roosync_p2p.ids import MachineId
-from roosync_p2p.ledger.bodies import PolicySet
 from roosync_p2p.ledger.decision_bodies import Action, DecisionArchive, DecisionRevise
-from roosync_p2p.ledger.documents import canonical_json
 from roosync_p2p.ledger.lifecycle import Phase
 from tests.ledger.deciding import (
     approve,
@@ -26,40 +24,12 @@ from tests.ledger.deciding import (
     start,
 )
 from tests.ledger.history import A, B, C, D, History
-
-MODEL = "file:settings.json#/model"
+from tests.ledger.stories import MODEL, applied_on, conflicted, story, strategy
 
 
 @pytest.fixture
 def history() -> History:
     return History(B, C)
-
-
-def strategy(history: History, table: dict[str, Any]) -> None:
-    body = PolicySet(name="conflict.strategy", value=canonical_json(table), approve=True)
-    assert history.say(A, "policy.set", body).outcome.detail["state"] == "applied"
-
-
-def applied_on(history: History, decision: str, *machines: MachineId) -> None:
-    for machine in machines:
-        assert start(history, machine, decision).outcome.accepted
-        assert report(history, machine, decision, "applied", backup=True).outcome.accepted
-
-
-def story(history: History) -> tuple[str, str]:
-    """T1: A applies D1. T2: C is offline and does not see it. T3: C writes D2, which contradicts D1. T4: both exist.
-
-    D2 is ordered when C is back, and an approver, who sees the conflict, approves it.
-    """
-    seen_by_c = history.number
-    first = propose(history, A, put(MODEL, "large"), put("file:other", 1), targets=("all",))
-    approve(history, A, first)
-    applied_on(history, first, A)
-    second = propose(history, C, put(MODEL, "small"), based_on=seen_by_c)
-    assert decided(history, first).conflicts_with == (second,)
-    assert decided(history, second).conflicts_with == (first,)
-    assert decided(history, first).state is Phase.IN_PROGRESS  # noted, and nothing more
-    return first, second
 
 
 def test_the_story_is_told_to_both_authors_with_what_it_would_undo(history: History) -> None:
@@ -220,12 +190,6 @@ def test_what_was_rejected_does_not(history: History) -> None:
 
 
 # --- resolving ----------------------------------------------------------------------------------------------------
-
-
-def conflicted(history: History) -> tuple[str, str]:
-    first, second = story(history)
-    approve(history, A, second)
-    return first, second
 
 
 def test_a_conflict_is_resolved_for_the_later(history: History) -> None:

@@ -311,15 +311,17 @@ def test_a_settled_fork_goes_on_with_the_branch_that_is_kept(history: History) -
 # --- persons ------------------------------------------------------------------------------------------------------
 
 
-def person(name: str = "anne", number: int = 1, key: str = "anne") -> PersonKey:
-    return PersonKey(person=name, key=key_from(key).public.raw, serial=serial(number))
+def person(name: str = "anne", number: int = 1, key: str = "anne", replaces: str = "") -> PersonKey:
+    old = key_from(replaces).public.raw if replaces else b""
+    return PersonKey(person=name, key=key_from(key).public.raw, serial=serial(number), replaces=old)
 
 
 def test_persons_are_the_roots_business(history: History) -> None:
     assert by_issuer(history, A, "person.add", person()).reason == "not_root"
     assert history.carry(B, "person.add", person()).outcome.accepted
     assert history.carry(B, "person.add", person(number=2)).outcome.reason == "already_known"
-    assert history.carry(B, "person.rotate", person(number=3, key="anne 2")).outcome.accepted
+    rotation = person(number=3, key="anne 2", replaces="anne")
+    assert history.carry(B, "person.rotate", rotation).outcome.accepted
     assert history.carry(B, "person.rotate", person("bert", 4)).outcome.reason == "unknown_person"
     assert register_view(history.state, FLEET.root)["approvers"] == ["anne"]
     removal = PersonRemoval(person="anne", serial=serial(5))
@@ -334,6 +336,21 @@ def test_a_person_who_was_removed_does_not_come_back_by_an_old_statement(history
     history.carry(B, "person.add", person())
     history.carry(B, "person.remove", PersonRemoval(person="anne", serial=serial(2)))
     assert history.carry(B, "person.add", person()).outcome.reason == "already_used"
+
+
+def test_a_key_that_was_never_used_does_not_turn_up_as_a_rotation(history: History) -> None:
+    history.carry(B, "person.add", person())
+    stale = person(number=2, key="an earlier attempt")
+    assert history.carry(C, "person.rotate", stale).outcome.reason == "other_statement"
+    other = person("bert", 3, replaces="anne")
+    assert history.carry(C, "person.add", other).outcome.reason == "other_statement"
+
+
+def test_a_statement_whose_time_is_over_says_nothing(history: History) -> None:
+    roles = MemberRoles(machine=B, roles=("approver", "member"), serial=serial(1), not_after_ms=history.time_ms)
+    history.wait(0.001)
+    assert history.carry(C, "member.roles", roles).outcome.reason == "too_late"
+    assert roles_of(history, B) == ("member",)
 
 
 def test_a_statement_of_another_fleet_says_nothing(history: History) -> None:

@@ -41,7 +41,7 @@ from roosync_p2p.proof.hashing import leaf_hash
 from roosync_p2p.proof.leaves import commit_leaf
 from roosync_p2p.trust.envelopes import parse_envelope
 
-__all__ = ["Applier", "Committed", "Progress"]
+__all__ = ["Applier", "Committed", "Progress", "is_sound"]
 
 META: Final = "commit.applied"
 VOTERS_KIND: Final = "voters"
@@ -354,6 +354,11 @@ class Applier:
         for at in range(min(stored.index, len(log))):
             self._queue.append(LogItem(LogIndex(at + 1), Term(log.terms[at]), log.data[at]))
         return _nothing(self.state)
+
+
+def is_sound(state: State, loaded: Loaded) -> bool:
+    """Whether the pairs on this disk give the digest that was applied; if not, nothing in them can be read."""
+    return META not in loaded.meta or decode(loaded.meta[META], Progress).digest == state.digest
 
 
 def _nothing(state: State) -> Progress:

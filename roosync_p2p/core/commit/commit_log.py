@@ -12,7 +12,7 @@ from roosync_p2p.consensus.state import Role
 from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commands import AcceptClock, HandOver, OrderEntry, ReadLedger, Recover
-from roosync_p2p.core.commit.applier import Applier, Committed
+from roosync_p2p.core.commit.applier import Applier, Committed, is_sound
 from roosync_p2p.core.commit.asks import Asks
 from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.commit.clock import CommitClock
@@ -22,6 +22,7 @@ from roosync_p2p.core.commit.lone import LoneVoter
 from roosync_p2p.core.commit.order import Order
 from roosync_p2p.core.commit.proposer import Proposer
 from roosync_p2p.core.commit.reads import Reads
+from roosync_p2p.core.commit.seat_facts import META as AWAKE
 from roosync_p2p.core.commit.seats import Seats
 from roosync_p2p.core.commit.votes import Votes
 from roosync_p2p.core.commit.waiting import Place, Waiting
@@ -84,7 +85,8 @@ class CommitLog:
         self._presence = presence
         self._exchange = exchange
         state = State.load(loaded.state)
-        self._waiting = Waiting(chains, lambda author: cursor_of(state, author).place)
+        ordered = state if is_sound(state, loaded) else State()
+        self._waiting = Waiting(chains, lambda author: cursor_of(ordered, author).place)
         self._applier = Applier(desk, self._waiting, loaded, state, wanted=self._want_anywhere)
         self.votes = Votes(desk, loaded.meta)
         self._by_id = EntriesById(desk, links, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id)
@@ -109,7 +111,7 @@ class CommitLog:
             held_back=self._held_back,
             load=self._load,
         )
-        self._clock = CommitClock(desk, presence, last_ms=lambda: self._applier.time_ms)
+        self._clock = CommitClock(desk, presence, self._order, self._applier)
         self._asks = Asks(
             desk,
             authorship,
@@ -119,7 +121,9 @@ class CommitLog:
         )
         self._reads = Reads(desk, confirm=self._confirm_read, as_of=lambda: self._applier.number)
         self._lone = LoneVoter(desk, alone=self._alone, copied=self._copied)
-        self._seats = Seats(desk, links, presence, self._order, self._applier, self._clock)
+        self._seats = Seats(
+            desk, links, presence, self._order, self._applier, self._clock, stored=loaded.meta.get(AWAKE, b"")
+        )
         self._digests = Digests(desk, self._applier)
         self._remote_reads: dict[int, tuple[MachineId, int]] = {}
         self._next_remote = 0
@@ -290,6 +294,8 @@ class CommitLog:
                 self._next_remote += 1
                 self._remote_reads[self._next_remote] = (peer, request)
                 self._order.read(("remote", self._next_remote))
+            case wire.LeavingSoon():
+                self._seats.leaving_soon(peer)
             case wire.ReadIndexAnswer(request=request, index=index):
                 self._reads.confirmed(request, None if index is None else LogIndex(index))
         self._finish()
@@ -317,7 +323,7 @@ class CommitLog:
         """Liveness changed its mind about a machine."""
         if state in (Verdict.OFFLINE, Verdict.LEAVING) and self.leader is not None and self.leader.machine == machine:
             self._order.leader_lost()
-        self._seats.verdict(machine, state)
+        self._seats.verdict_changed()
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -337,8 +343,8 @@ class CommitLog:
             case AcceptClock():
                 self._clock.accept()
                 self._desk.emit(Answer(request=request, result={"accepted": True}, after=Ticket(0)))
-            case HandOver():
-                raise InputFault("a hand-over is part of stopping", code="not_supported")
+            case HandOver(timeout_s=timeout_s):
+                self._seats.hand_over_for(request, timeout_s)
             case Recover():
                 raise InputFault("recovery is not possible yet", code="not_supported")
 
@@ -388,6 +394,8 @@ class CommitLog:
         self._unsettled.append((done.ticket, done.number, done.digest))
         if done.register_changed:
             self._proposer.register_changed()
+        self._clock.applied(done)
+        self._seats.applied(done)
         self._asks.applied(done, answer=self._lone.answer)
         self._desk.notify("commit", done.data(), after=done.ticket)
         for event in done.events:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from roosync_p2p.core.rows import StateRow
 from tests.helpers.ordered_fleet import OrderedFleet, acquire
 
@@ -19,14 +21,15 @@ def test_a_restart_begins_from_the_state_on_the_disk_and_applies_nothing_again()
     assert not log.digests.alarms
 
 
-def test_a_flipped_byte_on_a_disk_is_an_alarm_that_names_both_digests_and_is_mended_from_the_log() -> None:
+@pytest.mark.parametrize("table", ["claim", "cursor", "member", "register", "outcomes"])
+def test_a_flipped_byte_on_a_disk_is_an_alarm_that_names_both_digests_and_is_mended_from_the_log(table: str) -> None:
     fleet = OrderedFleet("alpha", "beta")
     fleet.done("beta", "claim.acquire", acquire("issue-1"))
     before = fleet.agreement()
     digest = fleet.log("beta").state.digest
     fleet.member("beta").crash()
     disk = fleet.member("beta").disk
-    key, value = next((key, value) for key, value in disk.load().state if key.startswith("claim"))
+    key, value = next((key, value) for key, value in disk.load().state if key.startswith(table))
     disk.reopen()
     disk.commit([StateRow(key=key, value=bytes([value[0] ^ 1]) + value[1:])])
     fleet.member("beta").start()
