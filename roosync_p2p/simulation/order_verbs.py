@@ -172,6 +172,12 @@ class OrderVerbs:
             self.fleet.run(STEP_S)
         raise UsageError(f"the voters are {', '.join(sorted(here)) or 'unknown'}")
 
+    def vote(self, words: list[str]) -> None:
+        """``vote beta on|off``: the leader begins to make it a voter, or one no longer; nothing is waited for."""
+        seat = self.member(words[0]).node().commit.order.me
+        if seat is None or not (self.voting.add(seat) if words[1] == "on" else self.voting.remove(seat)):
+            raise UsageError(f"the leader does not turn the vote of {words[0]} {words[1]}")
+
     def _settled(self) -> bool:
         leader = self.voting.leader()
         raft = None if leader is None else leader.node().commit.order.raft
