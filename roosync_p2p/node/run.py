@@ -190,7 +190,7 @@ class _Node:
             )
             backend = NodeBackend(performer, mail, membership, services, self._events, around)
             await tasks.start(_started(self._serve_api, backend, self._home.path))
-            tasks.start_soon(_signals, around)
+            await tasks.start(_signals, around)  # whoever reads "ready" may send one
             tasks.start_soon(performer.run)
             tasks.start_soon(watch_power, performer, around)
             tasks.start_soon(watch_battery, performer)
@@ -273,16 +273,19 @@ def _started(serve_api: ServeApi, backend: NodeBackend, home: Path) -> Callable[
     return serve
 
 
-async def _signals(around: Surroundings) -> None:
+async def _signals(
+    around: Surroundings, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
     """Ctrl-C and SIGTERM end the node in good order; so does closing its console on Windows (SIGBREAK)."""
     if sys.platform == "win32":
-        await _windows_signals(around)
+        await _windows_signals(around, task_status)
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        task_status.started()
         async for number in received:
             around.ask_to_stop(signal.Signals(number).name)
 
 
-async def _windows_signals(around: Surroundings) -> None:
+async def _windows_signals(around: Surroundings, task_status: anyio.abc.TaskStatus[None]) -> None:
     """The event loops of Windows take no signal handlers: Python's own are used, which only wake the loop."""
     loop = asyncio.get_running_loop()
 
@@ -292,6 +295,7 @@ async def _windows_signals(around: Surroundings) -> None:
     names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
     before = {name: signal.signal(getattr(signal, name), handler) for name in names}
     try:
+        task_status.started()
         await anyio.sleep_forever()
     finally:
         for name, old in before.items():

