@@ -300,6 +300,20 @@ class Presence:
         """A dial of ours led to a TLS session with that machine: it lives, whatever an earlier dial said."""
         self.liveness.redialled(machine, RedialOutcome.OPENED, self._desk.now)
 
+    def received(self, peer: MachineId, frame: Hears | AskHears | Lost) -> None:
+        """A peer speaks of whom it hears.
+
+        Raises:
+            MalformedError: what it says breaks its bounds.
+        """
+        match frame:
+            case Hears():
+                self.hears_received(peer, frame)
+            case AskHears():
+                self.asked(peer, frame)
+            case Lost():
+                self.lost_received(peer, frame)
+
     def hears_received(self, peer: MachineId, frame: Hears) -> None:
         """A peer says whom it hears directly."""
         if len(frame.machines) > limits.FRONTIER_CHAINS_MAX or any(

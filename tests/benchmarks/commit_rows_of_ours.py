@@ -28,7 +28,7 @@ def run(report: Report, plan: Plan) -> None:
         machines = fleet.start_all()
         fleet.until_linked()
         machines[0].until_ready()
-        machines[0].run("voters", "prefer", *(machine.name for machine in machines))
+        machines[0].run("voters", "prefer", *(machine.name for machine in machines), "--approve")
         until(
             lambda: all(len(machine.client.status()["commit"]["voters"]) == len(machines) for machine in machines),
             _READY_S,

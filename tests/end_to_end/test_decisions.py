@@ -141,10 +141,11 @@ def test_a_retried_proposal_is_one_proposal(fleet: Fleet) -> None:
     assert b.json("decision", "show", first["id"])["decisions"][0]["state"] == "rejected"
 
 
-def test_without_its_leader_a_proposal_waits_and_is_decided_later(fleet: Fleet) -> None:
+def test_without_the_others_a_proposal_waits_and_is_decided_later(fleet: Fleet) -> None:
     leader = fleet.machines[fleet.machines["machine-a"].json("voters")["leader"]]
-    asks = next(machine for machine in fleet.machines.values() if machine is not leader)
-    leader.signal(signal.SIGSTOP)
+    asks, *others = sorted(fleet.machines.values(), key=lambda machine: machine is leader)
+    for other in others:
+        other.signal(signal.SIGSTOP)
     try:
         error = asks.refusal(
             *("decision", "propose", "Plus tard", "--target", "all", "--set", "config:y.json", "1", "--timeout", "1"),
@@ -154,7 +155,8 @@ def test_without_its_leader_a_proposal_waits_and_is_decided_later(fleet: Fleet) 
         assert leader.name in error["message"], "it says for whom it waits"
         assert asks.run("pending", error["details"]["entry"], code=4).stdout
     finally:
-        leader.signal(signal.SIGCONT)
+        for other in others:
+            other.signal(signal.SIGCONT)
     until(lambda: any(row["title"] == "Plus tard" for row in _decisions(asks)), 50, what="it is decided")
     assert asks.json("pending", error["details"]["entry"])["outcome"]["accepted"] is True
 

@@ -45,7 +45,7 @@ def test_claims_are_linearizable_while_nodes_are_killed_stopped_and_cut_off(
 ) -> None:
     lab, nodes = fleet
     machines = list(nodes.machines.values())
-    machines[0].run("voters", "prefer", *_NAMES)
+    machines[0].run("voters", "prefer", *_NAMES, "--approve")
     until(
         lambda: all(len(machine.client.status()["commit"]["voters"]) == len(_NAMES) for machine in machines),
         60.0,
