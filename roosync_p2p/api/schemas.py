@@ -196,11 +196,12 @@ class Summary(_Answer, frozen=True, kw_only=True):
 
 
 class Warn(_Answer, frozen=True, kw_only=True):
-    """Something that somebody should look at."""
+    """Something that somebody should look at. ``details``: its facts, for scripts."""
 
     code: str
     message: str
     remedy: str = ""
+    details: dict[str, Any] = {}
 
 
 class Status(_Answer, frozen=True, kw_only=True):

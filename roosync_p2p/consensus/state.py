@@ -114,6 +114,7 @@ class State:
         "retiring",
         "role",
         "round",
+        "still",
         "timing",
         "transfer_ends_at",
         "transfer_to",
@@ -132,6 +133,7 @@ class State:
         # A store that lost what it had applied may have lost what it acknowledged: it may follow, but its word in an
         # election would count for a log that it no longer has.
         self.damaged = log.damaged or log.handed_out > log.last_index
+        self.still = False  # its configuration is of another epoch, and makes nobody a leader
         # Of this term.
         self.role = Role.FOLLOWER
         self.leader: Seat | None = None
@@ -179,7 +181,7 @@ class State:
     @property
     def may_campaign(self) -> bool:
         """Whether this node may lead: a voter, which an empty log makes nobody, with an undamaged log."""
-        return not self.damaged and self.is_voter
+        return not self.damaged and not self.still and self.is_voter
 
     def quorum_heard_s(self, now_s: float) -> float:
         """Since when a leader has no older word from a majority than that."""

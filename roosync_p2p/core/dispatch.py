@@ -59,6 +59,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             | wire.OrderedFrame()
             | wire.WantCommitted()
             | wire.Committed()
+            | wire.WantEpochs()
+            | wire.EpochsFrame()
             | wire.ReadIndexQuery()
             | wire.ReadIndexAnswer()
         ):

@@ -60,6 +60,9 @@ class Asks:
         epoch: the one in force.
         now_ms: commit time as this node knows it now.
         waits_for: what an undecided request waits for, as text and as details.
+        now: the entry that a request is now, where a new epoch overtook it.
+        overtaken: an entry is not wanted any more; whether it was about to be asked anew (and now is not), so that
+            nothing has to be withdrawn.
     """
 
     def __init__(
@@ -70,12 +73,16 @@ class Asks:
         epoch: Callable[[], Epoch],
         now_ms: Callable[[], int],
         waits_for: Callable[[], tuple[str, dict[str, object]]],
+        now: Callable[[EntryId], EntryId],
+        overtaken: Callable[[EntryId], bool],
     ) -> None:
         self._desk = desk
         self._authorship = authorship
         self._epoch = epoch
         self._now_ms = now_ms
         self._waits_for = waits_for
+        self._now = now
+        self._overtaken = overtaken
         self._asks: dict[EntryId, list[_Ask]] = {}
         self._unordered: collections.OrderedDict[EntryId, Unordered] = collections.OrderedDict()
         self._keys: collections.OrderedDict[str, OrderKeyRow] = collections.OrderedDict()
@@ -87,8 +94,9 @@ class Asks:
             InputFault: this machine must not write now, or the key was used for another request.
         """
         known = self._known(command)
-        entry = known.entry if known is not None else self._write(command)
-        if known is not None and command.outcome is not None:
+        entry = self._now(known.entry) if known is not None else self._write(command)
+        known_outcome = known is not None and (entry == known.entry or _names(command.outcome, entry))
+        if command.outcome is not None and known_outcome:
             self._desk.emit(Answer(request=request, result=command.outcome, after=Ticket(0)))
             return
         ask = _Ask(
@@ -99,6 +107,15 @@ class Asks:
             claim=command.body.name if isinstance(command.body, ClaimAcquire) else "",
         )
         self._asks.setdefault(entry, []).append(ask)
+
+    def rewritten(self, old: EntryId, new: EntryId) -> None:
+        """A new epoch overtook an entry, and it was written again: whoever waits for it waits for the new one."""
+        known = self._unordered.pop(old, None)
+        if known is not None:
+            self._unordered[new] = dataclasses.replace(known, entry=new)
+        asks = self._asks.pop(old, None)
+        if asks is not None:
+            self._asks[new] = [dataclasses.replace(ask, entry=new) for ask in asks]
 
     def write(self, kind: str, body: bytes) -> EntryId:
         """Writes an entry that nobody waits for."""
@@ -152,6 +169,8 @@ class Asks:
 
     def _withdraw(self, ask: _Ask) -> None:
         """What nobody waits for any more must not be granted later (a claim whose caller timed out)."""
+        if self._overtaken(ask.entry):
+            return
         try:
             body = RequestWithdraw(epoch=self._epoch(), entry=ask.entry, name=ask.claim)
             self.write(REQUEST_WITHDRAW, encode(body))
@@ -201,6 +220,10 @@ def outcome_data(done: Committed) -> dict[str, object]:
             "detail": dict(done.outcome.detail),
         },
     }
+
+
+def _names(outcome: dict[str, object] | None, entry: EntryId) -> bool:
+    return outcome is not None and outcome.get("entry") == entry.hex()
 
 
 def _digest(command: OrderEntry) -> bytes:
