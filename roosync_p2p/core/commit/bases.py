@@ -126,8 +126,9 @@ class Bases:
 
     def next_deadline(self) -> float | None:
         """When something is to be tried again (monotonic seconds)."""
-        reading = None if self._survey is None else self._survey.next_deadline()
-        return min((at for at in (reading, self._gap_until) if at is not None), default=None)
+        times = (self._gap_until, None if self._survey is None else self._survey.again_at)
+        now_s = self._desk.now.monotonic_s
+        return min((at for at in times if at is not None and at > now_s), default=None)
 
     def forget(self) -> None:
         """What was looked for was found, or is of no interest any more."""

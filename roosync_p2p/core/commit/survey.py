@@ -67,9 +67,10 @@ class Survey:
         if not rows:
             self._again_at = self._desk.now.monotonic_s + RETRY_S
 
-    def next_deadline(self) -> float | None:
-        """When it reads again (monotonic seconds)."""
-        return self._again_at if self._reading is None else None
+    @property
+    def again_at(self) -> float:
+        """Not before then it reads again (monotonic seconds)."""
+        return self._again_at
 
     def root_at(self, number: int) -> bytes:
         """The root of the tree over so many commits."""
