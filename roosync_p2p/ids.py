@@ -16,6 +16,7 @@ from roosync_p2p.errors import MalformedError
 
 __all__ = [
     "ALL",
+    "DEVICE_NAMES",
     "Address",
     "BootId",
     "Chain",
@@ -56,7 +57,7 @@ _MACHINE = re.compile(r"[a-z0-9][a-z0-9_-]{2,49}")
 _RESERVED: Final = frozenset(
     "all any system heartbeat archive localhost local test demo admin root".split()  # noqa: SIM905 - a word list
 )
-_DEVICES: Final = frozenset(
+DEVICE_NAMES: Final = frozenset(  # no file can be called so on Windows, whatever its suffix
     ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(10)), *(f"lpt{i}" for i in range(10))]
 )
 _MESSAGE = re.compile(r"msg-[0-9]{8}T[0-9]{6}-[a-z0-9]{1,32}")
@@ -75,7 +76,7 @@ def parse_machine_id(text: str) -> MachineId:
             f"{text[:60]!r} is not a machine id: 3 to 50 of a-z, 0-9, - and _, beginning with a letter or digit",
             code="bad_machine_id",
         )
-    if lowered in _RESERVED or lowered in _DEVICES:
+    if lowered in _RESERVED or lowered in DEVICE_NAMES:
         raise MalformedError(f"{lowered!r} is a reserved word and cannot name a machine", code="bad_machine_id")
     return MachineId(lowered)
 

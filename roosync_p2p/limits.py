@@ -109,12 +109,37 @@ UNCOMMITTED_ITEMS_MAX: Final = 1_024  # of a leader without a majority; what is 
 COMMITTED_ITEMS_AT_ONCE: Final = 256  # handed out in one Ready, so that applying a long log does not stall the node
 READS_PENDING_MAX: Final = 1_024  # reads that wait for a majority's word
 
+# --- autopilot and commit time (docs/protocol/autopilot.md) -----------------------------------------------------------
+PROMOTE_AWAKE_S: Final = 30 * 60.0  # awake without a break: who opens the lid for a look does not become a voter
+DEMOTE_UNSEEN_S: Final = 10 * 60.0  # a voter that restarts, or whose network is moved, is back by then
+SILENCE_WAIT_S_MAX: Final = 24 * 3600.0  # the longest wait for a vote after leaving without a word
+AWAKE_HOURS: Final = 7 * 24  # a week has working days and a weekend in it
+AWAKE_UNIT_S: Final = 15  # awake time is counted in these: 240 make an hour, which fits a byte
+AWAKE_EVIDENCE_S: Final = 3600.0  # awake time of a learner before it may push out a voter that is awake less
+AWAKE_MACHINES_MAX: Final = 300  # machines whose awake time is kept: the largest fleet, 60 KB
+AUTOPILOT_INTERVAL_S: Final = 1.0  # how often a leader looks who should vote, if nothing happens
+CANDIDATES_MAX: Final = 8  # learners that get the log from the leader in a fleet beyond a full mesh
+CAUGHT_UP_ITEMS: Final = 64  # a learner that lacks no more of the log is about to have it: they are on their way
+HAND_OVER_S: Final = 5.0  # a computer that shuts down waits no longer for a program
+HAND_OVER_ANSWER_S: Final = 0.2  # whoever takes over the only vote has answered within this
+HAND_OVER_ASK_S: Final = 1.0  # a leader that has not let go by then is asked again
+LEAVING_SOON_S: Final = 60.0  # who said that it leaves gets no vote for so long, unless it slept or restarted since
+AHEAD_WAIT_S: Final = 0.5  # what others have applied is probably on its way from the leader
+CLOCK_OFF_S: Final = 5.0  # a clock kept by NTP is within a second; further off it is not believed alone
+STAMP_AHEAD_S: Final = 10.0  # a stamp further ahead of good clocks is not acknowledged
+CLOCKS_HEARD_S: Final = 60.0  # clocks count that were heard within this
+LONE_CLOCK_S: Final = 24 * 3600.0  # one clock alone may have been set wrong; a day is what a mistake may cost
+
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------
 INVITES_OUTSTANDING_MAX: Final = 64  # more open doors than a fleet has machines to let in
 JOIN_ATTEMPTS_PER_MINUTE_MAX: Final = 10  # for one address; a code has 128 bits, so this only saves work
 JOIN_CONNECTIONS_MAX: Final = 16  # strangers on the joining path at once
 JOIN_CONVERSATION_S: Final = 30.0  # one joining conversation, from the websocket to its end
 JOIN_TIMEOUT_S: Final = 15.0  # one joining conversation, the issuer's disk included
+DIAL_BACK_ASKED_S: Final = 5.0  # after its certificate a joiner may ask: its disk is written first, its port opened
+DIAL_BACK_S: Final = 6.0  # TCP, one second of silence and TLS, once
+DIAL_BACK_REPORT_S: Final = 8.0  # how long the joiner waits for the report, the way included
+DIAL_BACK_OUTCOME_CHARS_MAX: Final = 32  # one word
 JOIN_BROWSE_S: Final = 3.0  # how long a joiner looks for the issuer on the LAN
 INVITE_KEPT_S: Final = 24 * 3600  # an expired or used invite is remembered, so that its refusal says why
 INVITE_TTL_S_MAX: Final = 30 * 24 * 3600  # a code is a secret in a chat window: a month is the longest it may lie there
@@ -141,19 +166,28 @@ CLAIMS_MAX: Final = 10_000  # claims in the state at once, some 2 MB
 SESSION_CHARS_MAX: Final = 128  # a digest of the session's secret, or user, workspace and process
 NOTE_CHARS_MAX: Final = 500  # a line or two beside a claim, an approval, a report
 POLICY_BYTES_MAX: Final = 16 * 1024  # JSON of one policy: a strategy for each of some hundred prefixes
+POLICY_PREFIXES_MAX: Final = 256  # resource prefixes with a conflict strategy of their own
+WORD_CHARS_MAX: Final = 64  # the name of a policy or a strategy
 JSON_BYTES_MAX: Final = 192 * 1024  # a document in a body of 256 KiB, with its company
 DECISION_TITLE_CHARS_MAX: Final = 200  # a line of the roadmap
 DECISION_TEXT_CHARS_MAX: Final = 20_000  # some ten pages; what is longer is a file
 DECISION_ACTIONS_MAX: Final = 64  # typed actions of one decision; more are two decisions
 RUN_ARGUMENTS_MAX: Final = 32  # of a named action; it is no command line
 RESOURCE_CHARS_MAX: Final = 1_024  # type, path and pointer
-DECISION_ATTEMPTS_MAX: Final = 4  # of one target: the first, and three more
+DECISION_ATTEMPTS_MAX: Final = 4  # of one target, before it is failed there: the first, and three more
+DECISION_TOUCHES_MAX: Final = 1_024  # places that one decision changes; each is compared with those of others
+DECISION_CONFLICTS_MAX: Final = 64  # of one decision, by id: more tell nobody more
+DECISIONS_OPEN_MAX: Final = 1_000  # pending or conflicted at once: nobody can decide more
+BASELINE_BYTES_MAX: Final = 256 * 1024  # the fleet's reference configuration, as JSON
+JSON_DEPTH_MAX: Final = 64  # a document nested deeper was not written by a person
+CONFIG_VERSIONS_KEPT: Final = 64  # published versions of one machine's target in the state; older are in the log
 SWEEP_SLICES: Final = 256  # parts of a table of the state; one is copied for a change, and swept for old claims
 
 # --- ordering (docs/protocol/ordering.md) -------------------------------------------------------------------------
 WAITING_BYTES_MAX: Final = 16 * 1024 * 1024  # bodies of unordered entries in memory; the rest is read when needed
 WANT_ORDERED_MAX: Final = 64  # entries in one want: of the largest size they take many frames
 READ_ORDERED_MAX: Final = 256  # entries read from the store at once: a whole batch
+ITEMS_IN_FLIGHT_MAX: Final = 2  # proposed and not committed, before a leader gathers: more only makes smaller batches
 APPENDS_PARKED_MAX: Final = 64  # messages of one peer that wait for entries; beyond they are sent again
 READ_COMMITS_MAX: Final = 1_000  # commits read from the store at once: less than a megabyte, some milliseconds
 EPOCHS_PER_FRAME_MAX: Final = 16  # statements about epochs told at once; even a second one is a disaster
@@ -175,10 +209,31 @@ INBOX_PAGE_MAX: Final = 200  # what a person or an agent takes in at once; more 
 TREE_EDGE_BYTES_MAX: Final = 4 * 1024  # 63 hashes and the size, for as many leaves as there are numbers
 SUBTREE_REMEMBERED_LEAVES_MIN: Final = 256  # a proof reads so few leaves; a million commits cost 8,000 remembered roots
 
+# --- power (adapters/power) ---------------------------------------------------------------------------------------
+POWER_HOLD_S_MAX: Final = 5.0  # logind waits no longer by default; a hand-over is to be done by then
+POWER_CALL_S: Final = 5.0  # one call on the system bus, the connection included
+POWER_RETRY_S: Final = 60.0  # a computer without logind is asked again so often: a service may start late
+POWER_STOP_S: Final = 2.0  # how long a message loop of the system may take to end
+POWER_SIGNALS_MAX: Final = 64  # signals that come while a call waits for its answer
+BATTERY_POLL_S: Final = 60.0  # who votes is a matter of minutes
+BATTERY_COMMAND_S: Final = 5.0  # macOS's pmset answers in milliseconds
+BATTERY_TEXT_BYTES_MAX: Final = 4_096  # one attribute in /sys is a word
+
 # --- the local API and the store ----------------------------------------------------------------------------------
 API_BODY_BYTES_MAX: Final = 1024 * 1024  # the largest entry body, escaped as JSON, fits
 EVENT_HISTORY_MAX: Final = 1_000  # events kept for a stream that resumes
 API_WAIT_S_MAX: Final = 3_600.0  # longest wait of one inbox request
+ORDER_TIMEOUT_S: Final = 10.0  # how long a request waits for its place in the order unless its caller says otherwise
+ORDERED_READ_LOOKBACK: Final = 4_096  # newest commits that a shortened id is looked for in
+LOG_PAGE_MAX: Final = 1_000  # entries of the log in one answer
+STATEMENT_LIFE_S: Final = 30 * 24 * 3600  # of the root's word: a fleet that decides nothing for a month asks again
+VERDICT_LIFE_S: Final = 24 * 3600  # a person's signature counts so long: a day for a majority to come back
+DECISION_EXPIRES_S_MAX: Final = 366 * 24 * 3600.0  # a policy bounds it more; what waits longer is proposed again
+CLAIM_TTL_S: Final = 2 * 3600.0  # of a claim whose caller names none: an agent's afternoon
+SESSIONS_MAX: Final = 256  # open sessions of one node: agents and people on one computer
+SESSION_LEASE_S: Final = 12 * 3600.0  # a session that nobody has used for so long is over
+SESSION_LEASE_S_MAX: Final = 7 * 24 * 3600.0  # the longest that a claim can be held, too
+SESSION_SECRET_CHARS_MAX: Final = 200  # ours have 46; somebody may put more into the variable
 API_ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024  # a client reads no longer answer; a full inbox page is far below
 API_ANSWER_TIMEOUT_S: Final = 30.0  # how long a client waits for an answer beyond the wait it asked for
 API_CONNECT_TIMEOUT_S: Final = 2.0  # on the same computer; a node that is starved may be this late

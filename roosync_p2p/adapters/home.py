@@ -54,6 +54,11 @@ class Home:
         return self.path / "api.json"
 
     @property
+    def sessions_file(self) -> Path:
+        """The open sessions of this machine's agents, by the hashes of their secrets; owner-only."""
+        return self.path / "sessions.json"
+
+    @property
     def lock_file(self) -> Path:
         """What the running node holds; see ``adapters.home_lock``."""
         return self.path / "node.lock"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from roosync_p2p.admin.arguments import parse_moment_s
-from roosync_p2p.admin.questions import require_yes
+from roosync_p2p.api.questions import require_yes
 from roosync_p2p.api.terminal import Invocation, common_options
 
 __all__ = ["countersign", "example_certs"]

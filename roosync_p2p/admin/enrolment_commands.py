@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from roosync_p2p import limits
-from roosync_p2p.admin.arguments import parse_duration_s, parse_fleet_argument, parse_invited
-from roosync_p2p.admin.questions import require_yes
+from roosync_p2p.admin.arguments import parse_fleet_argument, parse_invited
+from roosync_p2p.api.durations import parse_duration_s
+from roosync_p2p.api.questions import require_yes
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.ids import FleetId
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
     from roosync_p2p.trust.enrolment import Enrolment
 
 __all__ = ["install", "invite", "issue", "request"]
+
+# As `roosync join` reports it: with an answer that was carried by hand there is nobody who could dial back.
+_NOT_CHECKED: Final[Mapping[str, object]] = {
+    "checked": False,
+    "reachable": None,
+    "outcome": "carried_by_hand",
+    "firewall_rule": None,
+}
 
 
 @click.command()
@@ -176,9 +186,10 @@ def install(invocation: Invocation, answer_file: str, fleet: str | None) -> None
     )
     if invocation.as_json:
         facts = {"machine": identity.machine, "fleet": identity.fleet.hex(), "fleet_name": identity.fleet_name}
-        invocation.print_json({**facts, "home": str(invocation.home)})
+        invocation.print_json({**facts, "home": str(invocation.home), "inbound": _NOT_CHECKED})
     else:
         invocation.print(f"{identity.machine} is a machine of the fleet {safe_line(identity.fleet_name)}")
+        invocation.print("whether other machines can connect to this one was not checked: nobody was asked")
         invocation.print("next:\n  roosync up")
 
 

@@ -21,15 +21,76 @@ __all__ = ["main", "roosync_admin"]
 _FLEET, _MACHINES, _CARE = _SECTIONS = ("The fleet", "Admit a machine", "Care")
 
 _COMMANDS: Final[Mapping[str, CommandEntry]] = {
-    "init": CommandEntry("roosync_p2p.admin.fleet_commands", "init", _FLEET),
-    "list": CommandEntry("roosync_p2p.admin.fleet_commands", "list_machines", _FLEET),
-    "show": CommandEntry("roosync_p2p.admin.fleet_commands", "show", _FLEET),
-    "invite": CommandEntry("roosync_p2p.admin.enrolment_commands", "invite", _MACHINES),
-    "request": CommandEntry("roosync_p2p.admin.enrolment_commands", "request", _MACHINES),
-    "issue": CommandEntry("roosync_p2p.admin.enrolment_commands", "issue", _MACHINES),
-    "install": CommandEntry("roosync_p2p.admin.enrolment_commands", "install", _MACHINES),
-    "countersign": CommandEntry("roosync_p2p.admin.care_commands", "countersign", _CARE),
-    "example-certs": CommandEntry("roosync_p2p.admin.care_commands", "example_certs", _CARE),
+    "init": CommandEntry(
+        "roosync_p2p.admin.fleet_commands", "init", _FLEET, "Found a fleet: root key, first issuer, first machine."
+    ),
+    "list": CommandEntry(
+        "roosync_p2p.admin.fleet_commands",
+        "list_machines",
+        _FLEET,
+        "The machines and issuers of the fleet, as this machine knows them.",
+    ),
+    "show": CommandEntry(
+        "roosync_p2p.admin.fleet_commands",
+        "show",
+        _FLEET,
+        "Certificates in detail: the fleet's, a machine's, or those in a file.",
+    ),
+    "invite": CommandEntry(
+        "roosync_p2p.admin.enrolment_commands",
+        "invite",
+        _MACHINES,
+        "Make a one-time join code, alone on standard output.",
+    ),
+    "request": CommandEntry(
+        "roosync_p2p.admin.enrolment_commands",
+        "request",
+        _MACHINES,
+        "On a machine that joins: make its key, and a request for an issuer.",
+    ),
+    "issue": CommandEntry(
+        "roosync_p2p.admin.enrolment_commands",
+        "issue",
+        _MACHINES,
+        "On an issuer: answer a request that was carried by hand.",
+    ),
+    "install": CommandEntry(
+        "roosync_p2p.admin.enrolment_commands",
+        "install",
+        _MACHINES,
+        "On a machine that joins: make the issuer's answer this machine's identity.",
+    ),
+    "person": CommandEntry("roosync_p2p.admin.person_commands", "person", _FLEET, "Name the people who approve."),
+    "retire": CommandEntry(
+        "roosync_p2p.admin.member_commands",
+        "retire",
+        _CARE,
+        "Let a machine go that nobody expects back, honourably: sold, dead, replaced.",
+    ),
+    "settle": CommandEntry(
+        "roosync_p2p.admin.member_commands",
+        "settle",
+        _CARE,
+        "After a fork: say which of the two entries that a machine signed for one place counts.",
+    ),
+    "recover": CommandEntry(
+        "roosync_p2p.admin.member_commands",
+        "recover",
+        _CARE,
+        "Make the root's statement that this machine alone decides from now on.",
+    ),
+    "countersign": CommandEntry(
+        "roosync_p2p.admin.care_commands",
+        "countersign",
+        _CARE,
+        "Let this machine's restored store begin again, with the root key.",
+    ),
+    "example-certs": CommandEntry(
+        "roosync_p2p.admin.care_commands",
+        "example_certs",
+        _CARE,
+        "What the key material of a fleet looks like; safe to publish.",
+    ),
 }
 
 

@@ -1,30 +1,25 @@
-"""The one passphrase there is here, the root key's: from the terminal, or from the file that a script names.
+"""Passphrases of the root key, from the terminal or from the file that a script names; and of persons' new keys.
 
-It is never an argument, never logged, never in JSON. Normalised (NFC), because one keyboard composes "é" and another
-does not.
+None is ever an argument, logged, or in JSON.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import sys
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import click
-
 from roosync_p2p.adapters.keystore import load_root_key
 from roosync_p2p.adapters.permissions import explained
+from roosync_p2p.api.passphrases import PASSPHRASE_FILE, ask_passphrase, encode_passphrase
 from roosync_p2p.core.text import decode_text
 from roosync_p2p.errors import InputFault, UsageError
 from roosync_p2p.trust.keys import SigningKey
 
-__all__ = ["PASSPHRASE_FILE", "file_is_open_to_others", "new_passphrase", "open_root_key"]
+__all__ = ["file_is_open_to_others", "new_passphrase", "new_person_passphrase", "open_root_key"]
 
-PASSPHRASE_FILE: Final = "ROOSYNC_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 _FILE_BYTES_MAX: Final = 4096  # a sentence, not a document
 
 
@@ -43,14 +38,32 @@ def new_passphrase(environ: Mapping[str, str], *, none_wanted: bool) -> bytes | 
                 remedy=f"use one of the two: unset {PASSPHRASE_FILE}",
             )
         return None
-    chosen = _asked("Passphrase for the root key", twice=True) if from_file is None else from_file
+    chosen = _ask("Passphrase for the root key", twice=True) if from_file is None else from_file
     if not chosen:
         raise InputFault(
             "the passphrase is empty; nothing was changed",
             code="passphrase_empty",
             remedy="choose one, or leave the root key open to whoever reads the file with --no-passphrase",
         )
-    return _encoded(chosen)
+    return encode_passphrase(chosen)
+
+
+def new_person_passphrase(person: str) -> bytes:
+    """The passphrase for a person's new key, asked twice, at the terminal alone: no program speaks for a person.
+
+    Raises:
+        InputFault: an empty one (``passphrase_empty``), or no terminal to ask at (``passphrase_needed``).
+    """
+    chosen = ask_passphrase(
+        f"Passphrase for the key of {person}", twice=True, whose=f"{person}'s", remedy="run this in a terminal"
+    )
+    if not chosen:
+        raise InputFault(
+            "the passphrase is empty; nothing was changed",
+            code="passphrase_empty",
+            remedy="choose one: it is what keeps programs from approving in a person's name",
+        )
+    return encode_passphrase(chosen)
 
 
 def open_root_key(home: Path, environ: Mapping[str, str]) -> SigningKey:
@@ -66,7 +79,7 @@ def open_root_key(home: Path, environ: Mapping[str, str]) -> SigningKey:
         if fault.code != "passphrase_needed":
             raise
     given = _from_file(environ)
-    passphrase = _encoded(_asked("Passphrase of the root key", twice=False) if given is None else given)
+    passphrase = encode_passphrase(_ask("Passphrase of the root key", twice=False) if given is None else given)
     try:
         return load_root_key(home, passphrase)
     except InputFault as fault:
@@ -103,17 +116,10 @@ def _from_file(environ: Mapping[str, str]) -> str | None:
     return text
 
 
-def _asked(prompt: str, *, twice: bool) -> str:
-    if not sys.stdin.isatty():
-        raise InputFault(
-            "the root key's passphrase is needed, and there is no terminal to ask at; nothing was changed",
-            code="passphrase_needed",
-            remedy=f"run this in a terminal, or name a file that holds it in {PASSPHRASE_FILE}",
-        )
-    again = "Again" if twice else False
-    asked = click.prompt(prompt, hide_input=True, confirmation_prompt=again, default="", show_default=False, err=True)
-    return str(asked)
-
-
-def _encoded(passphrase: str) -> bytes:
-    return unicodedata.normalize("NFC", passphrase).encode()
+def _ask(prompt: str, *, twice: bool) -> str:
+    return ask_passphrase(
+        prompt,
+        twice=twice,
+        whose="the root key's",
+        remedy=f"run this in a terminal, or name a file that holds it in {PASSPHRASE_FILE}",
+    )

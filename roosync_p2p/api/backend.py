@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from roosync_p2p.api.events import EventLike
+from roosync_p2p.api.ledger_backend import BaselineBackend, ClaimsBackend, DecisionsBackend, LedgerBackend
 from roosync_p2p.api.schemas import (
     CountersignatureOffer,
     InboxRequest,
@@ -26,6 +27,22 @@ __all__ = ["Backend"]
 
 class Backend(Protocol):
     """A node as the local API sees it."""
+
+    @property
+    def ledger(self) -> LedgerBackend:
+        """The commit log itself, and who belongs to the fleet."""
+
+    @property
+    def claims(self) -> ClaimsBackend:
+        """Sessions, and the claims that they hold."""
+
+    @property
+    def decisions(self) -> DecisionsBackend:
+        """Decisions, from their proposal to the archive."""
+
+    @property
+    def baseline(self) -> BaselineBackend:
+        """The fleet's own documents: baseline, policies, wishes about voters."""
 
     def status(self) -> dict[str, Any]:
         """:class:`~roosync_p2p.api.schemas.Status`, ``machines`` included."""

@@ -12,11 +12,16 @@ __all__ = ["CommandEntry", "CommandTable"]
 
 
 class CommandEntry(NamedTuple):
-    """Where a command is declared, and under which heading help lists it."""
+    """Where a command is declared, under which heading help lists it, and how.
+
+    The summary is the first sentence of the command's own help, said again here so that the list of all commands
+    imports none of them.
+    """
 
     module: str
     attribute: str
     section: str
+    summary: str
 
 
 class CommandTable(click.Group):
@@ -31,29 +36,26 @@ class CommandTable(click.Group):
         self, *args: Any, entries: Mapping[str, CommandEntry], sections: tuple[str, ...], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._entries = entries
+        self.entries = entries
         self._sections = sections
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The commands in the order of the table."""
-        return list(self._entries)
+        return list(self.entries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         """The command, imported now."""
-        entry = self._entries.get(cmd_name)
+        entry = self.entries.get(cmd_name)
         if entry is None:
             return None
         command = getattr(importlib.import_module(entry.module), entry.attribute)
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """The commands, section by section."""
         for section in self._sections:
-            names = [name for name, entry in self._entries.items() if entry.section == section]
-            rows = [
-                (name, command.get_short_help_str(80)) for name in names if (command := self.get_command(ctx, name))
-            ]
+            rows = [(name, entry.summary) for name, entry in self.entries.items() if entry.section == section]
             if rows:
                 with formatter.section(section):
                     formatter.write_dl(rows)

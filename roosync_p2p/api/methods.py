@@ -7,25 +7,23 @@ Results are plain JSON objects in the shapes of docs/protocol/api.md §4. Every 
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
+from roosync_p2p.api.calls import JsonObject
+from roosync_p2p.api.claim_methods import ClaimMethods
+from roosync_p2p.api.decision_methods import DecisionMethods
 from roosync_p2p.api.exchange import Call
+from roosync_p2p.api.ordered_methods import OrderedMethods
 
 __all__ = ["JsonObject", "Methods"]
 
-JsonObject = dict[str, Any]
 A = TypeVar("A")
 
 
-class Methods(abc.ABC, Generic[A]):
+class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
     """``A`` is what a call gives: an object, or something to await."""
-
-    @abc.abstractmethod
-    def _do(self, call: Call) -> A:
-        """Performs a call."""
 
     def status(self) -> A:
         """The node's state, with the machines."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from roosync_p2p.api.operations import OPERATIONS, Operation
+from roosync_p2p.api.operation import Operation
+from roosync_p2p.api.operations import OPERATIONS
 from roosync_p2p.api.schemas import Problem
 from roosync_p2p.version import __version__
 

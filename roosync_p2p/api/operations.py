@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Coroutine
 from typing import Any
-
-import msgspec
 
 from roosync_p2p.api import schemas
 from roosync_p2p.api.backend import Backend
+from roosync_p2p.api.claim_operations import CLAIM_OPERATIONS
+from roosync_p2p.api.decision_operations import DECISION_OPERATIONS
+from roosync_p2p.api.operation import Operation
+from roosync_p2p.api.ordered_operations import ORDERED_OPERATIONS
 
-__all__ = ["OPERATIONS", "Operation"]
-
-_Handler = Callable[[Backend, str, Any], Coroutine[Any, Any, dict[str, Any]]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One method on one path.
-
-    Attributes:
-        handle: gets the backend, the ``{id}`` of the path or "", and the parsed request or None.
-        request: what the body (or, with ``in_query``, the query) is parsed as.
-        waits: may take long, so it ends when the caller hangs up.
-    """
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    answer: type[msgspec.Struct]
-    handle: _Handler
-    request: type[Any] | None = None
-    in_query: bool = False
-    waits: bool = False
+__all__ = ["OPERATIONS"]
 
 
 async def _status(backend: Backend, _id: str, _request: None) -> dict[str, Any]:
@@ -91,7 +68,7 @@ async def _doctor(backend: Backend, _id: str, _request: None) -> dict[str, Any]:
     return await backend.doctor()
 
 
-OPERATIONS: tuple[Operation, ...] = (
+_NODE_OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="GET",
         path="/v1/status",
@@ -206,4 +183,11 @@ OPERATIONS: tuple[Operation, ...] = (
         handle=_doctor,
         waits=True,
     ),
+)
+
+OPERATIONS: tuple[Operation, ...] = (
+    *_NODE_OPERATIONS,
+    *ORDERED_OPERATIONS,
+    *CLAIM_OPERATIONS,
+    *DECISION_OPERATIONS,
 )

@@ -20,8 +20,9 @@ from roosync_p2p.api.backend import Backend
 from roosync_p2p.api.event_stream import EventStream, parse_event_id
 from roosync_p2p.api.guard import Guard
 from roosync_p2p.api.openapi import build_openapi
-from roosync_p2p.api.operations import OPERATIONS, Operation
-from roosync_p2p.api.schemas import parse_json, parse_values
+from roosync_p2p.api.operation import Operation
+from roosync_p2p.api.operations import OPERATIONS
+from roosync_p2p.api.records import parse_json, parse_values
 from roosync_p2p.api.waiting import HungUp, until_hung_up
 from roosync_p2p.errors import RoosyncError, UsageError
 

@@ -1,21 +1,18 @@
-"""What the local API takes and gives, as typed records (docs/protocol/api.md §4).
+"""What the local API takes and gives about the node, its machines and its messages (docs/protocol/api.md §4).
 
-Requests are parsed against these at the gate, bounds included, and an unknown field is an error that names it.
-Answers are plain JSON objects of these shapes; fields may be added, never renamed, so nothing checks them on the way
-out, and clients ignore what they do not know. The OpenAPI document is derived from both.
+What it takes and gives about claims, decisions and the commit log is in ``ledger_schemas``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from roosync_p2p import limits
-from roosync_p2p.errors import MalformedError, UsageError
-from roosync_p2p.ids import parse_address, parse_machine_id, parse_workspace
+from roosync_p2p.api.records import Answer, Request, check_name, check_workspace
+from roosync_p2p.ids import parse_address, parse_machine_id
 
 __all__ = [
     "Certificate",
@@ -42,8 +39,6 @@ __all__ = [
     "Status",
     "Summary",
     "Warn",
-    "parse_json",
-    "parse_values",
 ]
 
 Priority = Literal["LOW", "MEDIUM", "HIGH", "URGENT"]
@@ -57,18 +52,10 @@ _Key = Annotated[str, Meta(min_length=1, max_length=limits.IDEMPOTENCY_KEY_CHARS
 _Recipients = Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.RECIPIENTS_MAX)]
 
 
-class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request: what it does not know, it refuses."""
-
-
-class _Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer: what is added later does not disturb an older reader."""
-
-
 # --- requests ----------------------------------------------------------------------------------------------------
 
 
-class SendRequest(_Request, frozen=True, kw_only=True):
+class SendRequest(Request, frozen=True, kw_only=True):
     """A message to send. ``workspace`` is the sender's."""
 
     to: _Recipients
@@ -83,11 +70,11 @@ class SendRequest(_Request, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for address in self.to:
-            _check(parse_address, address)
-        _check_workspace(self.workspace)
+            check_name(parse_address, address)
+        check_workspace(self.workspace)
 
 
-class ReplyRequest(_Request, frozen=True, kw_only=True):
+class ReplyRequest(Request, frozen=True, kw_only=True):
     """A reply: thread, recipient and subject follow from the message. ``priority`` None: as the message has it."""
 
     body: _Body
@@ -98,19 +85,19 @@ class ReplyRequest(_Request, frozen=True, kw_only=True):
     idempotency_key: _Key | None = None
 
     def __post_init__(self) -> None:
-        _check_workspace(self.workspace)
+        check_workspace(self.workspace)
 
 
-class ReadRequest(_Request, frozen=True, kw_only=True):
+class ReadRequest(Request, frozen=True, kw_only=True):
     """Who reads: a workspace, or None for the machine itself."""
 
     workspace: str | None = None
 
     def __post_init__(self) -> None:
-        _check_workspace(self.workspace)
+        check_workspace(self.workspace)
 
 
-class InboxRequest(_Request, frozen=True, kw_only=True):
+class InboxRequest(Request, frozen=True, kw_only=True):
     """Which messages are wanted.
 
     ``workspaces``: the inboxes to look into, "" being the machine's own; None means all. ``before``: the ``next`` of
@@ -127,12 +114,12 @@ class InboxRequest(_Request, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for workspace in self.workspaces or ():
-            _check_workspace(workspace or None)
+            check_workspace(workspace or None)
         if self.sender is not None:
-            _check(parse_machine_id, self.sender)
+            check_name(parse_machine_id, self.sender)
 
 
-class InviteRequest(_Request, frozen=True, kw_only=True):
+class InviteRequest(Request, frozen=True, kw_only=True):
     """A join code for ``machine``, or for any. ``contacts``: host:port besides the node's own addresses."""
 
     machine: str | None = None
@@ -141,16 +128,16 @@ class InviteRequest(_Request, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.machine is not None:
-            _check(parse_machine_id, self.machine)
+            check_name(parse_machine_id, self.machine)
 
 
-class IssueRequest(_Request, frozen=True, kw_only=True):
+class IssueRequest(Request, frozen=True, kw_only=True):
     """A certificate request carried by hand, in PEM."""
 
     request_pem: Annotated[str, Meta(min_length=1, max_length=limits.JOIN_MESSAGE_BYTES_MAX)]
 
 
-class CountersignatureOffer(_Request, frozen=True, kw_only=True):
+class CountersignatureOffer(Request, frozen=True, kw_only=True):
     """A signed envelope, base64, that answers :class:`Countersignature`."""
 
     envelope: Annotated[str, Meta(min_length=1, max_length=2 * limits.RECORD_BYTES_MAX)]
@@ -159,7 +146,7 @@ class CountersignatureOffer(_Request, frozen=True, kw_only=True):
 # --- answers -----------------------------------------------------------------------------------------------------
 
 
-class Evidence(_Answer, frozen=True, kw_only=True):
+class Evidence(Answer, frozen=True, kw_only=True):
     """Why a machine is believed to be in its state."""
 
     path: str  # direct, relayed, folder, none
@@ -167,26 +154,26 @@ class Evidence(_Answer, frozen=True, kw_only=True):
     age_s: float | None = None
 
 
-class Machine(_Answer, frozen=True, kw_only=True):
+class Machine(Answer, frozen=True, kw_only=True):
     """One machine as this node sees it."""
 
     machine: str
     state: str  # online, suspect, offline, leaving, unknown, conflict
     evidence: Evidence
     self: bool = False
-    sessions: list[dict[str, Any]] = []
+    sessions: list[dict[str, Any]] = msgspec.field(default_factory=list)
     version: str | None = None
     commit_size: int | None = None
-    addresses: list[str] = []
+    addresses: list[str] = msgspec.field(default_factory=list)
 
 
-class Machines(_Answer, frozen=True, kw_only=True):
+class Machines(Answer, frozen=True, kw_only=True):
     """The fleet as this node sees it."""
 
     machines: list[Machine]
 
 
-class Summary(_Answer, frozen=True, kw_only=True):
+class Summary(Answer, frozen=True, kw_only=True):
     """Counts for the top line; None: does not exist on this node."""
 
     machines: int
@@ -195,16 +182,16 @@ class Summary(_Answer, frozen=True, kw_only=True):
     decisions_pending: int | None = None
 
 
-class Warn(_Answer, frozen=True, kw_only=True):
+class Warn(Answer, frozen=True, kw_only=True):
     """Something that somebody should look at. ``details``: its facts, for scripts."""
 
     code: str
     message: str
     remedy: str = ""
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Status(_Answer, frozen=True, kw_only=True):
+class Status(Answer, frozen=True, kw_only=True):
     """The node's own state."""
 
     machine: str
@@ -221,7 +208,7 @@ class Status(_Answer, frozen=True, kw_only=True):
     machines: list[Machine]
 
 
-class Sent(_Answer, frozen=True, kw_only=True):
+class Sent(Answer, frozen=True, kw_only=True):
     """A message that is on this machine's disk, with the state of every recipient."""
 
     id: str
@@ -229,7 +216,7 @@ class Sent(_Answer, frozen=True, kw_only=True):
     states: dict[str, str]
 
 
-class InboxMessage(_Answer, frozen=True, kw_only=True, rename={"sender": "from"}):
+class InboxMessage(Answer, frozen=True, kw_only=True, rename={"sender": "from"}):
     """One line of an inbox. ``signer`` is who signed it, None with ``verified`` false."""
 
     id: str
@@ -247,7 +234,7 @@ class InboxMessage(_Answer, frozen=True, kw_only=True, rename={"sender": "from"}
     signer: str | None
 
 
-class Inbox(_Answer, frozen=True, kw_only=True):
+class Inbox(Answer, frozen=True, kw_only=True):
     """One page; ``next`` continues it."""
 
     messages: list[InboxMessage]
@@ -262,7 +249,7 @@ class Message(InboxMessage, frozen=True, kw_only=True, rename={"sender": "from"}
     states: dict[str, str]
 
 
-class Invite(_Answer, frozen=True, kw_only=True):
+class Invite(Answer, frozen=True, kw_only=True):
     """A join code; shown once, kept by nobody."""
 
     code: str
@@ -270,7 +257,7 @@ class Invite(_Answer, frozen=True, kw_only=True):
     expires: str
 
 
-class Certificate(_Answer, frozen=True, kw_only=True):
+class Certificate(Answer, frozen=True, kw_only=True):
     """Three certificates in PEM."""
 
     machine: str
@@ -279,13 +266,13 @@ class Certificate(_Answer, frozen=True, kw_only=True):
     root: str
 
 
-class Countersignature(_Answer, frozen=True, kw_only=True):
+class Countersignature(Answer, frozen=True, kw_only=True):
     """What waits for a signature by a key that is not on this node; None: nothing."""
 
     pending: dict[str, Any] | None
 
 
-class Check(_Answer, frozen=True, kw_only=True):
+class Check(Answer, frozen=True, kw_only=True):
     """One finding of the diagnosis. ``severity``: error, warning, info."""
 
     id: str
@@ -295,19 +282,19 @@ class Check(_Answer, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-class Doctor(_Answer, frozen=True, kw_only=True):
+class Doctor(Answer, frozen=True, kw_only=True):
     """The diagnosis."""
 
     checks: list[Check]
 
 
-class Done(_Answer, frozen=True, kw_only=True):
+class Done(Answer, frozen=True, kw_only=True):
     """It was done."""
 
     ok: bool = True
 
 
-class Problem(_Answer, frozen=True, kw_only=True):
+class Problem(Answer, frozen=True, kw_only=True):
     """RFC 9457 problem details with the members of our errors."""
 
     type: str
@@ -318,47 +305,3 @@ class Problem(_Answer, frozen=True, kw_only=True):
     remedy: str
     details: dict[str, Any]
     fault: str
-
-
-# --- the gate ----------------------------------------------------------------------------------------------------
-
-R = TypeVar("R", bound=_Request)
-
-
-def parse_json(data: bytes, kind: type[R]) -> R:
-    """A request from a JSON body; an empty body is an empty object.
-
-    Raises:
-        UsageError: codes ``bad_json`` or ``bad_field``, the message naming the field.
-    """
-    try:
-        return msgspec.json.decode(data or b"{}", type=kind, strict=True)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the request does not fit: {error}", code="bad_field") from error
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise UsageError(f"the request is not JSON: {error}", code="bad_json") from error
-
-
-def parse_values(values: dict[str, Any], kind: type[R]) -> R:
-    """A request from query parameters: texts are converted to the numbers that the fields want.
-
-    Raises:
-        UsageError: code ``bad_field``, the message naming the field.
-    """
-    try:
-        return msgspec.convert(values, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the request does not fit: {error}", code="bad_field") from error
-
-
-def _check(parser: Callable[[str], object], text: str) -> None:
-    """Lets a parser of names speak in msgspec's way, which adds the path of the field."""
-    try:
-        parser(text)
-    except MalformedError as error:
-        raise ValueError(error.message) from error
-
-
-def _check_workspace(workspace: str | None) -> None:
-    if workspace is not None:
-        _check(parse_workspace, workspace)

@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from roosync_p2p.errors import NetworkError
 __all__ = ["SyncClient"]
 
 _READ_BYTES = 64 * 1024
+_TIMEOUT_S_MIN = 0.001  # a socket with a timeout of 0 does not wait at all
 
 
 class SyncClient(Methods[JsonObject]):
@@ -49,6 +51,17 @@ class SyncClient(Methods[JsonObject]):
 
         On entry the node has subscribed: what happens from then on is seen. The iterator ends when the node stops.
         """
+        with self._subscribed(after) as (exchange, connection, head):
+            yield _iterate(exchange, connection, head)
+
+    @contextlib.contextmanager
+    def events_or_pauses(self, pause_s: float) -> Iterator[Iterator[Event | None]]:
+        """The same, with a None whenever no event came for ``pause_s``: a moment to look at what only time changes."""
+        with self._subscribed(None) as (exchange, connection, head):
+            yield _iterate_with_pauses(exchange, connection, head, pause_s)
+
+    @contextlib.contextmanager
+    def _subscribed(self, after: int | None) -> Iterator[tuple[Exchange, socket.socket, bytes]]:
         exchange, connection = self._begin(
             Call(method="GET", path="/v1/events", last_event_id=after, wait_s=limits.API_KEEPALIVE_S)
         )
@@ -58,7 +71,7 @@ class SyncClient(Methods[JsonObject]):
                 head += exchange.feed(_receive(connection))
             if exchange.status != 200:
                 _read_answer(exchange, connection, head)
-            yield _iterate(exchange, connection, head)
+            yield exchange, connection, head
 
     def _do(self, call: Call) -> JsonObject:
         exchange, connection = self._begin(call)
@@ -119,6 +132,30 @@ def _iterate(exchange: Exchange, connection: socket.socket, head: bytes) -> Iter
     yield from decoder.feed(head)
     while not exchange.ended:
         yield from decoder.feed(exchange.feed(_receive(connection)))
+
+
+def _iterate_with_pauses(
+    exchange: Exchange, connection: socket.socket, head: bytes, pause_s: float
+) -> Iterator[Event | None]:
+    """A timeout takes nothing from the stream, so no event is lost; comments do not put off a pause that is due."""
+    decoder = EventDecoder()
+    yield from decoder.feed(head)
+    heard_s = time.monotonic()
+    due_s = heard_s + pause_s
+    while not exchange.ended:
+        connection.settimeout(max(due_s - time.monotonic(), _TIMEOUT_S_MIN))
+        try:
+            data = _receive(connection)
+        except NetworkError:
+            if time.monotonic() - heard_s > limits.API_ANSWER_TIMEOUT_S + limits.API_KEEPALIVE_S:
+                raise
+            yield None
+            due_s = time.monotonic() + pause_s
+            continue
+        heard_s = time.monotonic()
+        for event in decoder.feed(exchange.feed(data)):
+            yield event
+            due_s = time.monotonic() + pause_s
 
 
 def _receive(connection: socket.socket) -> bytes:

@@ -1,7 +1,7 @@
 """The demonstration: a fleet on this computer, from founding to the return of a killed machine.
 
 1. found        2. join        3. everybody online, with evidence     4. a message, a reply, their receipts
-5. a kill       6. the return  7. strangers                           8. the figures
+5. a claim      6. a conflict  7. a kill    8. the return    9. strangers    10. the figures
 
 Nothing is staged: each step runs real commands and real nodes (``demo_processes``) and fails the whole demonstration
 when what it promises is not seen. Times are measured where they are seen, at this process.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from roosync_p2p.api.terminal import EXIT_OK, Invocation
+from roosync_p2p.cli.demo_deciding import claim_race, conflict
 from roosync_p2p.cli.demo_impostor import refusal_of_stranger
 from roosync_p2p.cli.demo_processes import DemoFleet, DemoNode, EventWatch
 from roosync_p2p.cli.demo_show import DemoShow
@@ -84,6 +85,8 @@ class _Story:
         with contextlib.ExitStack() as stack:
             watches = {node.machine: stack.enter_context(EventWatch(node)) for node in self._fleet.nodes}
             self._exchange(watches)
+            claim_race(self._fleet.nodes, self._show)
+            conflict(self._fleet.nodes, self._show, self._until)
             self._kill(watches)
         self._return()
         self._refuse()

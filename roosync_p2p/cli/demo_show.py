@@ -23,6 +23,8 @@ _ROWS: Final = (
     ("row.online", "online_s", "{:.1f} s"),
     ("row.delivered", "delivered_ms", "{:.0f} ms"),
     ("row.receipt", "receipt_ms", "{:.0f} ms"),
+    ("row.claimed", "claimed_ms", "{:.0f} ms"),
+    ("row.decided", "decided_ms", "{:.0f} ms"),
     ("row.noticed", "noticed_ms", "{:.0f} ms"),
     ("row.returned", "returned_s", "{:.1f} s"),
     ("row.copies", "copies", "{:.0f}"),

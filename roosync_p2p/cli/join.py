@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from roosync_p2p.api.naming import propose_machine
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
-from roosync_p2p.cli.texts import load_texts
+from roosync_p2p.cli.texts import Texts, load_texts
 
-__all__ = ["join"]
+__all__ = ["inbound_lines", "join"]
 
 
 @click.command()
@@ -39,4 +42,29 @@ def join(invocation: Invocation, code: str, machine: str | None, at: str | None)
         invocation.print_json(result)
     else:
         invocation.print(safe_line(texts.get("joined", machine=result.get("machine", chosen))))
+        for line in inbound_lines(result, texts, sys.platform):
+            invocation.print(safe_line(line))
         invocation.print(texts.get("joined_next"))
+
+
+def inbound_lines(result: dict[str, Any], texts: Texts, platform: str) -> Iterator[str]:
+    """Whether others can connect to this machine, and what to do if they cannot.
+
+    Args:
+        result: of the join.
+        platform: as ``sys.platform``: of the system that the command is for.
+    """
+    inbound = result["inbound"]
+    outcome, port = str(inbound["outcome"]), inbound["port"]
+    if not inbound["checked"]:
+        reason = texts.word("unchecked", outcome)
+        yield texts.get("inbound.unchecked", reason=inbound["message"] or reason)
+    elif inbound["reachable"]:
+        yield texts.get("inbound.works", port=port, issuer=result["issuer"])
+    else:
+        yield texts.get("inbound.blocked", port=port, outcome=texts.word("dial", outcome), issuer=result["issuer"])
+        rule, seen_as = inbound["firewall_rule"], inbound["seen_as"]
+        if rule:
+            yield texts.get("inbound.rule.windows" if platform == "win32" else "inbound.rule", rule=rule)
+        else:
+            yield texts.get("inbound.elsewhere", port=port, issuer=result["issuer"], seen_as=seen_as)

@@ -21,18 +21,106 @@ __all__ = ["main", "roosync"]
 _EVERY_DAY, _DECIDE, _CONFIGURE, _CARE = _SECTIONS = ("Every day", "Decide", "Configure", "Care")
 
 _COMMANDS: Final[Mapping[str, CommandEntry]] = {
-    "status": CommandEntry("roosync_p2p.cli.status", "status", _EVERY_DAY),
-    "machines": CommandEntry("roosync_p2p.cli.status", "machines", _EVERY_DAY),
-    "send": CommandEntry("roosync_p2p.cli.messages", "send", _EVERY_DAY),
-    "inbox": CommandEntry("roosync_p2p.cli.messages", "inbox", _EVERY_DAY),
-    "read": CommandEntry("roosync_p2p.cli.messages", "read", _EVERY_DAY),
-    "reply": CommandEntry("roosync_p2p.cli.messages", "reply", _EVERY_DAY),
-    "join": CommandEntry("roosync_p2p.cli.join", "join", _CONFIGURE),
-    "settings": CommandEntry("roosync_p2p.cli.settings", "settings", _CONFIGURE),
-    "up": CommandEntry("roosync_p2p.cli.up", "up", _CARE),
-    "down": CommandEntry("roosync_p2p.cli.down", "down", _CARE),
-    "doctor": CommandEntry("roosync_p2p.cli.doctor", "doctor", _CARE),
-    "demo": CommandEntry("roosync_p2p.cli.demo_command", "demo", _CARE),
+    "status": CommandEntry(
+        "roosync_p2p.cli.status", "status", _EVERY_DAY, "One line on top, then machines, then what needs attention."
+    ),
+    "machines": CommandEntry(
+        "roosync_p2p.cli.status",
+        "machines",
+        _EVERY_DAY,
+        "The machines of the fleet, with the evidence for their state.",
+    ),
+    "send": CommandEntry(
+        "roosync_p2p.cli.messages",
+        "send",
+        _EVERY_DAY,
+        "Send a message; prints its id when it is safe on this machine's disk.",
+    ),
+    "inbox": CommandEntry(
+        "roosync_p2p.cli.messages", "inbox", _EVERY_DAY, "This machine's messages and this workspace's."
+    ),
+    "read": CommandEntry("roosync_p2p.cli.messages", "read", _EVERY_DAY, "Show a message and mark it as read."),
+    "reply": CommandEntry("roosync_p2p.cli.messages", "reply", _EVERY_DAY, "Reply to a message, in its thread."),
+    "session": CommandEntry(
+        "roosync_p2p.cli.claims",
+        "session",
+        _DECIDE,
+        "Open or close a session, which tells two agents of one machine apart.",
+    ),
+    "claim": CommandEntry(
+        "roosync_p2p.cli.claims", "claim", _DECIDE, "Hold a name that nobody else holds: an issue, a branch, a file."
+    ),
+    "claims": CommandEntry(
+        "roosync_p2p.cli.claims", "claims", _DECIDE, "Every claim that is held, and how many wait for it."
+    ),
+    "decision": CommandEntry(
+        "roosync_p2p.cli.decisions", "decision", _DECIDE, "Propose, approve and follow decisions of the fleet."
+    ),
+    "baseline": CommandEntry(
+        "roosync_p2p.cli.baseline",
+        "baseline",
+        _DECIDE,
+        "The fleet's reference configuration: a JSON document with versions, changed by decisions.",
+    ),
+    "policy": CommandEntry(
+        "roosync_p2p.cli.baseline",
+        "policy",
+        _DECIDE,
+        "What the fleet sets for itself: approvals, conflict strategies, times.",
+    ),
+    "log": CommandEntry(
+        "roosync_p2p.cli.commit_log", "log", _DECIDE, "What was decided, in the one order, with its outcome."
+    ),
+    "pending": CommandEntry(
+        "roosync_p2p.cli.commit_log",
+        "pending",
+        _DECIDE,
+        "What this machine asked for and is not decided yet, and what it waits for.",
+    ),
+    "voters": CommandEntry(
+        "roosync_p2p.cli.commit_log",
+        "voters",
+        _CARE,
+        "Who decides the order of the fleet: its voters, and which of them leads.",
+    ),
+    "clock": CommandEntry(
+        "roosync_p2p.cli.commit_log",
+        "clock",
+        _CARE,
+        "This computer's clock, which the order gets its times from while this machine leads.",
+    ),
+    "join": CommandEntry(
+        "roosync_p2p.cli.join", "join", _CONFIGURE, "Enrol this machine with a join code from `roosync-admin invite`."
+    ),
+    "settings": CommandEntry(
+        "roosync_p2p.cli.settings", "settings", _CONFIGURE, "Show the settings: every key, or the values in force."
+    ),
+    "up": CommandEntry("roosync_p2p.cli.up", "up", _CARE, "Run the node in the foreground; prints `ready` when it is."),
+    "down": CommandEntry("roosync_p2p.cli.down", "down", _CARE, "Stop the node; returns when its process is gone."),
+    "leave": CommandEntry(
+        "roosync_p2p.cli.leaving",
+        "leave",
+        _CARE,
+        "Leave the fleet for good: this machine's vote goes to others, its claims are freed, its node ends.",
+    ),
+    "recover": CommandEntry(
+        "roosync_p2p.cli.leaving",
+        "recover",
+        _CARE,
+        "Go on without a majority that is lost for good, by the root's statement.",
+    ),
+    "doctor": CommandEntry(
+        "roosync_p2p.cli.doctor",
+        "doctor",
+        _CARE,
+        "Check the home, the settings and the node; every finding comes with its remedy.",
+    ),
+    "demo": CommandEntry(
+        "roosync_p2p.cli.demo_command",
+        "demo",
+        _CARE,
+        "See a fleet at work on this computer, in a temporary directory and on loopback only.",
+    ),
 }
 
 

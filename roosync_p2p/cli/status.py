@@ -13,18 +13,20 @@ from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 from roosync_p2p.cli.tables import table
 from roosync_p2p.cli.texts import Texts, load_texts
 
-__all__ = ["machines", "render_machines", "render_status", "status", "top_line"]
+__all__ = ["machines", "redrawn", "render_machines", "render_status", "status", "top_line"]
 
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # cursor home, clear screen and scrollback
+_HOME, _END_OF_LINE, _BELOW, _SCROLLBACK = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[3J"  # ECMA-48: cursor home, and erasing
+_REFRESH_S = 1.0  # ages are shown in tenths below ten seconds, and a heartbeat comes every second
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Show it again at every change, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C: at every change, on a terminal every second.")
 @common_options
 def status(invocation: Invocation, watch: bool) -> None:
     """One line on top, then machines, then what needs attention.
 
-    With --watch and --json: one document a line.
+    With --watch and --json: one document a line, at every change.
 
     \b
     Examples:
@@ -115,18 +117,28 @@ def _show(invocation: Invocation, document: dict[str, Any]) -> None:
 def _watch(invocation: Invocation, client: SyncClient) -> NoReturn:
     """Subscribed before the first status is asked for, so no change is missed between the two."""
     texts = load_texts(invocation.home)
-    with client.events() as events:
-        _show_again(invocation, client, texts)
-        for _event in events:
-            _show_again(invocation, client, texts)
+    if invocation.as_json or not sys.stdout.isatty():
+        with client.events() as events:
+            _print_again(invocation, client, texts)
+            for _event in events:
+                _print_again(invocation, client, texts)
+    else:
+        with client.events_or_pauses(_REFRESH_S) as moments:
+            invocation.print(_CLEAR + render_status(client.status(), texts))
+            for _moment in moments:
+                invocation.print(redrawn(render_status(client.status(), texts)))
     raise not_running(invocation.home, "it has stopped")
 
 
-def _show_again(invocation: Invocation, client: SyncClient, texts: Texts) -> None:
+def _print_again(invocation: Invocation, client: SyncClient, texts: Texts) -> None:
     document = client.status()
     if invocation.as_json:
         invocation.print_json_line(document)
-    elif sys.stdout.isatty():
-        invocation.print(_CLEAR + render_status(document, texts))
     else:
         invocation.print(render_status(document, texts) + "\n")
+
+
+def redrawn(text: str) -> str:
+    """Text over what stood there before, without clearing it first: that would flicker every second."""
+    lines = text.replace("\n", _END_OF_LINE + "\n")
+    return _HOME + lines + _BELOW + _SCROLLBACK

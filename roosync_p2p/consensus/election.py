@@ -1,7 +1,7 @@
 """Elections: pre-vote, vote, and standing by a leader (Raft paper §5.2, §5.4.1; dissertation §4.2.3, §9.6).
 
 Everybody answers a request, voter in its own eyes or not: the candidate may know of a newer configuration (§4.1). Who
-campaigns is a voter by its own log, so an empty log never does.
+campaigns is a voter by its own log, or is being removed; so an empty log never does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _HASTY_ATTEMPTS = 5  # after these it is no split vote, but a majority that is n
 def wait_on(state: State, now_s: float) -> None:
     """Time passed for one that does not lead."""
     if now_s >= state.election_at and state.may_campaign:
-        if state.voters == (state.me,):
+        if state.role is Role.CANDIDATE and state.writes.hard_stored != state.hard:
+            # Its requests have not even left. A newer term would only give a slow disk one more thing to write.
+            state.election_at = now_s + state.timing.election_min_s
+        elif state.voters == (state.me,):
             _campaign(state, now_s, transfer=False)
         else:
             _ask_before(state, now_s)
@@ -36,7 +39,8 @@ def wait_on(state: State, now_s: float) -> None:
 
 def leader_lost(state: State, now_s: float) -> None:
     """The leader is known to be gone: it is not stood by any more, and soon somebody campaigns."""
-    if state.role is not Role.FOLLOWER or state.leader is None:
+    # Who cannot campaign goes on believing in it: if that was wrong, no heartbeat would come to correct it.
+    if state.role is not Role.FOLLOWER or state.leader is None or not state.may_campaign:
         return
     state.leader = None
     state.hurry = _HASTY_ATTEMPTS
@@ -72,9 +76,8 @@ def _campaign(state: State, now_s: float, *, transfer: bool) -> None:
     state.follow(Term(state.term + 1), None, now_s)
     state.hurry = hurry
     state.role = Role.CANDIDATE
+    state.election_at = now_s + state.between(state.timing.election_min_s, state.timing.election_max_s)
     state.set_hard(state.term, state.me)
-    # Alone it waits for nothing but its own disk, and must not campaign again meanwhile.
-    state.election_at = max(state.election_at, now_s + state.timing.election_min_s)
     _request_votes(state, state.term, pre=False, transfer=transfer)
 
 

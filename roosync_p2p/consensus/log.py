@@ -64,6 +64,15 @@ class Log:
         """The one in force."""
         return self._configurations[-1]
 
+    def may_need(self, seat: Seat, commit: LogIndex) -> bool:
+        """Whether that seat is a voter of a configuration that may still count, by what is known to be committed."""
+        for configuration in reversed(self._configurations):
+            if seat in configuration.voters:
+                return True
+            if configuration.index <= commit:
+                break
+        return False
+
     def term_at(self, index: LogIndex) -> Term:
         """The term of the item at a place that the log has, or 0 for place 0."""
         return Term(self._terms[index])

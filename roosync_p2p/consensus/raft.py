@@ -267,14 +267,18 @@ class Raft:
         if state.role is Role.LEADER:
             reads.begin_round(state)
             replication.replicate(state, self._now_s)
+        writes = state.writes.wanted(state.log, state.hard)
+        # Nothing is handed out as committed that a power loss could take back here.
+        durable = min(state.commit, state.writes.stored)
+        applicable = durable > state.log.handed_out
+        status = self._news()
+        if not (writes or applicable or status or state.messages or state.before_store or state.reads_done):
+            return None
         hard: HardState | None = None
         cut_from: LogIndex | None = None
         append: tuple[LogItem, ...] = ()
-        if state.writes.wanted(state.log, state.hard):
+        if writes:
             hard, cut_from, append = state.writes.hand_out(state.log, state.hard)
-        # Nothing is handed out as committed that a power loss could take back here.
-        durable = min(state.commit, state.writes.stored)
-        committed = state.log.hand_out(durable, count_max=limits.COMMITTED_ITEMS_AT_ONCE)
         ready = Ready(
             before_store=state.before_store,
             mark=state.writes.mark,
@@ -282,12 +286,10 @@ class Raft:
             cut_from=cut_from,
             append=append,
             messages=state.messages,
-            committed=committed,
+            committed=state.log.hand_out(durable, count_max=limits.COMMITTED_ITEMS_AT_ONCE) if applicable else (),
             reads=state.reads_done,
-            status=self._news(),
+            status=status,
         )
-        if not (ready.before_store or ready.writes or ready.messages or ready.committed or ready.reads or ready.status):
-            return None
         state.before_store, state.messages, state.reads_done = [], [], []
         return ready
 

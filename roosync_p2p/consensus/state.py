@@ -180,8 +180,12 @@ class State:
 
     @property
     def may_campaign(self) -> bool:
-        """Whether this node may lead: a voter, which an empty log makes nobody, with an undamaged log."""
-        return not self.damaged and not self.still and self.is_voter
+        """Whether this node may lead: a voter, which an empty log makes nobody, with an undamaged log.
+
+        One that is being removed may too, until it knows that this is committed (dissertation §4.2.2): it may be the
+        only one whose log a majority does not find too old. Its own vote does not count.
+        """
+        return not self.damaged and not self.still and self.log.may_need(self.me, self.commit)
 
     def quorum_heard_s(self, now_s: float) -> float:
         """Since when a leader has no older word from a majority than that."""

@@ -1,17 +1,17 @@
-"""Which part of a core a frame is for (docs/protocol/frames.md §1). One flat match, nothing decided."""
+"""Which part of a core a frame or a fact is for (docs/protocol/frames.md §1). Flat matches, nothing decided."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roosync_p2p.core import wire
+from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.ids import MachineId
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["dispatch"]
+__all__ = ["about_here", "dispatch"]
 
 
 def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
@@ -36,12 +36,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.watch.own_record(core.delivery.received(peer, frame, prepared.signed()))
         case wire.Versions() as frame:
             core.delivery.versions_received(peer, frame)
-        case wire.Hears() as frame:
-            core.presence.hears_received(peer, frame)
-        case wire.AskHears() as frame:
-            core.presence.asked(peer, frame)
-        case wire.Lost() as frame:
-            core.presence.lost_received(peer, frame)
+        case wire.Hears() | wire.AskHears() | wire.Lost() as frame:
+            core.presence.received(peer, frame)
         case wire.Fork():
             core.watch.fork_evidence(prepared)
         case wire.OwnQuery():
@@ -55,16 +51,30 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
                 core.became_ready()
         case (
             wire.RaftFrame()
-            | wire.WantOrdered()
             | wire.OrderedFrame()
+            | wire.WantOrdered()
             | wire.WantCommitted()
             | wire.Committed()
             | wire.WantEpochs()
             | wire.EpochsFrame()
             | wire.ReadIndexQuery()
             | wire.ReadIndexAnswer()
+            | wire.LeavingSoon()
         ):
+            if prepared.parts and isinstance(prepared.frame, wire.OrderedFrame):
+                core.acceptance.received(peer, prepared)  # what fits its chain is an entry like any other
             core.commit.received(peer, prepared)
         case _:
             core.desk.count("frames.unknown")
     core.presence.act()
+
+
+def about_here(core: NodeCore, told: inputs.LocalAddresses | inputs.Health | inputs.Power) -> None:
+    """What the shell says about this computer."""
+    match told:
+        case inputs.LocalAddresses(addresses=addresses):
+            core.presence.set_addresses(addresses)
+        case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
+            core.presence.set_health(loop_lag_s, disk_lag_s)
+        case inputs.Power(on_battery=on_battery):
+            core.commit.seats.on_battery = on_battery

@@ -26,6 +26,7 @@ __all__ = [
     "OrderedRead",
     "PersistFailed",
     "Persisted",
+    "Power",
     "Request",
     "Shutdown",
     "Tick",
@@ -111,6 +112,13 @@ class Health:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """What this computer runs on."""
+
+    on_battery: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A command of a user; exactly one Answer follows."""
 
@@ -145,6 +153,7 @@ Input: TypeAlias = (
     | AddressesFound
     | LocalAddresses
     | Health
+    | Power
     | Request
     | Tick
     | Shutdown

@@ -193,6 +193,10 @@ def _check_voters(item: LogItem, epoch: Epoch, directory: Directory) -> None:
     signed = decode(verified.payload, VoterChange)
     # Items of earlier epochs are replicated in later ones.
     made = VoterChange.of(change, epoch=Epoch(signed.epoch), term=item.term, index=item.index)
+    if item.index == 1 and any(
+        seat.machine not in {issuer.machine for issuer in directory.issuers.values()} for seat in change.voters
+    ):
+        raise UntrustedError("a commit log begins with its founder, whom the root made an issuer", code="not_founder")
     if signed != made or signed.epoch > epoch:
         raise SignatureFault("a voter change is signed for another place or other voters", code="wrong_voters")
 

@@ -24,7 +24,7 @@ from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
-from roosync_p2p.core.dispatch import dispatch
+from roosync_p2p.core.dispatch import about_here, dispatch
 from roosync_p2p.core.effects import Effect, Stop, Ticket
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.forks import Forks
@@ -211,10 +211,8 @@ class NodeCore:
                 self.desk.notify("handshake_refused", {"remote": remote, "reason": reason})
             case inputs.AddressesFound(machine=machine, addresses=addresses, source=source):
                 self.dialling.learned(machine, addresses, alive=source == "mdns")
-            case inputs.LocalAddresses(addresses=addresses):
-                self.presence.set_addresses(addresses)
-            case inputs.Health(loop_lag_s=loop_lag_s, disk_lag_s=disk_lag_s):
-                self.presence.set_health(loop_lag_s, disk_lag_s)
+            case inputs.LocalAddresses() | inputs.Health() | inputs.Power():
+                about_here(self, happened)
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)
             case inputs.Shutdown(reason=reason):

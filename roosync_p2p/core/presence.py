@@ -7,6 +7,7 @@ become facts for it.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Final
 
 from roosync_p2p import limits
@@ -56,6 +57,7 @@ class Presence:
         self._started = Ticket(0)
         self._beat_at: float | None = None
         self._awake_since_ms = 0
+        self.resumed_s = -math.inf  # monotonic time at which the clocks jumped last
         self._addresses: tuple[str, ...] = ()
         self._health = Health()
         self._latest: dict[MachineId, LatestBeat] = {}
@@ -80,6 +82,11 @@ class Presence:
         if beat is None:
             return self._desk.now.wall_ms
         return beat.heartbeat.wall_ms + round((self._desk.now.monotonic_s - beat.at_s) * 1000)
+
+    @property
+    def awake_since_ms(self) -> int:
+        """Since when this node is awake without a break, by its wall clock; 0 before its first heartbeat."""
+        return self._awake_since_ms
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -116,6 +123,7 @@ class Presence:
 
     def resumed(self, *, slept_s: float) -> None:
         """The clock jumped: whatever was silent meanwhile gets its time again."""
+        self.resumed_s = self._desk.now.monotonic_s
         self._awake_since_ms = self._desk.now.wall_ms
         self.liveness.resumed(self._desk.now, slept_s=slept_s)
         if self._start is not None:
@@ -292,6 +300,20 @@ class Presence:
     def answered(self, machine: MachineId) -> None:
         """A dial of ours led to a TLS session with that machine: it lives, whatever an earlier dial said."""
         self.liveness.redialled(machine, RedialOutcome.OPENED, self._desk.now)
+
+    def received(self, peer: MachineId, frame: Hears | AskHears | Lost) -> None:
+        """A peer speaks of whom it hears.
+
+        Raises:
+            MalformedError: what it says breaks its bounds.
+        """
+        match frame:
+            case Hears():
+                self.hears_received(peer, frame)
+            case AskHears():
+                self.asked(peer, frame)
+            case Lost():
+                self.lost_received(peer, frame)
 
     def hears_received(self, peer: MachineId, frame: Hears) -> None:
         """A peer says whom it hears directly."""

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.presence import verdict_data
 from roosync_p2p.ids import MachineId
+from roosync_p2p.ledger.decision_state import live_decisions
+from roosync_p2p.ledger.fleet import RULES_VERSION, voters_of
+from roosync_p2p.ledger.register import register_of
 from roosync_p2p.liveness.verdicts import State, describe
 from roosync_p2p.version import __version__
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["machines", "status", "warnings"]
+__all__ = ["commit", "leader", "machines", "status", "warnings"]
+
+
+_ALARM_REMEDIES: Final[Mapping[str, str]] = {
+    "ledger_changed": "the disk or a program changed the database: check the disk, and `roosync doctor`",
+    "ledger_diverged": "compare versions with `roosync machines`; report it with both nodes' logs",
+}
 
 
 def machines(core: NodeCore) -> list[dict[str, object]]:
@@ -35,7 +45,7 @@ def status(core: NodeCore) -> dict[str, object]:
             "machines": len(rows),
             "online": sum(1 for row in rows if row["state"] == State.ONLINE),
             "differences": None,
-            "decisions_pending": None,
+            "decisions_pending": sum(not live.effect for _, live in live_decisions(core.commit.state)),
         },
         "fleet": core.desk.identity.fleet.hex(),
         "boot_id": core.boot.hex(),
@@ -49,11 +59,37 @@ def status(core: NodeCore) -> dict[str, object]:
             for peer in core.links.peers()
             if (link := core.links.primary(peer)) is not None
         ],
-        "commit": None,
+        "commit": commit(core),
         "folder": None,
         "counters": dict(sorted(core.desk.counters.items())),
         "warnings": found,
         "machines": rows,
+    }
+
+
+def leader(core: NodeCore) -> MachineId | None:
+    """Who leads, as far as this node can tell: one that it does not hear does not lead for it.
+
+    A machine that does not vote has no other way to notice that its leader is gone.
+    """
+    seat = core.commit.leader
+    if seat is None or seat.machine == core.me:
+        return None if seat is None else seat.machine
+    verdict = core.presence.liveness.verdict(seat.machine, core.desk.now)
+    return seat.machine if verdict.state in (State.ONLINE, State.SUSPECT) else None
+
+
+def commit(core: NodeCore) -> dict[str, object]:
+    """How far this node is in the commit log, and who decides what comes next."""
+    log = core.commit
+    order = log.order
+    return {
+        "size": log.applier.number,
+        "leader": leader(core),
+        "term": order.hard.term,
+        "voters": [machine for machine, _ in voters_of(log.state)],
+        "digest": log.state.digest.hex(),
+        "epoch": order.epoch,
     }
 
 
@@ -95,10 +131,33 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
                 "if nobody restored it, its disk was copied: find out",
             )
         )
+    found += _commit_warnings(core)
     if core.store_fault is not None:
         fault = core.store_fault
         found.append(_warning(fault.code, f"nothing is being stored: {fault.message}", fault.remedy))
     return found
+
+
+def _commit_warnings(core: NodeCore) -> Iterator[dict[str, object]]:
+    log = core.commit
+    for code, message, _ in log.digests.alarms.values():
+        yield _warning(code, message, _ALARM_REMEDIES.get(code, ""))
+    if log.applier.needs_rules is not None:
+        yield _warning(
+            "rules_too_new",
+            f"the fleet decides by rules of version {log.applier.needs_rules}, and this program knows "
+            f"{RULES_VERSION}: it stores and passes on, and applies nothing",
+            "update roosync on this machine",
+        )
+    for warned in log.clock.warnings():
+        yield _warning(warned.code, warned.message, warned.remedy)
+    if log.order.me is not None and leader(core) is None and voters_of(log.state):
+        text, _ = log.waits_for()
+        yield _warning(
+            "no_leader",
+            f"nothing can be decided now: {text}; what is asked for is signed and waits",
+            "start the machines that vote: `roosync voters`; see `roosync pending`",
+        )
 
 
 def _row(core: NodeCore, machine: MachineId) -> dict[str, object]:
@@ -114,14 +173,17 @@ def _row(core: NodeCore, machine: MachineId) -> dict[str, object]:
         "detail": describe(verdict) if not mine else "this machine",
         "sessions": [],
         "version": core.version if mine else (beat.heartbeat.version if beat else None),
-        "commit_size": None,
+        "commit_size": core.commit.applier.number if mine else (beat.heartbeat.commit_size if beat else None),
         "addresses": list(core.presence.addresses if mine else (beat.heartbeat.addresses if beat else ())),
         "roles": _roles(core, machine),
     }
 
 
 def _roles(core: NodeCore, machine: MachineId) -> list[str]:
-    """What the certificates say; the register in the commit log will say more."""
+    """What the register says; of a machine that it does not know yet, what the certificates say."""
+    member = register_of(core.commit.state, core.desk.identity.root).present(machine)
+    if member is not None:
+        return list(member.roles)
     issuers = {issuer.machine for issuer in core.directory.issuers.values()}
     return ["member", "issuer"] if machine in issuers else ["member"]
 
@@ -130,9 +192,11 @@ def _state(core: NodeCore, rows: list[dict[str, object]]) -> str:
     conflicts = any(row["state"] == State.CONFLICT for row in rows)
     if core.authorship.phase in (Phase.CONFLICT, Phase.WAITING) or conflicts:
         return "conflict"
+    if core.commit.digests.alarms:
+        return "diverged"
     if not core.links.peers():
         return "alone"
-    return "behind" if core.exchange.behind() else "synced"
+    return "behind" if core.exchange.behind() or core.commit.applier.behind else "synced"
 
 
 def _warning(code: str, message: str, remedy: str) -> dict[str, object]:

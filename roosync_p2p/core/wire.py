@@ -30,6 +30,7 @@ __all__ = [
     "Have",
     "Hears",
     "Hello",
+    "LeavingSoon",
     "Lost",
     "OrderedFrame",
     "OwnAnswer",
@@ -250,6 +251,10 @@ class ReadIndexAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag
     index: int | None = None
 
 
+class LeavingSoon(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="leaving"):
+    """The sender is about to stop, or its computer to sleep: its vote and its lead are to go to others."""
+
+
 class Relay(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="relay"):
     """A frame for somebody to whom the source has no link, signed by the source (docs/protocol/links.md §8)."""
 
@@ -294,6 +299,7 @@ Frame: TypeAlias = (
     | EpochsFrame
     | ReadIndexQuery
     | ReadIndexAnswer
+    | LeavingSoon
     | Relay
 )
 
@@ -303,7 +309,7 @@ _KNOWN = frozenset(
         *(Hello, Beat, Hears, AskHears, Lost, Digest, FrontierFrame, Have, Want, EntriesFrame, RecordFrame, Versions),
         *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, Relay),
         *(RaftFrame, WantOrdered, OrderedFrame, WantCommitted, Committed, ReadIndexQuery, ReadIndexAnswer),
-        *(WantEpochs, EpochsFrame),
+        *(WantEpochs, EpochsFrame, LeavingSoon),
     )
 )
 

@@ -25,6 +25,7 @@ from roosync_p2p.ids import CommitNumber, Epoch, MachineId, StoreId
 from roosync_p2p.ledger.bodies import Circumstances
 from roosync_p2p.ledger.claims import Detail, check_fence, expire
 from roosync_p2p.ledger.cursors import moved
+from roosync_p2p.ledger.decisions import expire_decision
 from roosync_p2p.ledger.draft import Draft
 from roosync_p2p.ledger.due import due_now
 from roosync_p2p.ledger.fleet import RULES_VERSION, active_rules, note_voters
@@ -81,6 +82,8 @@ def _let_due(draft: Draft) -> None:
         match what:
             case "claim":
                 expire(draft, which)
+            case "decision":
+                expire_decision(draft, which)
 
 
 def _judge(draft: Draft, body: bytes) -> Detail:

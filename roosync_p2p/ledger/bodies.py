@@ -237,7 +237,7 @@ class PolicySet(OrderedBody, frozen=True, kw_only=True):
         approve: the author approves at once, where it may.
     """
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.WORD_CHARS_MAX)]
     value: Annotated[bytes, msgspec.Meta(max_length=limits.POLICY_BYTES_MAX)] = b""
     reason: Note = ""
     approve: bool = False

@@ -53,7 +53,7 @@ _Text: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=limits.DECISION_TEXT_CHARS_MAX, pattern=r"\A[^\x00-\x08\x0b-\x1f\x7f]*\Z")
 ]
 _Targets: TypeAlias = Annotated[tuple[str, ...], msgspec.Meta(max_length=limits.STATEMENT_MACHINES_MAX)]
-_Strategy: TypeAlias = Annotated[str, msgspec.Meta(max_length=64)]
+_Strategy: TypeAlias = Annotated[str, msgspec.Meta(max_length=limits.WORD_CHARS_MAX)]
 
 
 class Action(Record, frozen=True, kw_only=True):

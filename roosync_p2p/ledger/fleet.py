@@ -24,10 +24,14 @@ __all__ = [
     "active_rules",
     "epoch_of",
     "note_voters",
+    "prefer_voters",
+    "preferred_voters",
     "recover",
     "require_support",
+    "reset_of",
     "reset_time",
     "support",
+    "use_rules",
     "voters_of",
 ]
 
@@ -36,6 +40,7 @@ RULES_VERSION: Final = 1  # the newest that this program knows; older ones are r
 _EPOCH: Final = "epoch"
 _BEGAN: Final = "began"
 _VOTERS: Final = "voters"
+_PREFERRED: Final = "preferred"
 _CLOCK: Final = "clock"
 
 
@@ -65,6 +70,13 @@ class VotersState(Record, frozen=True, kw_only=True):
     number: int
 
 
+class PreferredState(Record, frozen=True, kw_only=True):
+    """Machines that should rather vote, the most wanted first."""
+
+    machines: tuple[str, ...]
+    number: int
+
+
 class ClockState(Record, frozen=True, kw_only=True):
     """Commit time went back to ``time_ms`` at this number."""
 
@@ -82,6 +94,12 @@ def epoch_of(reader: Reader) -> EpochState | None:
     """The last recovery."""
     data = reader.get(_EPOCH)
     return None if data is None else read(data, EpochState)
+
+
+def reset_of(reader: Reader) -> ClockState | None:
+    """The newest reset of commit time."""
+    data = reader.get(_CLOCK)
+    return None if data is None else read(data, ClockState)
 
 
 def voters_of(reader: Reader) -> tuple[tuple[str, bytes], ...]:
@@ -167,3 +185,21 @@ def require_support(draft: Draft, version: int) -> None:
     missing = [machine for machine in voters if (draft.load(f"support/{machine}", int) or 0) < version]
     if missing or not voters:
         raise Refused("not_supported", version=version, missing=missing)
+
+
+def use_rules(draft: Draft, version: int) -> None:
+    """From the next commit number on these rules are in force."""
+    draft.put("rules", version)
+    draft.tell("rules.activated", version=version)
+
+
+def prefer_voters(draft: Draft, machines: tuple[str, ...]) -> None:
+    """The fleet's wish, which the leader acts on when it can."""
+    draft.put(_PREFERRED, PreferredState(machines=machines, number=draft.number))
+    draft.tell("voters.preferred", machines=list(machines))
+
+
+def preferred_voters(reader: Reader) -> tuple[str, ...]:
+    """Who should rather vote, by the newest wish."""
+    data = reader.get(_PREFERRED)
+    return () if data is None else read(data, PreferredState).machines

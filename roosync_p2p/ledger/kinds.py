@@ -11,7 +11,18 @@ import msgspec
 
 from roosync_p2p.entries.entry import CHAIN_START
 from roosync_p2p.entries.incarnations import ChainStart
-from roosync_p2p.ledger import bodies, claims, fleet, membership, requests
+from roosync_p2p.ledger import (
+    bodies,
+    claims,
+    configs,
+    decision_bodies,
+    decisions,
+    fleet,
+    governed,
+    membership,
+    requests,
+    targets,
+)
 from roosync_p2p.ledger.claims import Detail
 from roosync_p2p.ledger.draft import Draft
 from roosync_p2p.ledger.register import Register
@@ -83,6 +94,21 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "claim.release": Kind(Who.MEMBER, bodies.ClaimRelease, claims.release),
         "claim.steal": Kind(Who.APPROVER, bodies.ClaimSteal, claims.steal),
         "request.withdraw": Kind(Who.MEMBER, bodies.RequestWithdraw, requests.withdraw),
+        "decision.propose": Kind(Who.MEMBER, decision_bodies.DecisionPropose, decisions.propose),
+        "decision.revise": Kind(Who.MEMBER, decision_bodies.DecisionRevise, decisions.revise),
+        "decision.approve": Kind(Who.APPROVER_OR_PERSON, decision_bodies.DecisionApprove, decisions.approve),
+        "decision.reject": Kind(Who.APPROVER_OR_PERSON, decision_bodies.DecisionReject, decisions.reject),
+        "decision.resolve": Kind(Who.APPROVER_OR_PERSON, decision_bodies.DecisionResolve, decisions.resolve),
+        "decision.start": Kind(Who.TARGET, decision_bodies.DecisionStart, targets.start),
+        "decision.report": Kind(Who.TARGET, decision_bodies.DecisionReport, targets.report),
+        "decision.rollback": Kind(Who.MEMBER, decision_bodies.DecisionRollback, targets.roll_back),
+        "decision.archive": Kind(Who.MEMBER, decision_bodies.DecisionArchive, decisions.archive),
+        "baseline.set": Kind(Who.MEMBER, decision_bodies.BaselineSet, governed.set_baseline),
+        "baseline.restore": Kind(Who.MEMBER, decision_bodies.BaselineRestore, governed.restore_baseline),
+        "policy.set": Kind(Who.GOVERNOR, bodies.PolicySet, governed.set_policy),
+        "voters.prefer": Kind(Who.GOVERNOR, bodies.VotersPrefer, governed.prefer),
+        "rules.activate": Kind(Who.GOVERNOR, bodies.RulesActivate, governed.activate_rules),
+        "config.publish": Kind(Who.MEMBER, bodies.ConfigPublish, configs.publish),
         "rules.support": Kind(Who.MEMBER, bodies.RulesSupport, fleet.support),
     }
 )

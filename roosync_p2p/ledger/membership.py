@@ -6,8 +6,6 @@ carrier. A key that a fleet has given up never comes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from roosync_p2p.errors import UntrustedError
@@ -43,6 +41,7 @@ from roosync_p2p.trust.statements import (
     PersonKey,
     PersonRemoval,
     Revocation,
+    RootWord,
     S,
     open_statement,
     verify_fleet_found,
@@ -171,7 +170,7 @@ def remove(draft: Draft, body: Carrier) -> Detail:
     if member is None:
         raise Refused("unknown_member", machine=said.machine)
     _require_may_revoke(register, verified, said.machine)
-    _use_once(draft, verified)
+    _use_once(draft, said, verified)
     for key_id in said.keys:
         _give_up(draft, key_id)
     cut = (1, 0) if said.ledger is None else (said.ledger.incarnation, said.ledger.sequence)
@@ -212,12 +211,23 @@ def settle(draft: Draft, body: MemberSettle) -> Detail:
 
 def add_person(draft: Draft, body: Carrier) -> Detail:
     """The root names a person who approves."""
-    return _person(draft, body, lambda known: "already_known" if known else "")
+    said, register = root_statement(draft, body.statement, PersonKey)
+    if said.person in register.persons:
+        raise Refused("already_known", person=said.person)
+    if said.replaces:
+        raise Refused("other_statement", person=said.person)
+    return _write_person(draft, said)
 
 
 def rotate_person(draft: Draft, body: Carrier) -> Detail:
-    """A person has another key."""
-    return _person(draft, body, lambda known: "" if known else "unknown_person")
+    """A person has another key, instead of the one that the root names."""
+    said, register = root_statement(draft, body.statement, PersonKey)
+    known = register.persons.get(said.person)
+    if known is None:
+        raise Refused("unknown_person", person=said.person)
+    if said.replaces != known.key:
+        raise Refused("other_statement", person=said.person)
+    return _write_person(draft, said)
 
 
 def remove_person(draft: Draft, body: Carrier) -> Detail:
@@ -231,11 +241,7 @@ def remove_person(draft: Draft, body: Carrier) -> Detail:
     return {"person": said.person}
 
 
-def _person(draft: Draft, body: Carrier, objection: Callable[[bool], str]) -> Detail:
-    said, register = root_statement(draft, body.statement, PersonKey)
-    why = objection(said.person in register.persons)
-    if why:
-        raise Refused(why, person=said.person)
+def _write_person(draft: Draft, said: PersonKey) -> Detail:
     draft.put(person_key(said.person), PersonState(key=said.key, label=said.label, number=draft.number))
     register_changed(draft)
     draft.tell("person.key", person=said.person)
@@ -250,18 +256,20 @@ def root_statement(draft: Draft, envelope: bytes, kind: type[S]) -> tuple[S, Reg
 
     Raises:
         PeerFault: not such a statement, or by somebody else (``not_root``).
-        Refused: it was used before (``already_used``).
+        Refused: it was used before (``already_used``), or its time is over (``too_late``).
     """
     register = register_of_draft(draft)
     said, verified = open_statement(envelope, kind, register.root_directory)
     if verified.author != ROOT_AUTHOR:
         raise UntrustedError("this takes the root's signature", code="not_root")
-    _use_once(draft, verified)
+    _use_once(draft, said, verified)
     return said, register
 
 
-def _use_once(draft: Draft, verified: Verified) -> None:
+def _use_once(draft: Draft, said: RootWord, verified: Verified) -> None:
     """Roles that were taken away, or a person who was removed, do not come back by repeating an old statement."""
+    if said.not_after_ms and draft.time_ms > said.not_after_ms:
+        raise Refused("too_late", not_after_ms=said.not_after_ms)
     key = f"statement/{verified.digest.hex()}"
     if draft.get(key) is not None:
         raise Refused("already_used")

@@ -6,16 +6,16 @@ It fits ``roosync_p2p.api.backend.Backend`` structurally; the API is a floor abo
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import AsyncIterator
 from typing import Any
 
 from roosync_p2p.codec.records import encode
 from roosync_p2p.core import view
 from roosync_p2p.core.commands import OfferCountersignature
-from roosync_p2p.errors import InputFault
 from roosync_p2p.node.diagnosis import diagnose
+from roosync_p2p.node.encoded import decoded
 from roosync_p2p.node.event_log import EventLog, NodeEvent
+from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
@@ -33,9 +33,15 @@ class NodeBackend:
         performer: Performer,
         mail: MailService,
         membership: MembershipService,
+        services: LedgerServices,
         events: EventLog,
         surroundings: Surroundings,
     ) -> None:
+        self.ledger = services.ledger
+        self.claims = services.claims
+        self.decisions = services.decisions
+        self.baseline = services.baseline
+        self._sessions = services.sessions
         self._performer = performer
         self._mail = mail
         self._membership = membership
@@ -53,13 +59,24 @@ class NodeBackend:
         counters = status["counters"]
         assert isinstance(counters, dict)
         counters.update((f"transport.{name}", count) for name, count in self._surroundings.traffic().items())
+        rows = status["machines"]
+        assert isinstance(rows, list)
+        self._add_sessions(rows)
         return status
 
     def machines(self) -> dict[str, Any]:
         """All machines with their evidence."""
         core = self._performer.core
         core.desk.now = self._surroundings.now()
-        return {"machines": view.machines(core)}
+        rows = view.machines(core)
+        self._add_sessions(rows)
+        return {"machines": rows}
+
+    def _add_sessions(self, rows: list[dict[str, object]]) -> None:
+        """The sessions of this machine; nobody hears of those elsewhere yet."""
+        for row in rows:
+            if row["self"]:
+                row["sessions"] = self._sessions.shown()
 
     async def send(self, request: SendLike) -> dict[str, Any]:
         """See :meth:`MailService.send`."""
@@ -105,10 +122,7 @@ class NodeBackend:
 
     async def offer_countersignature(self, offer: OfferAsked) -> None:
         """Takes a countersignature that was made with the root's key."""
-        try:
-            envelope = base64.b64decode(offer.envelope, validate=True)
-        except binascii.Error as error:
-            raise InputFault("the countersignature is not base64", code="bad_countersignature") from error
+        envelope = decoded(offer.envelope, what="the countersignature", code="bad_countersignature")
         await self._performer.request(OfferCountersignature(envelope=envelope))
 
     def events(self, after: int | None) -> AsyncIterator[NodeEvent]:

@@ -9,22 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.home import Home, create_home
 from roosync_p2p.adapters.home_lock import HomeLock
-from roosync_p2p.adapters.keystore import PendingIdentity, create_request, install_enrolment
+from roosync_p2p.adapters.keystore import Identity, PendingIdentity, create_request, install_enrolment
 from roosync_p2p.adapters.mdns import NodeSeen, browse_fleets
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.adapters.system import read_now
-from roosync_p2p.adapters.websocket.joining import connect_join
+from roosync_p2p.adapters.websocket.joining import JoinConnection, connect_join
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.rows import AddressRow
 from roosync_p2p.errors import NetworkError, PeerFault, RoosyncError
 from roosync_p2p.ids import MachineId
+from roosync_p2p.node.inbound_check import Inbound, check_inbound
 from roosync_p2p.trust.enrolment import Enrolment
 from roosync_p2p.trust.invites import JoinCode, decode_join_code
 from roosync_p2p.trust.joining import JOIN_NONCE_BYTES, JoinerSession
@@ -32,6 +33,22 @@ from roosync_p2p.trust.joining import JOIN_NONCE_BYTES, JoinerSession
 __all__ = ["join"]
 
 Progress = Callable[[str], None]
+
+
+class _Joining(NamedTuple):
+    """What is to be done, the same at every address that is tried."""
+
+    home: Home
+    code: JoinCode
+    pending: PendingIdentity
+    progress: Progress
+
+
+class _Joined(NamedTuple):
+    identity: Identity
+    address: str
+    inbound: Inbound
+
 
 # Refusals of the code itself: no other address will say otherwise.
 _FINAL: Final = frozenset(
@@ -58,35 +75,35 @@ def join(home: Path, code: str, *, machine: str, at: str | None, progress: Progr
     create_home(place, os.environ)
     with HomeLock.acquire(place.lock_file, program="roosync join", started=rfc3339(read_now().wall_ms)):
         pending = create_request(home, MachineId(machine))
-        enrolment, address = anyio.run(_enrol, decoded, pending, at, progress)
-        install_enrolment(home, enrolment, fleet=decoded.fleet)
-        _remember(place, decoded.issuer, address)
+        joined = anyio.run(_enrol, _Joining(place, decoded, pending, progress), at)
     return {
-        "machine": enrolment.machine,
-        "fleet": enrolment.fleet.hex(),
+        "machine": joined.identity.machine,
+        "fleet": joined.identity.fleet.hex(),
         "issuer": decoded.issuer,
-        "address": address,
+        "address": joined.address,
         "home": str(home),
+        "inbound": joined.inbound.document(),
     }
 
 
-async def _enrol(code: JoinCode, pending: PendingIdentity, at: str | None, progress: Progress) -> tuple[Enrolment, str]:
+async def _enrol(joining: _Joining, at: str | None) -> _Joined:
+    code = joining.code
     failures: list[str] = []
     tried: set[str] = set()
     for address in [at] if at is not None else code.contacts:
         tried.add(address)
-        found = await _tried(code, pending, address, failures, progress)
-        if found is not None:
-            return found, address
+        joined = await _tried(joining, address, failures)
+        if joined is not None:
+            return joined
     if at is None:
-        progress("looking for the issuer on the LAN")
+        joining.progress("looking for the issuer on the LAN")
         for node in await _issuers_nearby(code, failures):
             for address in node.addresses:
                 if address not in tried:
                     tried.add(address)
-                    found = await _tried(code, pending, address, failures, progress)
-                    if found is not None:
-                        return found, address
+                    joined = await _tried(joining, address, failures)
+                    if joined is not None:
+                        return joined
     raise NetworkError(
         f"the issuer {code.issuer} could not be reached: " + ("; ".join(failures) or "the code names no address"),
         code="issuer_unreachable",
@@ -107,12 +124,10 @@ async def _issuers_nearby(code: JoinCode, failures: list[str]) -> list[NodeSeen]
         return []
 
 
-async def _tried(
-    code: JoinCode, pending: PendingIdentity, address: str, failures: list[str], progress: Progress
-) -> Enrolment | None:
-    progress(f"asking {code.issuer} at {address}")
+async def _tried(joining: _Joining, address: str, failures: list[str]) -> _Joined | None:
+    joining.progress(f"asking {joining.code.issuer} at {address}")
     try:
-        return await _converse(code, pending, address)
+        return await _converse(joining, address)
     except (NetworkError, PeerFault) as error:
         if error.code in _FINAL:
             raise _explained(error) from error
@@ -120,9 +135,21 @@ async def _tried(
         return None
 
 
-async def _converse(code: JoinCode, pending: PendingIdentity, address: str) -> Enrolment:
-    session = JoinerSession(code, pending.machine, pending.key, os.urandom(JOIN_NONCE_BYTES))
+async def _converse(joining: _Joining, address: str) -> _Joined:
     connection = await connect_join(address)
+    try:
+        enrolment = await _enrolled(joining, connection)
+        # On the disk before anything else is asked: from here on this machine is a member.
+        identity = install_enrolment(joining.home.path, enrolment, fleet=joining.code.fleet)
+        _remember(joining.home, joining.code.issuer, address)
+        return _Joined(identity, address, await check_inbound(connection, joining.home, identity))
+    finally:
+        await connection.aclose()
+
+
+async def _enrolled(joining: _Joining, connection: JoinConnection) -> Enrolment:
+    pending = joining.pending
+    session = JoinerSession(joining.code, pending.machine, pending.key, os.urandom(JOIN_NONCE_BYTES))
     try:
         with anyio.fail_after(limits.JOIN_TIMEOUT_S):
             hello = await connection.receive()
@@ -130,8 +157,6 @@ async def _converse(code: JoinCode, pending: PendingIdentity, address: str) -> E
             return session.on_answer(await connection.receive())
     except TimeoutError as error:
         raise NetworkError("it did not answer in time", code="join_silent") from error
-    finally:
-        await connection.aclose()
 
 
 def _explained(error: RoosyncError) -> RoosyncError:

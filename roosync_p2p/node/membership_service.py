@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.keystore import Identity, issue_machine_certificate
 from roosync_p2p.adapters.system import read_now
+from roosync_p2p.adapters.websocket.dialer import host_of
 from roosync_p2p.adapters.websocket.joining import JoinConnection
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.records import decode, encode
@@ -26,6 +27,7 @@ from roosync_p2p.ids import MachineId, parse_machine_id
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.requests import InviteAsked, IssueAsked
 from roosync_p2p.trust.certificates import Request, parse_request
+from roosync_p2p.trust.dial_back import CONNECTED, DialledBack, decode_dial_back
 from roosync_p2p.trust.enrolment import Enrolment, certificates_to_pem
 from roosync_p2p.trust.invites import (
     INVITE_ID_BYTES,
@@ -42,6 +44,13 @@ from roosync_p2p.trust.statements import MemberAdmit, encode_member_admit
 __all__ = ["MembershipService"]
 
 _LOG: Final = logging.getLogger(__name__)
+
+
+class _Answer(NamedTuple):
+    """The leaf that was given, and the message that carries it."""
+
+    leaf: bytes
+    message: bytes
 
 
 class MembershipService:
@@ -144,14 +153,18 @@ class MembershipService:
         )
         try:
             with anyio.fail_after(limits.JOIN_TIMEOUT_S):
-                await self._converse(connection, session)
+                leaf = await self._converse(connection, session)
+            if leaf is not None:
+                await self._dial_back(connection, leaf)
+                await connection.aclose()
         except TimeoutError:
             await connection.aclose("too slow")
         except NetworkError as error:
             _LOG.info("joining: %s", error.message)
             await connection.aclose()
 
-    async def _converse(self, connection: JoinConnection, session: IssuerSession) -> None:
+    async def _converse(self, connection: JoinConnection, session: IssuerSession) -> bytes | None:
+        """The leaf that was given; None after a refusal, with the conversation ended."""
         await connection.send(session.hello())
         data = await connection.receive()
         try:
@@ -162,11 +175,25 @@ class MembershipService:
             _LOG.warning("refused to let %s join: %s", connection.remote, error.message, extra={"code": error.code})
             await connection.send(session.refuse(error))
             await connection.aclose(error.code)
-            return
-        await connection.send(answer)
-        await connection.aclose()
+            return None
+        await connection.send(answer.message)
+        return answer.leaf
 
-    async def _answered(self, session: IssuerSession, data: bytes) -> bytes:
+    async def _dial_back(self, connection: JoinConnection, leaf: bytes) -> None:
+        """Tells a joiner that asks whether it can be reached. Who has nothing to ask hangs up, as older versions do."""
+        try:
+            with anyio.fail_after(limits.DIAL_BACK_ASKED_S):
+                asked = decode_dial_back(await connection.receive())
+        except (NetworkError, TimeoutError):
+            return
+        failed = await connection.dial_back(asked.port, leaf=leaf)
+        outcome = CONNECTED if failed is None else failed.value
+        self._performer.core.desk.count(f"join.dial_back_{outcome}")
+        host = host_of(connection.remote)
+        _LOG.info("dialled back to %s, port %d: %s", host, asked.port, outcome)
+        await connection.send(encode(DialledBack(outcome=outcome, host=host)))
+
+    async def _answered(self, session: IssuerSession, data: bytes) -> _Answer:
         accepted = session.on_request(
             data,
             invites=self._invites,
@@ -177,9 +204,9 @@ class MembershipService:
             # The first time the disk may have failed: written again, so that what leaves is durable by now.
             invite = accepted.invite
             await self._performer.request(AddInvite(invite_id=invite.invite, data=encode(invite)))
-            return session.answer(invite.leaf, invite.issuer_der)
+            return _Answer(invite.leaf, session.answer(invite.leaf, invite.issuer_der))
         enrolment = await self._admit(accepted.request, accepted)
-        return session.answer(enrolment.leaf, enrolment.issuer)
+        return _Answer(enrolment.leaf, session.answer(enrolment.leaf, enrolment.issuer))
 
     async def _admit(self, request: Request, accepted: JoinRequest | None) -> Enrolment:
         """Issues, and returns once certificate, ledger entry and the invite's use are durable together."""

@@ -44,10 +44,12 @@ from roosync_p2p.ids import EntryId
 from roosync_p2p.liveness.profile import NAMED, Profile, custom
 from roosync_p2p.node.backend import NodeBackend
 from roosync_p2p.node.event_log import EventLog
+from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.logs import open_log
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.power_watch import watch_battery, watch_power
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
 from roosync_p2p.version import __version__
@@ -55,6 +57,13 @@ from roosync_p2p.version import __version__
 __all__ = ["ServeApi", "run_node"]
 
 _LOG: Final = logging.getLogger(__name__)
+_LEVELS: Final = {  # of events in the log; the others are informative
+    "fork": logging.WARNING,
+    "identity": logging.WARNING,
+    "store": logging.WARNING,
+    "alarm": logging.WARNING,
+    "commit": logging.DEBUG,  # the commit log is a log itself
+}
 
 
 class ServeApi(Protocol):
@@ -176,10 +185,15 @@ class _Node:
             if mdns:
                 tasks.start_soon(self._discover, performer, around, port)
             mail = MailService(performer, self._store, self._events)
-            backend = NodeBackend(performer, mail, membership, self._events, around)
+            services = LedgerServices.over(
+                performer, self._store, self._events, around, tasks=tasks, sessions_file=self._home.sessions_file
+            )
+            backend = NodeBackend(performer, mail, membership, services, self._events, around)
             await tasks.start(_started(self._serve_api, backend, self._home.path))
             tasks.start_soon(_signals, around)
             tasks.start_soon(performer.run)
+            tasks.start_soon(watch_power, performer, around)
+            tasks.start_soon(watch_battery, performer)
             self._ready(around, ready_file)
             await around.stop.wait()
             _LOG.info("stopping: %s", around.stop_reason)
@@ -205,7 +219,7 @@ class _Node:
             row = self._store.message(EntryId(bytes.fromhex(str(data["entry"]))))
             data["id"] = None if row is None else row.message_id
         self._events.add(event.event, data)
-        level = logging.WARNING if event.event in ("fork", "identity", "store") else logging.INFO
+        level = _LEVELS.get(event.event, logging.INFO)
         _LOG.log(level, "%s %s", event.event, event.data)
 
     def _reachable(self, host: str, port: int) -> tuple[str, ...]:

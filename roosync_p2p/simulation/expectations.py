@@ -10,6 +10,7 @@ from roosync_p2p.core.ports import InboxQuery
 from roosync_p2p.errors import UsageError
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.verdicts import describe
+from roosync_p2p.simulation.order_expectations import OrderExpectations
 from roosync_p2p.simulation.verbs import Verbs
 
 __all__ = ["Expectations"]
@@ -27,6 +28,7 @@ class Expectations:
     def __init__(self, verbs: Verbs, verdicts: Sequence[tuple[str, str, str]]) -> None:
         self._verbs = verbs
         self._verdicts = verdicts
+        self._order = OrderExpectations(verbs.order)
 
     def check(self, words: list[str]) -> str:
         """``... [within SECONDS]``: waits that long for it in virtual time, at most.
@@ -65,6 +67,17 @@ class Expectations:
             "knows": self._knows,
             "answered": self._answered,
             "agrees": self._agrees,
+            "agrees-log": self._order.agrees,
+            "alarms": self._order.alarms,
+            "applied": self._order.applied,
+            "follows": self._order.follows,
+            "holds": self._order.holds,
+            "knows-voters": self._order.voters_are,
+            "leads": self._order.leads,
+            "needs-rules": self._order.needs_rules,
+            "outranks": self._order.outranks,
+            "term-at-most": self._order.elections,
+            "votes": self._order.votes,
         }
         look = looks.get(words[1])
         if look is None:
@@ -131,7 +144,9 @@ class Expectations:
         return "" if held == (state == "delivered") else f"{recipient} is {'' if held else 'not '}known to hold it"
 
     def _answered(self, _name: str, words: list[str]) -> str:
-        """``alpha answered m1 sent|not_writing_waiting|...``: the last answer to its sender."""
+        """``alpha answered m1 sent|not_writing_waiting|...``: the last answer to its sender, or to who asked."""
+        if words[0] in self._verbs.order.asked:
+            return self._order.answered(*words)
         answers = self._verbs.sent[words[0]].answers
         if not answers:
             return "no answer came" if words[1] != "nothing" else ""

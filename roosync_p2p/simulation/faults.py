@@ -17,7 +17,7 @@ from roosync_p2p.simulation.member import CrashPoint, Member
 if TYPE_CHECKING:
     from roosync_p2p.simulation.world import World
 
-__all__ = ["KINDS", "RARE", "USUAL", "Fault"]
+__all__ = ["KINDS", "ORDER", "RARE", "USUAL", "Fault"]
 
 Fault = Callable[["World", Dice], bool]
 
@@ -177,6 +177,41 @@ def leave(world: World, dice: Dice) -> bool:
     return True
 
 
+# --- whoever leads the order ---------------------------------------------------------------------------------------
+
+
+def lost_leader(world: World, dice: Dice) -> bool:
+    """The leader is cut off, stands still or dies while its users ask for something: its tail is nobody else's."""
+    member = world.voting.leader()
+    if member is None or member.name in world.busy:
+        return False
+    kind = dice.integer(0, 3)
+    if kind <= 1:
+        layer = world.fleet.isolate(member.name)
+        world.later(dice.between(2, 8), lambda: world.fleet.paths.remove(layer))
+    elif kind == 2:
+        member.crash_point = dice.choose(list(CrashPoint))
+        member.crash_keep = dice.integer(0, 2)
+        world.restart_later(member, dice.between(0.5, 8))
+    for _ in range(dice.integer(1, 3)):
+        world.users.ask_from(member)
+    if kind == 3:
+        member.pause()
+        world.watch.truth.stopped(member.name, "paused")
+        world.unpause_later(member, dice.between(1, 6))
+    return True
+
+
+def voters(world: World, dice: Dice) -> bool:
+    """Somebody becomes a voter, or is one no longer."""
+    return world.voting.change(dice)
+
+
+def hand_over(world: World, dice: Dice) -> bool:
+    """The leader hands its lead to another voter."""
+    return world.voting.hand_over(dice)
+
+
 # --- disks and clocks ---------------------------------------------------------------------------------------------
 
 
@@ -267,7 +302,8 @@ USUAL: Final[dict[str, Fault]] = {
     )
 }
 RARE: Final[dict[str, Fault]] = {fault.__name__: fault for fault in (restored_disk, copied_home)}
-KINDS: Final[dict[str, Fault]] = {**USUAL, **RARE}
+ORDER: Final[dict[str, Fault]] = {fault.__name__: fault for fault in (lost_leader, voters, hand_over)}
+KINDS: Final[dict[str, Fault]] = {**USUAL, **RARE, **ORDER}
 
 
 def _layer(world: World, dice: Dice, fault: PathFault, for_s: float) -> bool:

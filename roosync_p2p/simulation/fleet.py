@@ -35,6 +35,7 @@ class Fleet:
         machines: ids; the first founds the fleet and issues certificates.
         admitted: how many of them are members from the beginning; the rest join later with :meth:`admit`.
         dice: where keys, jitter and boot ids come from.
+        autopilot: whether leaders decide who votes; off where the caller does.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Fleet:
         profile: Profile = LAN,
         parts: Parts | None = None,
         observer: Observer = NOBODY,
+        autopilot: bool = True,
     ) -> None:
         self.scheduler = Scheduler()
         self.network = MemoryNetwork(self.scheduler.schedule, dice.entropy("network"))
@@ -53,6 +55,7 @@ class Fleet:
         self.profile = profile
         self.parts = parts if parts is not None else real_parts()
         self.observer = observer
+        self._autopilot = autopilot
         ids = [MachineId(machine) for machine in machines]
         self.keys = FleetKeys.make(ids, dice.entropy("keys"))
         self.members: dict[str, Member] = {}
@@ -89,6 +92,7 @@ class Fleet:
             parts=self.parts,
             observer=self.observer,
         )
+        member.autopilot = self._autopilot
         self.members[name] = member
         return member
 

@@ -50,6 +50,7 @@ class Homes:
         member.disk.fault = None
         world.watch.active["restored_disk"] += 1
         world.watch.durability.forget(member.name)
+        world.watch.order.replaced(member)
         world.watch.durability.forgive(member.identity.machine)
         world.later(down_for_s, lambda: self._start_restored(member))
 

@@ -14,10 +14,12 @@ from roosync_p2p.core.rows import EntryRow
 from roosync_p2p.core.store_rules import IMPORTANT_BASE
 from roosync_p2p.errors import PeerFault
 from roosync_p2p.gossip.frontier import FrontierRecord, Span
+from roosync_p2p.ids import LogIndex
 from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State
 from roosync_p2p.mailbox.message import decode_message
-from roosync_p2p.simulation.checkers.convergence import View
+from roosync_p2p.simulation import order_facts
+from roosync_p2p.simulation.checkers.convergence import OrderView, View
 from roosync_p2p.simulation.checkers.delivery import Delivered
 from roosync_p2p.simulation.checkers.identity import Knowledge
 from roosync_p2p.simulation.member import Member
@@ -100,12 +102,18 @@ def _rows(member: Member) -> Iterator[EntryRow]:
 
 def signed(member: Member) -> list[tuple[str, str]]:
     """Everything signed on a disk: (description, identity)."""
+    loaded = member.disk.load()
     found = [
         (f"entry {row.sequence} of {row.author} {row.chain}, kind {row.kind}", row.id.hex()) for row in _rows(member)
     ]
+    found += [(f"{record.kind} record of {record.author}", record.envelope.hex()) for record in loaded.records]
     found += [
-        (f"{record.kind} record of {record.author}", record.envelope.hex()) for record in member.disk.load().records
+        (f"{key.replace('.', ' of ')}", value.hex()) for key, value in loaded.meta.items() if key.startswith("vote.")
     ]
+    for row in member.disk.log_items(LogIndex(1), order_facts.ALL_ITEMS, order_facts.ALL_ITEMS):
+        voters = order_facts.voters_in(row)
+        if voters is not None:
+            found.append((f"voters in item {row.index}", voters.envelope.hex()))
     return found
 
 
@@ -177,10 +185,13 @@ def views(world: World) -> list[View]:
     conflicts = {member.name: _conflicts(member) for member in members}
     left_out = frozenset[str]().union(*conflicts.values())
     machines = frozenset(str(member.identity.machine) for member in members)
-    return [_view(member, conflicts[member.name], left_out, machines) for member in members]
+    ordered = world.voting.taking_part() if world.order_goes_on() else ()
+    return [_view(member, conflicts[member.name], left_out, machines, ordered=member in ordered) for member in members]
 
 
-def _view(member: Member, conflicts: frozenset[str], left_out: frozenset[str], machines: frozenset[str]) -> View:
+def _view(
+    member: Member, conflicts: frozenset[str], left_out: frozenset[str], machines: frozenset[str], *, ordered: bool
+) -> View:
     core = member.node()
     heads = {
         (span.author, span.incarnation, span.chain): (span.head, span.id.hex())
@@ -201,6 +212,21 @@ def _view(member: Member, conflicts: frozenset[str], left_out: frozenset[str], m
         wanted=machines - {str(core.me)},
         conflicts=bool(conflicts),
         busy=_busy(member),
+        order=_order(member) if ordered else None,
+    )
+
+
+def _order(member: Member) -> OrderView:
+    commit = member.node().commit
+    raft = commit.order.raft
+    assert raft is not None
+    return OrderView(
+        number=commit.applier.number,
+        digest=commit.state.digest.hex(),
+        root=commit.applier.root.hex(),
+        leader="" if commit.leader is None else str(commit.leader.machine),
+        leads=commit.order.leads,
+        undecided=raft.last_index - raft.commit,
     )
 
 

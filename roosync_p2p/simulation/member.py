@@ -83,6 +83,7 @@ class Member:
         self.clock = clock if clock is not None else MachineClock(scheduler)
         self.core: NodeCore | None = None
         self.commit_s = commit_s
+        self.autopilot = True  # whether its node, leading, decides who votes
         self.disk_stalled = False
         self.crash_point: CrashPoint | None = None  # armed: it dies at the next of these
         self.crash_keep = 0
@@ -113,6 +114,11 @@ class Member:
     def running(self) -> bool:
         """Whether a node runs here, perhaps paused."""
         return self.core is not None
+
+    @property
+    def life(self) -> int:
+        """Counts its starts and ends."""
+        return self._life
 
     @property
     def paused(self) -> bool:
@@ -158,6 +164,7 @@ class Member:
             entropy=self._entropy.child(f"{self.name}.{self._life}"),
             now=self.clock.now(),
         )
+        self.core.commit.seats.autopilot = self.autopilot
         self.feed(inputs.LocalAddresses(addresses=(self.address,)))
         if self._peers:
             self.feed(inputs.AddressesFound(machine=None, addresses=self._peers, source="static"))
@@ -247,8 +254,11 @@ class Member:
         """Gives the core an input and performs what follows."""
         if self.core is None:
             return
+        life = self._life
         self.core.handle(happened, self.clock.now())
         self._perform(self.core.effects())
+        if life == self._life:
+            self._observer.handled(self)
         self._arm()
 
     def _arrived(self, life: int, event: TransportEvent) -> None:

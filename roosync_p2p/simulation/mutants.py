@@ -1,12 +1,15 @@
 """Nodes that are broken on purpose, each in one way, so that it is known that the checkers would find it.
 
-A mutant is a part of the node exchanged at construction; nothing else differs.
+A mutant is a part of the node exchanged at construction, or a function exchanged while it is at work; nothing else
+differs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from roosync_p2p.core.effects import Effect, Persist
@@ -14,12 +17,13 @@ from roosync_p2p.core.intake import Prepared, prepare
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
 from roosync_p2p.ids import KeyId
-from roosync_p2p.simulation.parts import Parts
+from roosync_p2p.simulation.order_mutants import SPOILT, Exchange
+from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.preparation import SharedPreparation
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.keys import PublicKey
 
-__all__ = ["MUTANTS"]
+__all__ = ["MUTANTS", "Mutant"]
 
 
 class _CredulousKey(PublicKey):
@@ -70,8 +74,34 @@ def _startup_check_off() -> Parts:
     return Parts(prepare=SharedPreparation(), core=functools.partial(NodeCore, startup_check=False))
 
 
-MUTANTS: Final[dict[str, Callable[[], Parts]]] = {
-    "signature-check-off": _signature_check_off,
-    "send-before-persist": _send_before_persist,
-    "startup-check-off": _startup_check_off,
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One broken node.
+
+    Attributes:
+        parts: what it is built from.
+        exchanged: what stands in the place of functions of the node.
+    """
+
+    parts: Callable[[], Parts] = real_parts
+    exchanged: tuple[Exchange, ...] = ()
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[Parts]:
+        """Nodes that are built and run within are broken; all of them in this process."""
+        originals = [(owner, name, getattr(owner, name)) for owner, name, _ in self.exchanged]
+        for owner, name, spoilt in self.exchanged:
+            setattr(owner, name, spoilt)
+        try:
+            yield self.parts()
+        finally:
+            for owner, name, original in originals:
+                setattr(owner, name, original)
+
+
+MUTANTS: Final[dict[str, Mutant]] = {
+    "signature-check-off": Mutant(parts=_signature_check_off),
+    "send-before-persist": Mutant(parts=_send_before_persist),
+    "startup-check-off": Mutant(parts=_startup_check_off),
+    **{name: Mutant(exchanged=exchanged) for name, exchanged in SPOILT.items()},
 }

@@ -31,6 +31,9 @@ class Observer(Protocol):
     def crashed(self, member: Member) -> None:
         """The node is gone; its disk is as the next start will find it."""
 
+    def handled(self, member: Member) -> None:
+        """The node took in one thing that happened, and what followed from it was done or waits for the disk."""
+
 
 class _Nobody:
     def wrote(self, member: Member, rows: tuple[Row, ...]) -> None:
@@ -46,6 +49,9 @@ class _Nobody:
         """Ignored."""
 
     def crashed(self, member: Member) -> None:
+        """Ignored."""
+
+    def handled(self, member: Member) -> None:
         """Ignored."""
 
 

@@ -23,8 +23,13 @@ EVERY_KIND_AFTER_SEEDS = 100  # in so many seeds every kind of fault happens, or
 
 def run_seed(seed: int, mutant: str | None = None, plan: Plan | None = None) -> Outcome:
     """One world. What the program itself raises is a violation like any other."""
-    parts = MUTANTS[mutant]() if mutant is not None else real_parts()
-    world = World(seed, parts=parts, plan=plan)
+    if mutant is None:
+        return _run(World(seed, parts=real_parts(), plan=plan))
+    with MUTANTS[mutant].at_work() as parts:
+        return _run(World(seed, parts=parts, plan=plan))
+
+
+def _run(world: World) -> Outcome:
     try:
         return world.run()
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -83,6 +88,7 @@ class Tally:
         self.failed: list[Outcome] = []
         self.virtual_s = 0.0
         self.messages = 0
+        self.order: collections.Counter[str] = collections.Counter()
         self.steps = 0
         self.converged_s_max = 0.0
         self.active: collections.Counter[str] = collections.Counter()
@@ -100,6 +106,7 @@ class Tally:
         self.converged_s_max = max(self.converged_s_max, outcome.converged_s)
         self.active.update(outcome.active)
         self.explained.update(outcome.explained)
+        self.order.update(outcome.order)
 
     def never_active(self) -> list[str]:
         """Kinds of fault that should have happened by now and did not."""
@@ -119,7 +126,8 @@ class Tally:
             did,
             f"slowest convergence after healing: {self.converged_s_max:.1f} s",
             f"verdicts offline, all explained unless listed below: {explained}",
-            "faults (times active, 1 or more is wanted of each in 100 seeds; elections: there are none yet):",
+            "the one order: " + ", ".join(f"{what} {count}" for what, count in sorted(self.order.items())),
+            "faults (times active, 1 or more is wanted of each in 100 seeds):",
         ]
         lines += [f"  {kind:<18}{count:>8}" for kind, count in sorted(self.active.items())]
         lines += [f"  {kind:<18}{'never':>8}" for kind in self.never_active()]

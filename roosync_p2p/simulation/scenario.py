@@ -52,6 +52,9 @@ class _Log:
     def dialled(self, member: Member, address: str) -> None:
         """Not of interest here."""
 
+    def handled(self, member: Member) -> None:
+        """Not of interest here."""
+
     def crashed(self, member: Member) -> None:
         """Worth a line."""
         self._line(member, "is gone")

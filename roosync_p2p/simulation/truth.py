@@ -27,6 +27,7 @@ class Truth:
         self._said_goodbye: dict[str, float] = {}
         self._beats: dict[str, float] = {}
         self._unlinked: dict[tuple[str, str], float | None] = {}  # None while linked
+        self._linked_since: dict[tuple[str, str], float] = {}
         self._met: dict[tuple[str, str], float] = {}  # since when they know each other's addresses
         self._firewalled: set[str] = set()
         self._jumped: dict[str, float] = {}  # when a node found its clocks apart
@@ -89,6 +90,7 @@ class Truth:
             up = bool(notice.data["up"])
             machine = str(notice.data["machine"])
             self._unlinked[member.name, machine] = None if up else self._fleet.now_s
+            self._linked_since[member.name, machine] = self._fleet.now_s
             self._met.setdefault((member.name, machine), self._fleet.now_s)
 
     # --- what is asked --------------------------------------------------------------------------------------------
@@ -104,6 +106,12 @@ class Truth:
             return None
         since = self._unlinked[name, machine]
         return 0.0 if since is None else self._fleet.now_s - since
+
+    def linked_for_s(self, name: str, other: str) -> float:
+        """For how long a member has had a link to another; 0 while it has none."""
+        if not self._linked(name, other):
+            return 0.0
+        return self._fleet.now_s - self._linked_since[name, self._fleet.members[other].identity.machine]
 
     def beat_age_s(self, machine: str) -> float | None:
         """Since any node of that machine sent a heartbeat."""

@@ -12,6 +12,7 @@ from roosync_p2p.errors import RoosyncError, StoreError, UsageError
 from roosync_p2p.ids import EntryId, MachineId, parse_address
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.member import CrashPoint, Member
+from roosync_p2p.simulation.order_verbs import OrderVerbs
 
 __all__ = ["Sent", "Verbs"]
 
@@ -37,6 +38,7 @@ class Verbs:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.sent: dict[str, Sent] = {}
+        self.order = OrderVerbs(fleet)
         self._backups: dict[str, Snapshot] = {}
         self._cut_off: dict[str, int] = {}
 
@@ -209,8 +211,11 @@ class Verbs:
         self._ask(self.sent[words[4]])
 
     def retry(self, words: list[str]) -> None:
-        """``retry m1``: the user says the same again, with the same key."""
-        self._ask(self.sent[words[0]])
+        """``retry m1``: the user says or asks the same again, with the same key."""
+        if words[0] in self.order.asked:
+            self.order.retry(words[0])
+        else:
+            self._ask(self.sent[words[0]])
 
     def _ask(self, sent: Sent) -> None:
         member = self.member(sent.sender)
@@ -236,6 +241,7 @@ def _ignore(_value: object) -> None:
 _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "admit": Verbs.admit,
     "backup": Verbs.backup,
+    "claim": lambda verbs, words: verbs.order.claim(words),
     "clock": Verbs.clock,
     "copy": Verbs.copy,
     "countersign": Verbs.countersign,
@@ -243,6 +249,7 @@ _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "cut": Verbs.cut,
     "disk": Verbs.disk,
     "firewall": Verbs.firewall,
+    "hand-over": lambda verbs, words: verbs.order.hand_over(words),
     "heal": Verbs.heal,
     "isolate": Verbs.isolate,
     "kill": Verbs.kill,
@@ -251,14 +258,19 @@ _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "partition": Verbs.partition,
     "pause": Verbs.pause,
     "power-off": Verbs.power_off,
+    "query": lambda verbs, words: verbs.order.query(words),
     "read": Verbs.read,
+    "release": lambda verbs, words: verbs.order.release(words),
+    "renew": lambda verbs, words: verbs.order.renew(words),
     "restore": Verbs.restore,
     "retry": Verbs.retry,
     "run": Verbs.run,
     "send": Verbs.send,
+    "shorten-log": lambda verbs, words: verbs.order.shorten_log(words),
     "sleep": Verbs.sleep,
     "start": Verbs.start,
     "unpause": Verbs.unpause,
+    "voters": lambda verbs, words: verbs.order.voters(words),
     "wake": Verbs.wake,
     "wipe": Verbs.wipe,
 }

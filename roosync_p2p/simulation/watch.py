@@ -23,6 +23,7 @@ from roosync_p2p.simulation.checkers.signatures import SignatureChecker
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.order_watch import OrderWatch
 from roosync_p2p.simulation.parts import Prepare
 from roosync_p2p.simulation.truth import Truth
 from roosync_p2p.trust.envelopes import Verified
@@ -48,6 +49,7 @@ class Watch:
         self.identity = IdentityChecker()
         self.convergence = ConvergenceChecker()
         self.signatures = SignatureChecker()
+        self.order = OrderWatch(found=self.found, made=self.signatures.made, reach_s=self._reach_s)
         self._prepare = prepare
         self._disk_bad: dict[str, float] = {}
         self._last_beat: dict[str, bytes] = {}
@@ -61,6 +63,7 @@ class Watch:
         """Whom to watch; who wants to hear heartbeats; which machine's home was copied or restored, if one was."""
         self.fleet = fleet
         self.truth = Truth(fleet)
+        self.order.attach(fleet)
         self._overheard = overheard
         self._touched = touched
 
@@ -76,6 +79,17 @@ class Watch:
         """For how long a member's disk has been quick and whole."""
         return self.fleet.now_s - self._disk_bad.get(name, -1_000.0)
 
+    def _reach_s(self, one: str, other: str) -> float:
+        """For how long two members have been awake, with good disks, linked, and with nothing wrong between them."""
+        members = [self.fleet.members[name] for name in dict.fromkeys((one, other))]
+        if any(member.disk_stalled or member.disk.fault is not None or member.commit_s > 0.01 for member in members):
+            return 0.0
+        spans = [self.truth.up_for_s(member.name) for member in members]
+        spans += [self.disk_fine_for_s(member.name) for member in members]
+        if one != other:
+            spans += [self.fleet.paths.clear_for(one, other), self.truth.linked_for_s(one, other)]
+        return min(spans)
+
     # --- observer -------------------------------------------------------------------------------------------------
 
     def wrote(self, member: Member, rows: tuple[Row, ...]) -> None:
@@ -87,6 +101,7 @@ class Watch:
                     self.signatures.made(entry)
                 place = (str(row.author), row.incarnation, str(row.chain), row.sequence)
                 self.durability.wrote(member.name, place, entry, self.fleet.now_s)
+        self.order.wrote(member, rows)
 
     def sent(self, member: Member, frame: bytes) -> None:
         """Observer: a frame left."""
@@ -117,6 +132,12 @@ class Watch:
                 for part in prepared.parts:
                     if isinstance(part, Verified) and part.author == member.identity.machine:
                         self._told_record(member, part)
+            case wire.RaftFrame():
+                assert prepared.message is not None
+                self.order.sent(member, prepared.message)
+            case wire.Relay() if prepared.relay is not None and prepared.relay.source == member.identity.machine:
+                assert prepared.inner is not None
+                self._told(member, prepared.inner)
 
     def _told_heartbeat(self, member: Member, envelope: bytes) -> None:
         if self._last_beat.get(member.name) == envelope:
@@ -128,6 +149,7 @@ class Watch:
         self.durability.told_start(member.name, heartbeat.start)
         for chain, incarnation, head in heartbeat.heads:
             self.durability.told_head(member.name, (heartbeat.machine, incarnation, chain), head)
+        self.order.told_number(member, heartbeat.commit_size or 0)
 
     def _told_record(self, member: Member, record: Verified) -> None:
         self.signatures.made(record.raw.hex())
@@ -178,6 +200,11 @@ class Watch:
         self.found(
             self.durability.crashed(member.name, self.fleet.now_s, start=disk.start, head=disk.head, held=disk.held)
         )
+        self.order.crashed(member)
+
+    def handled(self, member: Member) -> None:
+        """Observer: a node took something in."""
+        self.order.handled(member)
 
     def sample(self) -> None:
         """Asks every node about every machine, and compares with the truth."""

@@ -24,11 +24,13 @@ from roosync_p2p.simulation.adversary import Adversary
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.epilogue import Epilogue
-from roosync_p2p.simulation.faults import RARE, USUAL
+from roosync_p2p.simulation.faults import KINDS, ORDER, RARE, USUAL
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.homes import Homes
 from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.order_workload import OrderUsers
 from roosync_p2p.simulation.parts import Parts, real_parts
+from roosync_p2p.simulation.voting import Voting
 from roosync_p2p.simulation.watch import Watch
 from roosync_p2p.simulation.workload import Workload
 
@@ -49,6 +51,8 @@ class Plan:
         faulty_s: how long faults and users go on.
         faults: how many there are.
         wishes: how many things users do.
+        requests: how many things they ask of the one order.
+        votes: how often the voters change, or the leader hands over or is lost.
         homes_chance: of a world in which a home is restored or copied.
         sample_s: evidence is asked for this often.
     """
@@ -57,6 +61,8 @@ class Plan:
     faulty_s: float = 40.0
     faults: tuple[int, int] = (2, 9)
     wishes: tuple[int, int] = (8, 20)
+    requests: tuple[int, int] = (6, 20)
+    votes: tuple[int, int] = (1, 6)
     homes_chance: float = 0.35
     sample_s: float = 2.3
 
@@ -69,6 +75,8 @@ class Plan:
             faulty_s=hours * 3600.0,
             faults=(faults, faults),
             wishes=(wishes, wishes),
+            requests=(wishes, wishes),
+            votes=(faults // 3, faults // 3),
             homes_chance=0.0,
             sample_s=17.3,
         )
@@ -87,6 +95,7 @@ class Outcome:
     messages: int
     steps: int
     converged_s: float
+    order: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 class World:
@@ -116,13 +125,17 @@ class World:
             admitted=count - late,
             profile=profile,
             parts=self.parts,
+            autopilot=False,  # who votes is drawn, far more often than an autopilot would
             observer=self.watch,
         )
         self._late = self.machines[count - late :]
         self.busy: set[str] = set()
         self.messages = 0
+        self.requests = 0
         self.homes = Homes(self)
         self.workload = Workload(self, Dice.of(seed, "workload"))
+        self.voting = Voting(self.fleet)
+        self.users = OrderUsers(self, Dice.of(seed, "order"))
         self.adversary = Adversary(self, Dice.of(seed, "adversary"))
         self.watch.attach(self.fleet, overheard=self.adversary.overheard, touched=lambda: self.homes.touched)
         self._healing = False
@@ -152,6 +165,7 @@ class World:
             messages=self.messages,
             steps=self.fleet.scheduler.steps,
             converged_s=converged_s,
+            order=dict(self.watch.order.counts()),
         )
 
     def _begin(self) -> None:
@@ -165,6 +179,24 @@ class World:
         for _ in range(users.integer(*self.plan.wishes)):
             self.later(users.between(1, SETTLE_S + self.plan.faulty_s - 1), self.workload.act)
         self.later(self.plan.sample_s, self._sample)
+        self._plan_order(Dice.of(self.seed, "votes"))
+
+    def _plan_order(self, dice: Dice) -> None:
+        """Requests from the time on when the founder leads, and voters that come and go."""
+        for _ in range(dice.integer(*self.plan.requests)):
+            self.later(dice.between(4, SETTLE_S + self.plan.faulty_s - 1), self.users.act)
+        voters = min(dice.choose((1, 2, 3, 3, 3, 5)), len(self.machines))
+        self.later(dice.between(3, 8), lambda: self._grow(voters))
+        for _ in range(dice.integer(*self.plan.votes)):
+            kind = dice.choose(sorted(ORDER))
+            last_s = self.plan.faulty_s * 0.9
+            self.later(SETTLE_S + dice.between(0, last_s), lambda kind=kind: self._fault(kind, dice))  # type: ignore[misc]  # late binding
+
+    def _grow(self, voters: int) -> None:
+        """Until so many vote, or are found never to."""
+        self.voting.grow(voters)
+        if not self._healing and len(self.voting.voters()) != voters:
+            self.later(1.0, lambda: self._grow(voters))
 
     def _sample(self) -> None:
         self.watch.sample()
@@ -183,7 +215,7 @@ class World:
             self.later(SETTLE_S + dice.between(0, last_s), lambda kind=kind, own=own: self._fault(kind, own))  # type: ignore[misc]  # late binding
 
     def _fault(self, kind: str, dice: Dice) -> None:
-        happened = {**USUAL, **RARE}[kind](self, dice)
+        happened = KINDS[kind](self, dice)
         if happened and kind not in _COUNTED_ELSEWHERE:
             self.watch.active[kind] += 1
 
@@ -203,21 +235,31 @@ class World:
             self.watch.truth.opened(member.name)
             if member.paused:
                 self.wake(member)
-            if not member.running:
-                self.start(member)
+        self._start_all()
         self.workload.retry_all()
+        self.users.retry_all()
+
+    def _start_all(self) -> None:
+        """Whoever is down comes back; who was about to leave when everything was healed, a little later."""
+        for member in list(self.fleet.members.values()):
+            if not member.running and member not in self.homes.copies:
+                self.start(member)
 
     def _converge(self) -> float:
         """Runs until all agree, or until the bound; returns how long it took."""
         began_s = self.fleet.now_s
         while self.fleet.now_s < began_s + CONVERGE_S:
             self.fleet.run(0.5)
+            self._start_all()
             self._bring_root_key()
-            said = not self.workload.pending() or self.fleet.now_s > began_s + PATIENCE_S
-            if said and not self.watch.convergence.differences(inspection.views(self)):
+            repairs = self.voting.repair()
+            pending = self.workload.pending() or (self.order_goes_on() and self.users.pending())
+            said = not pending or self.fleet.now_s > began_s + PATIENCE_S
+            if said and not repairs and not self.watch.convergence.differences(inspection.views(self)):
                 return self.fleet.now_s - began_s
             if (self.fleet.now_s - began_s) % 5 == 0:
                 self.workload.retry_all()
+                self.users.retry_all()
         return CONVERGE_S
 
     def _bring_root_key(self) -> None:
@@ -238,9 +280,17 @@ class World:
         self.watch.found(self.watch.identity.finish(inspection.knowledge(self), now_s))
         for member in self.fleet.members.values():
             self.watch.found(self.watch.signatures.finish(member.name, inspection.signed(member), now_s))
+        goes_on = self.order_goes_on()
+        self.watch.order.finish(self.fleet.running(), self.voting.taking_part() if goes_on else ())
+        self.watch.active["order_lost"] += not goes_on
+        self.watch.active["one_seat_twice"] += self.watch.order.one_seat_twice
         before = collections.Counter(self.watch.dials)
         self.fleet.run(QUIET_S)
         self.watch.found(self.watch.convergence.rest(self.watch.dials - before, QUIET_S, self.fleet.now_s))
+
+    def order_goes_on(self) -> bool:
+        """Whether enough voters are there to decide anything: the only one may have lost its disk, or have a twin."""
+        return self.voting.has_majority() and not self.watch.order.one_seat_twice
 
     # --- for faults, homes and users ------------------------------------------------------------------------------
 

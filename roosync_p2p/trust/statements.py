@@ -22,7 +22,7 @@ from roosync_p2p.trust.certificates import (
     verify_machine_chain,
 )
 from roosync_p2p.trust.directory import ROOT_AUTHOR, Directory
-from roosync_p2p.trust.envelopes import Verified, seal, verify
+from roosync_p2p.trust.envelopes import Verified, pae, seal, verify
 from roosync_p2p.trust.invites import INVITE_ID_BYTES
 from roosync_p2p.trust.keys import PUBLIC_KEY_BYTES, SigningKey
 from roosync_p2p.trust.roles import PLAIN_ROLES, parse_roles
@@ -40,6 +40,7 @@ __all__ = [
     "Recovery",
     "Revocation",
     "RoleGrant",
+    "RootWord",
     "Statement",
     "TimeReset",
     "decode_member_admit",
@@ -48,6 +49,7 @@ __all__ = [
     "open_statement",
     "seal_role_grant",
     "seal_statement",
+    "verdict_bytes",
     "verify_fleet_found",
     "verify_member_admit",
 ]
@@ -136,29 +138,39 @@ class Cut(records.Record, frozen=True, kw_only=True):
     id: Annotated[bytes, msgspec.Meta(max_length=32)] = b""
 
 
-class MemberRoles(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="member.roles"):
-    """The root gives a member other roles. ``serial`` is random: a statement counts once.
+class RootWord(records.Record, frozen=True, kw_only=True):
+    """Base of what the root says to the ledger.
+
+    Attributes:
+        serial: random, so that no two statements are one: each counts once.
+        not_after_ms: in commit time; 0 is any time. One that was never ordered does not turn up years later.
+    """
+
+    serial: _Serial
+    not_after_ms: Annotated[int, msgspec.Meta(ge=0, le=limits.WALL_MS_MAX)] = 0
+
+
+class MemberRoles(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="member.roles"):
+    """The root gives a member other roles.
 
     ``issuer`` is the certificate of the machine's issuer key, where it becomes an issuer; else empty.
     """
 
     machine: MachineId
     roles: _Roles
-    serial: _Serial
     issuer: Annotated[bytes, msgspec.Meta(max_length=limits.CERTIFICATE_BYTES_MAX)] = b""
 
 
-class KeyLost(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="key.lost"):
+class KeyLost(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="key.lost"):
     """The root's word that a machine lost its old key and has a new one."""
 
     machine: MachineId
     old: _Digest
     new: _Digest
-    serial: _Serial
 
 
-class Revocation(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="member.remove"):
-    """An issuer's word (the root's for an issuer) that a machine is out.
+class Revocation(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="member.remove"):
+    """An issuer's word (the root's for an issuer) that a machine is out. No other word of an issuer is a statement.
 
     Attributes:
         keys: the key ids that nobody trusts any more.
@@ -167,37 +179,39 @@ class Revocation(records.Record, frozen=True, kw_only=True, tag_field="kind", ta
 
     machine: MachineId
     keys: Annotated[tuple[_Digest, ...], msgspec.Meta(max_length=limits.STATEMENT_MACHINES_MAX)]
-    serial: _Serial
     reason: _Reason = ""
     ledger: Cut | None = None
     mail: Cut | None = None
 
 
-class PersonKey(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="person.key"):
-    """The root's word that a person approves with this key, the raw 32 bytes of an Ed25519 public key."""
+class PersonKey(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="person.key"):
+    """The root's word that a person approves with this key.
+
+    Attributes:
+        key: the raw 32 bytes of an Ed25519 public key.
+        replaces: the key that it takes the place of; empty for a new person.
+    """
 
     person: _PersonName
     key: _PublicKey
-    serial: _Serial
+    replaces: Annotated[bytes, msgspec.Meta(max_length=PUBLIC_KEY_BYTES)] = b""
     label: _Reason = ""
 
 
-class PersonRemoval(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="person.remove"):
+class PersonRemoval(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="person.remove"):
     """The root's word that a person approves no more."""
 
     person: _PersonName
-    serial: _Serial
 
 
-class TimeReset(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="time.reset"):
+class TimeReset(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="time.reset"):
     """The root's word that commit time goes back to this, because a stamp was far ahead."""
 
     time_ms: Annotated[int, msgspec.Meta(ge=0, le=limits.WALL_MS_MAX)]
-    serial: _Serial
     reason: _Reason = ""
 
 
-class Recovery(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="fleet.recover"):
+class Recovery(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="fleet.recover"):
     """The root's last resort: a new epoch with one voter, on a commit log of this size and Merkle root.
 
     ``dead`` are the voters that are given up.
@@ -208,14 +222,13 @@ class Recovery(records.Record, frozen=True, kw_only=True, tag_field="kind", tag=
     store: _StoreId
     size: _Count
     root_hash: _Digest
-    serial: _Serial
     dead: _Machines = ()
     reason: _Reason = ""
 
 
 Statement = MemberRoles | KeyLost | Revocation | PersonKey | PersonRemoval | TimeReset | Recovery
 
-S = TypeVar("S", bound=msgspec.Struct)
+S = TypeVar("S", bound=RootWord)
 
 
 class _Signed(records.Record, frozen=True, kw_only=True):
@@ -315,6 +328,19 @@ def open_statement(data: bytes, kind: type[S], directory: Directory) -> tuple[S,
     """
     verified = verify(data, context=contexts.STATEMENT, directory=directory, size_max=limits.ENTRY_BODY_BYTES_MAX)
     return records.decode(verified.payload, kind), verified
+
+
+def verdict_bytes(
+    *, fleet: FleetId, person: str, decision: str, revision: bytes, verdict: str, not_after_ms: int
+) -> bytes:
+    """What a person signs to decide (docs/protocol/ledger.md §8): no envelope, and no node makes it.
+
+    Args:
+        verdict: ``approve``, ``reject``, or ``resolve <decision>``.
+        not_after_ms: in commit time; 0 is any time.
+    """
+    pieces = (contexts.APPROVAL.encode(), fleet, person.encode(), decision.encode(), revision, verdict.encode())
+    return pae((*pieces, not_after_ms.to_bytes(8, "big")))
 
 
 def _root_payload(statement: bytes, directory: Directory) -> bytes:

@@ -44,6 +44,7 @@ def test_a_machine_is_admitted_by_hand(admin: Admin, founder: Path, tmp_path: Pa
     assert fleet.hex() in issued.err
     document = admin(tmp_path / "joiner", "install", str(answer), "--fleet", fleet.hex(), "--json").document()
     assert (document["machine"], document["fleet"]) == (MACHINE, fleet.hex())
+    assert (document["inbound"]["checked"], document["inbound"]["outcome"]) == (False, "carried_by_hand")
     identity = load_identity(tmp_path / "joiner")
     assert (identity.machine, identity.fleet, identity.is_issuer) == (MACHINE, fleet, False)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -14,6 +17,7 @@ import pytest
 
 import roosync_p2p
 from roosync_p2p import Client, SyncClient, limits
+from roosync_p2p.api import claim_schemas, decision_schemas, ordered_schemas
 from roosync_p2p.api.endpoint import Endpoint, write_endpoint
 from roosync_p2p.api.event_stream import parse_event_id
 from roosync_p2p.api.events import Event
@@ -27,8 +31,16 @@ from roosync_p2p.api.schemas import (
     Sent,
     Status,
 )
-from roosync_p2p.errors import InputFault, NetworkError, NotRunningError, RoosyncError, UsageError
+from roosync_p2p.errors import (
+    InputFault,
+    NetworkError,
+    NotRunningError,
+    RoosyncError,
+    UndecidedError,
+    UsageError,
+)
 from tests.helpers.api_server import RunningApi
+from tests.helpers.fake_ledger import NEVER
 from tests.helpers.sockets import closed_port
 
 
@@ -51,6 +63,115 @@ def test_every_answer_has_the_documented_shape(api: RunningApi, client: SyncClie
     assert sent["states"] == {"myia-ai-01": "delivered", "all:roosync": "delivered"}
     assert client.offer_countersignature("AAAA") == {"ok": True}
     assert api.backend.offered == ["AAAA"]
+
+
+def test_every_answer_about_the_ledger_has_the_documented_shape(api: RunningApi, client: SyncClient) -> None:
+    opened = client.open_session(workspace="roosync", client="claude")
+    speaker = {"secret": opened["secret"]}
+    claimed = client.claim("issue/1", note="n", workspace="roosync", speaker=speaker)
+    with pytest.raises(UndecidedError) as caught:
+        client.claim(NEVER)
+    waiting = str(caught.value.details["entry"])
+    answers = [
+        (opened, claim_schemas.Session),
+        (claimed, claim_schemas.Claim),
+        (client.claims(), claim_schemas.Claims),
+        (client.check_claim("issue/1", claimed["token"]), claim_schemas.ClaimCheck),
+        (client.renew_claim("issue/1", speaker=speaker), claim_schemas.Claim),
+        (client.release_claim("issue/1", speaker=speaker), claim_schemas.Released),
+        (client.log(), ordered_schemas.Log),
+        (client.pending(), ordered_schemas.PendingRequests),
+        (client.pending_request(waiting[:16]), ordered_schemas.Pending),
+        (client.cancel_request(waiting), ordered_schemas.Ordered),
+        (client.voters(), ordered_schemas.Voters),
+        (client.register(), ordered_schemas.Register),
+        (client.accept_clock(), ordered_schemas.ClockAccepted),
+        (client.carry_statement("person.add", b"statement"), ordered_schemas.Ordered),
+        (client.retire("myia-po-2023", reason="sold"), ordered_schemas.Ordered),
+        (client.close_session(opened["secret"]), claim_schemas.ClosedSession),
+    ]
+    for answer, shape in answers:
+        msgspec.convert(answer, shape, strict=True)
+    assert api.backend.ledger.clock_accepted
+
+
+def test_every_answer_about_decisions_has_the_documented_shape(client: SyncClient) -> None:
+    actions: list[dict[str, object]] = [
+        {"op": "set", "resource": "config:ci.json#/python", "value": "3.13"},
+        {"op": "run", "resource": "service:node", "name": "restart", "arguments": ["now"]},
+        {"op": "file", "resource": "file:a", "content": "AAAA"},
+        {"op": "remove", "resource": "file:b"},
+    ]
+    proposed = client.propose("Été", actions, targets=["all"], severity="IMPORTANT", expires_s=3600)
+    name = proposed["id"]
+    person = {"person": "jean", "signature": "A" * 86 + "==", "not_after_ms": 1}
+    fence = {"fence": {"name": "issue-1", "token": 3}, "idempotency_key": "k", "timeout_s": 2}
+    answers = [
+        (proposed, decision_schemas.Decision),
+        (client.decisions(state="pending"), decision_schemas.Decisions),
+        (client.decision(name), decision_schemas.Decisions),
+        (client.approve(name, revision=proposed["revision"], person=person, ordering=fence), decision_schemas.Decision),
+        (client.reject(name, note="no"), decision_schemas.Decision),
+        (client.resolve(name, "D9"), decision_schemas.Decision),
+        (client.apply_decision(name), decision_schemas.Decision),
+        (client.roll_back(name), decision_schemas.Decision),
+        (client.archive_decision(name), decision_schemas.Decision),
+        (client.set_baseline({"patch": {"a": None}}), decision_schemas.Decision),
+        (client.set_baseline({"document": {"été": [1.5, True]}}, version=1), decision_schemas.Decision),
+        (client.baseline(), decision_schemas.Baseline),
+        (client.baseline_history(), decision_schemas.BaselineHistory),
+        (client.baseline_diff(1, 2), decision_schemas.BaselineDiff),
+        (client.restore_baseline(0), decision_schemas.Decision),
+        (client.set_policy("approvals.decisions", 2), decision_schemas.Decision),
+        (client.policies(), decision_schemas.Policies),
+        (client.set_policy("approvals.decisions"), decision_schemas.Decision),
+        (client.prefer_voters(["myia-po-2023"]), decision_schemas.Decision),
+    ]
+    for answer, shape in answers:
+        msgspec.convert(answer, shape, strict=True)
+    assert client.baseline(2)["document"] == {"été": [1.5, True]}
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"patch": {}, "document": {}}, {"actions": []}, {"actions": [{"op": "x", "resource": "a:b"}]}]
+)
+def test_a_change_of_the_baseline_says_one_thing(client: SyncClient, change: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as caught:
+        client.set_baseline(change)
+    assert caught.value.code == "bad_field"
+
+
+def test_null_is_a_value(client: SyncClient, api: RunningApi) -> None:
+    client.set_baseline({"actions": [{"op": "set", "resource": "baseline:fleet#/a", "value": None}]})
+    assert api.backend.baseline.versions[-1] == {"a": None}
+
+
+def test_a_claim_without_a_speaker_is_this_programs(client: SyncClient) -> None:
+    assert client.claim("x")["holder"]["session"].endswith(f"//{os.getpid()}")
+    with pytest.raises(InputFault) as caught:
+        client.claim("x", speaker={"secret": "made up"})
+    assert caught.value.code == "unknown_session"
+    with pytest.raises(UsageError) as nobody:
+        client.claim("x", speaker={})
+    assert "who asks" in nobody.value.message
+
+
+@pytest.mark.parametrize(
+    ("ask", "code"),
+    [
+        (lambda client: client.steal_claim("x"), "no_authority"),
+        (lambda client: client.settle("myia-po-2023", "ab" * 32), "no_such_fork"),
+        (lambda client: client.leave(), "last_member"),
+        (lambda client: client.recover(b"statement"), "not_supported"),
+        (lambda client: client.pending_request("ffffffff"), "no_such_request"),
+    ],
+)
+def test_what_the_ledger_refuses_keeps_its_code(
+    client: SyncClient, ask: Callable[[SyncClient], object], code: str
+) -> None:
+    with pytest.raises(InputFault) as caught:
+        ask(client)
+    assert caught.value.code == code
 
 
 def test_the_nodes_refusal_is_raised_as_it_was(client: SyncClient) -> None:
@@ -149,6 +270,40 @@ def test_a_stream_at_rest_is_kept_alive_by_comments_that_nobody_sees(tcp_api: Ru
     with client.events(after=0) as events:
         client.send("myia-ai-01", "hello")
         assert isinstance(next(events), Event)
+
+
+def test_pauses_come_between_events_and_lose_none_and_comments_do_not_put_them_off(tcp_api: RunningApi) -> None:
+    client = SyncClient(tcp_api.home, environ={})
+    with client.events_or_pauses(0.2) as moments:  # a comment comes ten times as often
+        began_s = time.monotonic()
+        assert next(moments) is None
+        assert time.monotonic() - began_s >= 0.2
+        sent = [client.send("myia-ai-01", f"{number}")["id"] for number in range(20)]
+        seen: list[str] = []
+        while len(seen) < len(sent):
+            moment = next(moments)
+            if moment is not None:
+                seen.append(moment.data["id"])
+        assert seen == sent
+        assert next(moments) is None
+
+
+def test_a_pause_that_is_long_overdue_does_not_spin(tcp_api: RunningApi) -> None:
+    client = SyncClient(tcp_api.home, environ={})
+    with client.events_or_pauses(0.2) as moments:
+        assert next(moments) is None
+        for _ in range(3):  # the reader is slow: the next pause is counted from when it comes back
+            client.status()
+            began_s = time.monotonic()
+            assert next(moments) is None
+            assert time.monotonic() - began_s >= 0.19
+
+
+def test_pauses_end_with_the_node(api: RunningApi, client: SyncClient) -> None:
+    with client.events_or_pauses(0.1) as moments:
+        assert next(moments) is None
+        api.portal.call(api.backend.shutdown)
+        assert [moment for moment in moments if moment is not None] == []
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "9" * 30])

@@ -1,7 +1,7 @@
 """``python -m tests.benchmarks``: measures this machine, peers beside us, and prints a table a subject.
 
 Everything runs on loopback in temporary directories, and is killed and removed at the end. A peer that is not installed
-is left out with a reason. Nothing is asserted about time. The whole takes about fifteen minutes; run it on a machine
+is left out with a reason. Nothing is asserted about time. The whole takes about twenty minutes; run it on a machine
 that does nothing else.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from roosync_p2p.errors import RoosyncError
+from tests.benchmarks.etcd import etcd_missing, etcd_version
 from tests.benchmarks.plan import QUICK, WHOLE, Plan
 from tests.benchmarks.results import Report, load_average
 from tests.benchmarks.serf import serf_missing, serf_version
@@ -25,7 +26,7 @@ from tests.benchmarks.syncthing import syncthing_missing, syncthing_version
 
 __all__ = ["main"]
 
-SECTIONS: Final = ("core", "commands", "join", "detection", "delivery", "rest")
+SECTIONS: Final = ("core", "commands", "join", "detection", "delivery", "commit", "rest")
 
 
 def main() -> None:
@@ -69,6 +70,8 @@ def _like_installed(compiled: str) -> None:
 
 def _versions() -> dict[str, str]:
     found = {}
+    if not etcd_missing():
+        found["etcd"] = etcd_version()
     if not serf_missing():
         found["serf"] = serf_version()
     if not syncthing_missing():

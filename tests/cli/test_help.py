@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
+from roosync_p2p.admin.main import roosync_admin
+from roosync_p2p.api.command_table import CommandEntry, CommandTable
 from roosync_p2p.cli.main import roosync
 
 
@@ -34,8 +36,26 @@ def test_every_command_takes_home_and_json(path: str, command: click.Command) ->
     assert {"--home", "--json"} <= options
 
 
-def test_only_sections_with_commands_are_shown() -> None:
+@pytest.mark.parametrize("tool", [roosync, roosync_admin], ids=["roosync", "roosync-admin"])
+def test_the_list_of_commands_says_what_each_says_of_itself(tool: click.Group) -> None:
+    assert isinstance(tool, CommandTable)
+    context = click.Context(tool)
+    for name, entry in tool.entries.items():
+        command = tool.get_command(context, name)
+        assert command is not None
+        assert entry.summary == command.get_short_help_str(200)
+
+
+def test_help_shows_the_commands_in_their_sections() -> None:
     text = roosync.get_help(click.Context(roosync, info_name="roosync"))
-    assert "Every day:" in text
-    assert "Care:" in text
-    assert "Decide:" not in text
+    at = [text.index(f"{section}:") for section in ("Every day", "Decide", "Configure", "Care")]
+    assert at == sorted(at)
+    assert at[1] < text.index("  claim ") < at[2]
+
+
+def test_a_section_without_commands_is_not_shown() -> None:
+    entry = CommandEntry("nowhere", "nothing", "Here", "Says something.")
+    tool = CommandTable("tool", entries={"word": entry}, sections=("Here", "There"))
+    text = tool.get_help(click.Context(tool, info_name="tool"))
+    assert "Here:" in text
+    assert "There:" not in text

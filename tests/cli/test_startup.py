@@ -35,9 +35,26 @@ def modules_of(home: Path, *args: str) -> tuple[int, set[str]]:
 
 @pytest.mark.parametrize(
     ("args", "code"),
-    [(["--help"], 0), (["send", "--help"], 0), (["status"], 3), (["inbox"], 3), (["settings", "list"], 0)],
+    [
+        (["--help"], 0),
+        (["send", "--help"], 0),
+        (["decision", "propose", "--help"], 0),
+        (["status"], 3),
+        (["inbox"], 3),
+        (["claim", "x"], 3),
+        (["claims"], 3),
+        (["decision", "approve", "D1"], 3),
+        (["baseline", "show"], 3),
+        (["log"], 3),
+        (["settings", "list"], 0),
+    ],
 )
 def test_commands_that_ask_or_explain_load_nothing_heavy(tmp_path: Path, args: list[str], code: int) -> None:
     done, modules = modules_of(tmp_path, *args)
     assert done == code
     assert not [name for name in HEAVY if name in modules]
+
+
+def test_the_list_of_commands_imports_no_command(tmp_path: Path) -> None:
+    _, modules = modules_of(tmp_path, "--help")
+    assert {name for name in modules if name.startswith("roosync_p2p.cli.")} == {"roosync_p2p.cli.main"}

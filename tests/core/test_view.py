@@ -10,7 +10,9 @@ from roosync_p2p.core.ports import LinkId
 from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entries.incarnations import Known, Renewal
 from roosync_p2p.errors import StoreError
+from roosync_p2p.ledger.decision_bodies import Action, DecisionPropose
 from tests.helpers.cores import A, Actor, B, C, Rig, entries, identity, keys, message
+from tests.helpers.ordered_fleet import OrderedFleet
 
 
 def _linked() -> tuple[Rig, LinkId]:
@@ -149,3 +151,59 @@ def test_what_surfaced_too_late_is_counted_with_the_new_life() -> None:
     rig.receive(link, entries(old.mail(3)[2]))
     assert rig.counted("entries.stranded") == 1
     assert "1 older entries surfaced later" in str(view.warnings(rig.core)[0]["message"])
+
+
+# --- the commit log -----------------------------------------------------------------------------------------------
+
+
+def test_a_status_says_how_far_the_order_is_and_who_decides_it() -> None:
+    fleet = OrderedFleet("alpha", "beta")
+    shown = {name: view.status(fleet.member(name).node()) for name in ("alpha", "beta")}
+    commits = {name: status["commit"] for name, status in shown.items()}
+    assert commits["alpha"] == commits["beta"]
+    commit = commits["alpha"]
+    assert isinstance(commit, dict)
+    assert (commit["leader"], commit["voters"], commit["epoch"]) == ("alpha", ["alpha"], 0)
+    assert commit["size"] == fleet.log("alpha").applier.number
+    assert commit["digest"] == fleet.log("alpha").state.digest.hex()
+    sizes = {row["machine"]: row["commit_size"] for row in view.machines(fleet.member("beta").node())}
+    assert sizes == {"alpha": commit["size"], "beta": commit["size"]}
+    assert [status["warnings"] for status in shown.values()] == [[], []]
+
+
+def test_roles_are_those_that_were_decided() -> None:
+    fleet = OrderedFleet("alpha", "beta")
+    roles = {row["machine"]: row["roles"] for row in view.machines(fleet.member("beta").node())}
+    assert roles == {"alpha": ["approver", "issuer", "member"], "beta": ["member"]}
+
+
+def test_without_a_leader_a_warning_says_that_nothing_is_decided() -> None:
+    fleet = OrderedFleet("alpha", "beta")
+    fleet.fleet.power_off("alpha")
+    fleet.run(20.0)
+    status = view.status(fleet.member("beta").node())
+    warnings = status["warnings"]
+    assert isinstance(warnings, list)
+    assert "no_leader" in {warning["code"] for warning in warnings}
+    assert status["commit"]["leader"] is None  # type: ignore[index]  # of an object
+    assert status["state"] == "alone"
+
+
+def test_decisions_that_wait_are_counted() -> None:
+    fleet = OrderedFleet("alpha", "beta")
+    action = Action(op="remove", resource="file:x")
+    proposal = DecisionPropose(title="t", targets=("all",), actions=(action,), based_on=3)
+    done = fleet.done("beta", "decision.propose", proposal)
+    summary = view.status(fleet.member("alpha").node())["summary"]
+    assert isinstance(summary, dict)
+    assert (done["outcome"]["accepted"], summary["decisions_pending"]) == (True, 1)
+
+
+def test_a_state_that_differs_is_an_alarm_and_the_node_diverged() -> None:
+    fleet = OrderedFleet("alpha", "beta")
+    core = fleet.member("beta").node()
+    core.commit.digests.changed_on_disk(b"\x01" * 32, b"\x02" * 32)
+    status = view.status(core)
+    assert status["state"] == "diverged"
+    assert [warning["code"] for warning in view.warnings(core)] == ["ledger_changed"]
+    assert all(warning["remedy"] for warning in view.warnings(core))

@@ -76,6 +76,8 @@ def test_it_shows_a_fleet_from_founding_to_the_return_of_a_killed_machine(
     assert done.returncode == 0, done.stderr
     assert "machine-c est en ligne : directe" in done.stderr
     assert "signé par machine-b, vérifié" in done.stderr
+    assert done.stderr.count("apprend que") == 2
+    assert "partout de même" in done.stderr
     assert "toutes les étapes ont réussi" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     assert list(folder.iterdir()) == []
@@ -87,7 +89,7 @@ def test_a_kept_fleet_can_be_started_again(environ: dict[str, str], folder: Path
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["ok"]
-    assert document["steps"] == ["found", "join", "online", "message", "kill", "return", "impostor"]
+    assert document["steps"] == ["found", "join", "online", "message", "claim", "decide", "kill", "return", "impostor"]
     assert set(document["noticed_ms"]) == {"machine-a"}
     assert document["measured"]["copies"] == 1
     assert document["refused"] == [

@@ -17,6 +17,18 @@ _ASKS_THE_NODE = [
     ("read", "msg-20260115T091530-a1b2c3"),
     ("reply", "msg-20260115T091530-a1b2c3", "corps"),
     ("down",),
+    ("session", "open"),
+    ("claim", "x"),
+    ("claims",),
+    ("decision", "list"),
+    ("decision", "approve", "D1"),
+    ("baseline", "show"),
+    ("policy", "show"),
+    ("log",),
+    ("pending",),
+    ("voters",),
+    ("clock", "accept"),
+    ("leave", "--yes"),
 ]
 
 
@@ -35,7 +47,7 @@ def running(fleet: Fleet) -> Machine:
     return alice
 
 
-@pytest.mark.parametrize("command", _ASKS_THE_NODE, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", _ASKS_THE_NODE, ids=" ".join)
 def test_without_a_node_the_exit_code_is_3(fleet: Fleet, command: tuple[str, ...]) -> None:
     error = fleet.machines["berta"].refusal(*command, code=3)
     assert error["code"] == "not_running"
@@ -68,6 +80,11 @@ def test_wrong_usage_is_2(running: Machine, command: tuple[str, ...]) -> None:
         (("send", "nobody-here", "Sujet", "corps"), "unknown_recipient"),
         (("read", "msg-20260115T091530-a1b2c3"), "no_such_message"),
         (("reply", "msg-20260115T091530-a1b2c3", "corps"), "no_such_message"),
+        (("claim", "release", "nothing"), "not_holder"),
+        (("decision", "show", "D999"), "unknown_decision"),
+        (("decision", "propose", "t", "--target", "nobody-here", "--remove", "file:x"), "unknown_target"),
+        (("baseline", "show", "--version", "9"), "unknown_version"),
+        (("pending", "ffffffff"), "no_such_request"),
     ],
 )
 def test_what_is_refused_is_1(running: Machine, command: tuple[str, ...], code: str) -> None:
@@ -93,6 +110,14 @@ def test_every_command_that_asks_prints_one_document(running: Machine) -> None:
         "read": running.json("read", sent["id"]),
         "doctor": running.json("doctor"),
         "settings": running.json("settings", "list"),
+        "claim": running.json("claim", "issue-1"),
+        "claims": running.json("claims"),
+        "decision": running.json("decision", "list"),
+        "baseline": running.json("baseline", "show"),
+        "policy": running.json("policy", "show"),
+        "log": running.json("log"),
+        "pending": running.json("pending"),
+        "voters": running.json("voters"),
         "list": running.json("list", tool=ADMIN),
         "show": running.json("show", tool=ADMIN),
     }
@@ -112,6 +137,12 @@ def test_every_command_that_asks_prints_one_document(running: Machine) -> None:
         "folder",
         "warnings",
     } <= set(documents["status"])
+    assert {"size", "leader", "term", "voters", "digest"} <= set(documents["status"]["commit"])
+    assert {"name", "token", "holder", "acquired_at", "expires_at"} <= set(documents["claim"])
+    assert {"claims", "as_of", "stale"} <= set(documents["claims"])
+    assert {"decisions", "as_of", "stale"} <= set(documents["decision"])
+    assert {"size", "entries"} <= set(documents["log"])
+    assert {"number", "time", "kind", "author", "id", "outcome"} <= set(documents["log"]["entries"][0])
     message = documents["inbox"]["messages"][0]
     wanted = {"id", "from", "to", "subject", "type", "priority", "tags", "thread_id", "in_reply_to", "status", "time"}
     assert wanted | {"verified", "signer"} <= set(message)

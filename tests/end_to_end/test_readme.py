@@ -16,6 +16,7 @@ import pytest
 
 from roosync_p2p.admin.main import roosync_admin
 from roosync_p2p.cli.main import roosync
+from roosync_p2p.cli.ordering import DefaultGroup
 from roosync_p2p.core.settings import describe
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +119,9 @@ def test_every_command_that_is_shown_exists_with_its_options(page: Path) -> None
 
 
 def known_options(command: click.Command) -> set[str]:
-    """``--home`` and the others that a command takes."""
+    """``--home`` and the others that a command takes, or the one that it stands for when no other is named."""
+    if isinstance(command, DefaultGroup):
+        return known_options(command.commands[command.default])
     return {name for parameter in command.params for name in parameter.opts} | {"--help"}
 
 

@@ -40,6 +40,7 @@ def fleet(measured: dict[str, float]) -> Iterator[Fleet]:
             joiner = fleet.add(name, listen="127.0.0.1:0")
             before = time.monotonic()
             joined = joiner.json("join", code)
+            assert (joined["inbound"]["checked"], joined["inbound"]["outcome"]) == (False, "same_computer")
             measured[f"join {name}"] = time.monotonic() - before
             assert joined["machine"] == name
             joiner.start()
@@ -64,7 +65,8 @@ def test_each_shows_all_online_with_direct_evidence(
         status = machine.json("status")
         assert status["summary"]["online"] == 3
         assert status["links"] == 2
-        assert (status["commit"], status["folder"]) == (None, None)
+        assert status["commit"]["leader"] == "myia-ai-01"
+        assert status["folder"] is None
         assert status["warnings"] == []
     until(
         lambda: all(m.json("status")["state"] == "synced" for m in fleet.machines.values()), 50, what="all are synced"

@@ -18,6 +18,8 @@ from roosync_p2p.api.schemas import (
 )
 from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import MachineId, parse_address
+from tests.helpers.fake_decisions import FakeBaseline, FakeDecisions
+from tests.helpers.fake_ledger import FakeClaims, FakeLedger
 
 __all__ = ["FakeBackend"]
 
@@ -38,6 +40,16 @@ class FakeBackend:
     failure: Exception | None = None
     waiting: int = 0
     changed: asyncio.Condition = dataclasses.field(default_factory=asyncio.Condition)
+    ledger: FakeLedger = dataclasses.field(init=False)
+    claims: FakeClaims = dataclasses.field(init=False)
+    decisions: FakeDecisions = dataclasses.field(init=False)
+    baseline: FakeBaseline = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = FakeLedger(self.machine)
+        self.claims = FakeClaims(self.ledger)
+        self.decisions = FakeDecisions(self.ledger)
+        self.baseline = FakeBaseline(self.decisions)
 
     def status(self) -> dict[str, Any]:
         """The node's state."""

@@ -142,14 +142,28 @@ class Machine:
         self._begun.append(process)
         return process
 
-    def json(self, *args: str, tool: Sequence[str] = ROOSYNC, stdin: str | bytes = b"", code: int = 0) -> Any:
+    def json(
+        self,
+        *args: str,
+        tool: Sequence[str] = ROOSYNC,
+        stdin: str | bytes = b"",
+        code: int | None = 0,
+        environ: Mapping[str, str] | None = None,
+    ) -> Any:
         """The one document that a command prints with ``--json``; nothing else may be on standard output."""
-        done = self.run("--json", *args, tool=tool, stdin=stdin, code=code)
+        done = self.run("--json", *args, tool=tool, stdin=stdin, code=code, environ=environ)
         return json.loads(done.stdout)
 
-    def refusal(self, *args: str, tool: Sequence[str] = ROOSYNC, stdin: str | bytes = b"", code: int | None = 1) -> Any:
+    def refusal(
+        self,
+        *args: str,
+        tool: Sequence[str] = ROOSYNC,
+        stdin: str | bytes = b"",
+        code: int | None = 1,
+        environ: Mapping[str, str] | None = None,
+    ) -> Any:
         """The error object of a command that fails, which is all that it prints."""
-        done = self.run("--json", *args, tool=tool, stdin=stdin, code=code)
+        done = self.run("--json", *args, tool=tool, stdin=stdin, code=code, environ=environ)
         assert done.stdout == "", f"{args} failed and printed {done.stdout!r}"
         return json.loads(done.stderr)["error"]
 

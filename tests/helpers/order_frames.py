@@ -71,4 +71,5 @@ def order_frames(entry: Entry) -> dict[str, wire.Frame]:
         ),
         "index?": wire.ReadIndexQuery(request=9),
         "index": wire.ReadIndexAnswer(request=9, index=2),
+        "leaving": wire.LeavingSoon(),
     }

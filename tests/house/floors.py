@@ -82,6 +82,7 @@ READERS: Final[Mapping[str, Reader]] = {
             "up": frozenset({"node"}),
             "join": frozenset({"node", "trust"}),
             "doctor": frozenset({"node"}),
+            "persons": frozenset({"adapters", "trust"}),
         },
     ),
     "admin": Reader(

@@ -78,6 +78,9 @@ class Author:
         return entry
 
 
+_BEGINNINGS: dict[object, History] = {}  # founded once for each set of members: signing takes time
+
+
 class History:
     """The fleet's order, from its founding by A.
 
@@ -89,6 +92,22 @@ class History:
     """
 
     def __init__(self, *members: MachineId, voters: tuple[MachineId, ...] = (A,)) -> None:
+        self._clear()
+        beginning = _BEGINNINGS.get((members, voters))
+        if beginning is None:
+            self._found(members, voters)
+            _BEGINNINGS[members, voters] = self._copy()
+        else:
+            self.__dict__ = beginning._copy().__dict__
+
+    @classmethod
+    def unfounded(cls) -> History:
+        """A log in which nothing happened yet."""
+        empty = object.__new__(cls)
+        empty._clear()
+        return empty
+
+    def _clear(self) -> None:
         self.state = State()
         self.number = 0
         self.time_ms = START_MS
@@ -96,12 +115,23 @@ class History:
         self.authors: dict[MachineId, Author] = {}
         self.events: list[Event] = []
         self.log: list[tuple[int, int, Entry]] = []
+
+    def _found(self, members: tuple[MachineId, ...], voters: tuple[MachineId, ...]) -> None:
         self.voters(*voters)
         self.begin(A)
         assert self.commit(self.author(A).write(FLEET_FOUND, self.founding())).outcome.accepted
         for machine in members:
-            assert self.admit(machine).outcome.accepted
-            self.begin(machine)
+            self.join(machine)
+
+    def _copy(self) -> History:
+        twin = object.__new__(History)
+        twin.__dict__ = {
+            **self.__dict__,
+            "authors": {machine: dataclasses.replace(author) for machine, author in self.authors.items()},
+            "events": list(self.events),
+            "log": list(self.log),
+        }
+        return twin
 
     # --- what machines write ------------------------------------------------------------------------------------
 
@@ -140,7 +170,7 @@ class History:
         )
         return encode_fleet_found(FLEET.root_key, found)
 
-    def admission(self, machine: MachineId, *roles: str, **changed: object) -> bytes:
+    def admission(self, machine: MachineId, /, *roles: str, **changed: object) -> bytes:
         """The body of ``member.admit`` by A."""
         given = tuple(sorted(roles)) or PLAIN_ROLES
         key = FLEET.key(machine).key_id

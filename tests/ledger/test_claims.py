@@ -8,7 +8,6 @@ import pytest
 
 from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.bodies import (
-    ClaimAcquire,
     ClaimRelease,
     ClaimRenew,
     ClaimSteal,
@@ -20,12 +19,7 @@ from roosync_p2p.ledger.bodies import (
 from roosync_p2p.ledger.outcomes import Applied
 from roosync_p2p.ledger.views import claim_view, claims_view
 from tests.ledger.history import A, B, C, History
-
-NAME = "issue-42"
-
-
-def acquire(history: History, machine: MachineId, session: str = "s1", name: str = NAME, **more: Any) -> Applied:
-    return history.say(machine, "claim.acquire", ClaimAcquire(name=name, ttl_ms=60_000, session=session, **more))
+from tests.ledger.stories import NAME, acquire
 
 
 def release(history: History, machine: MachineId, session: str = "s1", **more: Any) -> Applied:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -14,13 +14,15 @@ from roosync_p2p.adapters.keystore import Identity, found_fleet
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.adapters.system import read_now
 from roosync_p2p.adapters.websocket.joining import JoinConnection
+from roosync_p2p.codec.records import encode
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.memory_store import MemoryStore
-from roosync_p2p.core.ports import Store
+from roosync_p2p.core.ports import DialOutcome, Store
 from roosync_p2p.entries.entry import LEDGER
-from roosync_p2p.errors import EnvironmentFault, InputFault, NetworkError, PeerFault, StoreError
+from roosync_p2p.errors import EnvironmentFault, InputFault, MalformedError, NetworkError, PeerFault, StoreError
 from roosync_p2p.ids import MachineId
 from roosync_p2p.node.membership_service import MembershipService
+from roosync_p2p.trust.dial_back import DialBack, DialledBack, decode_dialled_back
 from roosync_p2p.trust.enrolment import Enrolment
 from roosync_p2p.trust.invites import decode_join_code
 from roosync_p2p.trust.joining import JoinerSession
@@ -30,6 +32,7 @@ from tests.helpers.trust import key_from
 
 pytestmark = pytest.mark.anyio
 
+_DIAL_BACK = encode(DialBack(port=47_600))
 _FOUNDER, _NEW, _OTHER = (MachineId(name) for name in ("machine-a", "machine-n", "machine-o"))
 
 
@@ -43,8 +46,14 @@ class _Invite:
 class _Conversation:
     """The joiner's end of a conversation, played by a session, without a socket in between."""
 
-    def __init__(self, code: str, machine: MachineId, word: str, leaf: bytes, *, deaf: bool = False) -> None:
+    def __init__(
+        self, code: str, machine: MachineId, word: str, leaf: bytes, *, deaf: bool = False, asks: Sequence[bytes] = ()
+    ) -> None:
         self.remote = "10.0.0.7:50000"
+        self.found: DialOutcome | None = None
+        self.dialled: list[tuple[int, bytes]] = []
+        self.report: DialledBack | None = None
+        self._says = list(asks)
         self.enrolment: Enrolment | None = None
         self.refused: PeerFault | None = None
         self._session = JoinerSession(decode_join_code(code), machine, key_from(word), b"n" * 32)
@@ -54,8 +63,11 @@ class _Conversation:
 
     async def send(self, message: bytes) -> None:
         """What the issuer says."""
-        if not self._request:
+        if self.enrolment is not None:
+            self.report = decode_dialled_back(message)
+        elif not self._request:
             self._request = self._session.on_hello(message, peer_leaf_der=self._leaf)
+            self._says.insert(0, self._request)
         elif self._deaf:
             raise NetworkError("the line is dead", code="join_ended")
         else:
@@ -65,8 +77,15 @@ class _Conversation:
                 self.refused = fault
 
     async def receive(self) -> bytes:
-        """What the joiner says."""
-        return self._request
+        """What the joiner says; when it has said all, it hangs up."""
+        if not self._says:
+            raise NetworkError("hung up", code="join_ended")
+        return self._says.pop(0)
+
+    async def dial_back(self, port: int, *, leaf: bytes) -> DialOutcome | None:
+        """The issuer tries to reach the joiner."""
+        self.dialled.append((port, leaf))
+        return self.found
 
     async def aclose(self, reason: str = "") -> None:
         """The end."""
@@ -80,10 +99,18 @@ class _Issuer:
         self.service = MembershipService(node.performer, identity, store.load().invites)
 
     async def join(
-        self, code: str, machine: MachineId = _NEW, word: str = "new", *, deaf: bool = False
+        self,
+        code: str,
+        machine: MachineId = _NEW,
+        word: str = "new",
+        *,
+        deaf: bool = False,
+        asks: Sequence[bytes] = (),
+        found: DialOutcome | None = None,
     ) -> _Conversation:
         """One stranger tries."""
-        talk = _Conversation(code, machine, word, self.identity.leaf, deaf=deaf)
+        talk = _Conversation(code, machine, word, self.identity.leaf, deaf=deaf, asks=asks)
+        talk.found = found
         await self.service.serve_joiner(cast("JoinConnection", talk))  # it has what is used of one
         return talk
 
@@ -221,3 +248,62 @@ async def test_a_code_is_not_shown_while_the_disk_fails(tmp_path: Path) -> None:
             await issuer.code()
         assert not issuer.service.join_open()
         store.fault = None
+
+
+# --- dialling back ------------------------------------------------------------------------------------------------
+
+
+async def test_a_joiner_that_asks_is_dialled_back_and_told(tmp_path: Path) -> None:
+    async with _issuing(tmp_path) as issuer:
+        talk = await issuer.join(await issuer.code(), asks=[_DIAL_BACK])
+        assert talk.enrolment is not None
+        assert talk.dialled == [(47_600, talk.enrolment.leaf)]
+        assert talk.report == DialledBack(outcome="connected", host="10.0.0.7")
+        assert issuer.node.performer.core.desk.counters["join.dial_back_connected"] == 1
+
+
+async def test_a_dial_back_that_fails_is_told_with_what_was_seen(tmp_path: Path) -> None:
+    async with _issuing(tmp_path) as issuer:
+        talk = await issuer.join(await issuer.code(), asks=[_DIAL_BACK], found=DialOutcome.UNANSWERED)
+        assert talk.report == DialledBack(outcome="unanswered", host="10.0.0.7")
+
+
+async def test_a_joiner_of_an_older_version_hangs_up_and_is_a_member(tmp_path: Path) -> None:
+    async with _issuing(tmp_path) as issuer:
+        talk = await issuer.join(await issuer.code())
+        assert (talk.dialled, talk.report) == ([], None)
+        assert _NEW in issuer.node.performer.core.members()
+
+
+async def test_whoever_is_refused_cannot_have_anybody_dialled(tmp_path: Path) -> None:
+    async with _issuing(tmp_path) as issuer:
+        code = await issuer.code()
+        await issuer.join(code)
+        talk = await issuer.join(code, _OTHER, "other", asks=[_DIAL_BACK])
+        assert talk.refused is not None
+        assert talk.dialled == []
+
+
+async def test_one_conversation_is_one_dial(tmp_path: Path) -> None:
+    async with _issuing(tmp_path) as issuer:
+        talk = await issuer.join(await issuer.code(), asks=[_DIAL_BACK, _DIAL_BACK])
+        assert len(talk.dialled) == 1
+
+
+async def test_an_answer_that_is_given_again_may_be_followed_by_the_question_too(tmp_path: Path) -> None:
+    async with _issuing(tmp_path) as issuer:
+        code = await issuer.code()
+        await issuer.join(code, deaf=True)
+        talk = await issuer.join(code, asks=[_DIAL_BACK])
+        assert talk.enrolment is not None
+        assert talk.dialled == [(47_600, talk.enrolment.leaf)]
+
+
+async def test_what_is_no_question_dials_nobody(tmp_path: Path) -> None:
+    async with _issuing(tmp_path) as issuer:
+        code = await issuer.code()
+        with pytest.raises(MalformedError):
+            await issuer.join(code, asks=[b"dial 10.0.0.1:22, please"])
+        talk = await issuer.join(code)
+        assert talk.enrolment is not None
+        assert talk.dialled == []

@@ -17,6 +17,7 @@ from roosync_p2p.codec.digests import sha256
 from roosync_p2p.ids import MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.certificates import certificate_request
+from roosync_p2p.trust.dial_back import DialBack, DialledBack
 from roosync_p2p.trust.envelopes import pae, parse_envelope, seal
 from roosync_p2p.trust.invites import Invite, JoinCode, encode_join_code
 from roosync_p2p.trust.joining import IssuerSession, JoinerSession
@@ -153,6 +154,8 @@ def joining() -> dict[str, Any]:
         "hello": hello.hex(),
         "request": request.hex(),
         "answer": answer.hex(),
+        "dial_back": records.encode(DialBack(port=47_600)).hex(),
+        "dialled_back": records.encode(DialledBack(outcome="unanswered", host="192.0.2.7")).hex(),
     }
 
 

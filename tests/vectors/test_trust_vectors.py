@@ -11,6 +11,7 @@ from roosync_p2p.codec.canonical import unpack
 from roosync_p2p.ids import FleetId, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.certificates import parse_request, parse_root_certificate, verify_machine_chain
+from roosync_p2p.trust.dial_back import decode_dial_back, decode_dialled_back
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import pae, verify
 from roosync_p2p.trust.invites import Invite, JoinCode, decode_join_code
@@ -71,6 +72,9 @@ def test_the_frozen_exchange_enrols() -> None:
     request = joiner.on_hello(bytes.fromhex(vector["hello"]), peer_leaf_der=fleet.leaf("myia-ai-01"))
     assert request.hex() == vector["request"]
     assert joiner.on_answer(bytes.fromhex(vector["answer"])).machine == machine
+    assert decode_dial_back(bytes.fromhex(vector["dial_back"])).port == 47_600
+    report = decode_dialled_back(bytes.fromhex(vector["dialled_back"]))
+    assert (report.outcome, report.host) == ("unanswered", "192.0.2.7")
 
 
 def test_the_frozen_statements_verify() -> None:

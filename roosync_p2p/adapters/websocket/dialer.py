@@ -7,6 +7,7 @@ not one byte within limits.TLS_SILENT_S. A handshake that progresses slowly is a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ssl
 import sys
@@ -24,7 +25,7 @@ from roosync_p2p.adapters.websocket.tls import explain_tls_error
 from roosync_p2p.core.ports import DialOutcome
 from roosync_p2p.errors import MalformedError
 
-__all__ = ["DialError", "Dialled", "dial", "remote_name"]
+__all__ = ["DialError", "Dialled", "dial", "host_of", "local_name", "probe", "remote_name"]
 
 
 class DialError(Exception):
@@ -38,11 +39,12 @@ class DialError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Dialled:
-    """An open websocket that we asked for."""
+    """An open websocket that we asked for; ``local`` and ``remote`` are ``host:port`` of its two ends."""
 
     stream: FrameStream
     peer_leaf: bytes
     remote: str
+    local: str
 
 
 async def dial(
@@ -57,7 +59,7 @@ async def dial(
         DialError: with the outcome; nothing stays open.
     """
     tcp = await _connect(address)
-    remote = remote_name(tcp)
+    remote, local = remote_name(tcp), local_name(tcp)
     tls = SecureStream(tcp, context, server_side=False)
     opened: FrameStream | None = None
     try:
@@ -68,17 +70,60 @@ async def dial(
             raise DialError(DialOutcome.UNANSWERED, f"the handshake did not end within {timeout_s:g} s")
         leaf = tls.peer_leaf
         assert leaf is not None, "TLS servers always show a certificate"
-        return Dialled(stream=opened, peer_leaf=leaf, remote=remote)
+        return Dialled(stream=opened, peer_leaf=leaf, remote=remote, local=local)
     except BaseException:
         await tls.aclose()
         raise
 
 
+async def probe(address: str, context: ssl.SSLContext, *, leaf: bytes) -> None:
+    """Sees whether the holder of a certificate can be reached at an address: TCP, TLS, and hangs up.
+
+    Args:
+        leaf: DER of the certificate that has to be shown there.
+
+    Raises:
+        DialError: it cannot; ``REJECTED`` also if somebody else answered.
+    """
+    tls = SecureStream(await _connect(address), context, server_side=False)
+    try:
+        with anyio.fail_after(limits.HANDSHAKE_TIMEOUT_S):
+            await _greet(tls)
+            with _explained():
+                await tls.handshake()
+        if tls.peer_leaf != leaf:
+            raise DialError(DialOutcome.REJECTED, "somebody else answered there")
+        await tls.finish(0)
+    except TimeoutError as error:
+        raise DialError(
+            DialOutcome.UNANSWERED, f"the handshake did not end within {limits.HANDSHAKE_TIMEOUT_S:g} s"
+        ) from error
+    finally:
+        await tls.aclose()
+
+
 def remote_name(tcp: anyio.abc.ByteStream) -> str:
     """``host:port`` of the other end, with brackets for IPv6; mapped IPv4 is shown as IPv4."""
-    address = tcp.extra(anyio.abc.SocketAttribute.remote_address, ("unknown", 0))  # noqa: S610 - anyio, not SQL
-    host, port = str(address[0]).removeprefix("::ffff:"), address[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return _name(tcp.extra(anyio.abc.SocketAttribute.remote_address, ("unknown", 0)))  # noqa: S610 - anyio, not SQL
+
+
+def local_name(tcp: anyio.abc.ByteStream) -> str:
+    """The same of our end; macOS does not know it any more once the connection was reset."""
+    try:
+        return _name(tcp.extra(anyio.abc.SocketAttribute.local_address, ("unknown", 0)))  # noqa: S610 - anyio, not SQL
+    except OSError:
+        return "unknown:0"
+
+
+def host_of(name: str) -> str:
+    """The host of such a name, without brackets; of a link-local address without its interface."""
+    return name.rpartition(":")[0].removeprefix("[").removesuffix("]").partition("%")[0]
+
+
+def _name(address: object) -> str:
+    host, port = address[:2] if isinstance(address, tuple) else (address, 0)
+    shown = str(host).removeprefix("::ffff:")
+    return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
 
 
 async def _connect(address: str) -> anyio.abc.SocketStream:
@@ -131,9 +176,15 @@ async def _greet(tls: SecureStream) -> None:
 
 
 async def _shake_hands(tls: SecureStream, path: Path, address: str) -> FrameStream:
-    try:
+    with _explained():
         await tls.handshake()
         return await request(tls, path, address)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
     except ssl.SSLError as error:
         raise DialError(DialOutcome.REJECTED, explain_tls_error(error)) from error
     except HandshakeFailed as error:

@@ -173,7 +173,11 @@ class WebsocketTransport:
     async def _serve_joiner(self, guest: Guest) -> None:
         assert self._handle_join is not None, "the joining path is refused without a handler"
         connection = JoinConnection(
-            guest.stream, remote=guest.remote, local_leaf_der=guest.local_leaf, peer_leaf_der=b""
+            guest.stream,
+            remote=guest.remote,
+            local_leaf_der=guest.local_leaf,
+            peer_leaf_der=b"",
+            member_context=self._contexts.client,
         )
         self._joiners += 1
         try:

@@ -45,7 +45,7 @@ from roosync_p2p.proof.hashing import leaf_hash
 from roosync_p2p.proof.leaves import commit_leaf
 from roosync_p2p.trust.envelopes import parse_envelope
 
-__all__ = ["Applier", "Committed", "Progress"]
+__all__ = ["Applier", "Committed", "Progress", "is_sound"]
 
 META: Final = "commit.applied"
 VOTERS_KIND: Final = "voters"
@@ -158,10 +158,9 @@ class Applier:
         self.alarm: tuple[bytes, bytes] | None = None
         self._expected: tuple[int, bytes] | None = None
         self.contradicted = False  # another root stands where one was expected
-        # The highest number that was ever applied here in this epoch, and its time.
+        # The highest number that was ever applied here in this epoch: what heartbeats may have told.
         self.reached = loaded.commits
-        self.newest_ms = 0 if loaded.last_commit is None else loaded.last_commit.time_ms
-        stored = decode(loaded.meta[META], Progress) if META in loaded.meta else _nothing()
+        stored = _stored(loaded)
         self.state = state
         if stored.digest != state.digest:
             # The state on this disk is not the one that was applied: an alarm, and everything is applied once more.
@@ -208,12 +207,11 @@ class Applier:
         self._expected = (number, root)
         self.contradicted = False
 
-    def go_back(self, number: CommitNumber, items: Iterable[LogItem], *, time_ms: int) -> None:
+    def go_back(self, number: CommitNumber, items: Iterable[LogItem]) -> None:
         """Back to a number; what was applied behind it is not any more.
 
         Args:
             items: the log up to the item that gave the number, from its first item on.
-            time_ms: commit time of the number.
         """
         self._queue.clear()
         self._reading = None
@@ -228,7 +226,7 @@ class Applier:
             self._waiting.all_again()
             self._place(self._emptied(again=len(log)))
             self._queue.extend(log)
-        self.reached, self.newest_ms = number, time_ms
+        self.reached = number
         self._keep_progress()
 
     # --- items in -------------------------------------------------------------------------------------------------
@@ -367,8 +365,7 @@ class Applier:
         self.state = self.state.with_changes(changes)
         self.number, self.time_ms = number, time_ms
         self._tree.append(leaf)
-        if number >= self.reached:
-            self.reached, self.newest_ms = number, time_ms
+        self.reached = max(self.reached, number)
         if self._expected is not None and self._expected[0] == number:
             self.contradicted = self._expected[1] != self._tree.root()
         rows = [StateRow(key=key, value=value) for key, value in changes.items()]
@@ -450,6 +447,15 @@ class Applier:
 
 def _nothing() -> Progress:
     return Progress(index=0, number=0, time_ms=0, digest=State.load(()).digest, tree=CompactTree().dump())
+
+
+def is_sound(state: State, loaded: Loaded) -> bool:
+    """Whether the pairs on this disk give the digest that was applied; if not, nothing in them can be read."""
+    return _stored(loaded).digest == state.digest
+
+
+def _stored(loaded: Loaded) -> Progress:
+    return decode(loaded.meta[META], Progress) if META in loaded.meta else _nothing()
 
 
 def _items(log: LogLoaded, after: int, last: int) -> Iterable[LogItem]:

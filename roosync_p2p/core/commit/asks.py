@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -29,19 +30,10 @@ from roosync_p2p.errors import InputFault, UndecidedError
 from roosync_p2p.ids import EntryId, Epoch, LogIndex
 from roosync_p2p.ledger.bodies import ClaimAcquire, RequestWithdraw
 
-__all__ = ["Asks", "Unordered", "outcome_data"]
+__all__ = ["Asks", "outcome_data"]
 
 REQUEST_WITHDRAW: Final = "request.withdraw"
-KEYS_REMEMBERED: Final = 4_096  # idempotency keys kept in memory: longer than a commit takes, so none is missed between
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Unordered:
-    """A request of this machine that has no commit number yet, for ``roosync pending``."""
-
-    entry: EntryId
-    kind: str
-    asked_ms: int
+KEYS_REMEMBERED: Final = 4_096  # keys and outcomes kept in memory: longer than a commit takes, so none is missed
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -84,7 +76,8 @@ class Asks:
         self._now = now
         self._overtaken = overtaken
         self._asks: dict[EntryId, list[_Ask]] = {}
-        self._unordered: collections.OrderedDict[EntryId, Unordered] = collections.OrderedDict()
+        self._next_s = math.inf  # no request times out before this
+        self._answered: collections.OrderedDict[EntryId, Answer] = collections.OrderedDict()
         self._keys: collections.OrderedDict[str, OrderKeyRow] = collections.OrderedDict()
 
     def ask(self, request: RequestId, command: OrderEntry) -> None:
@@ -94,11 +87,16 @@ class Asks:
             InputFault: this machine must not write now, or the key was used for another request.
         """
         known = self._known(command)
-        entry = self._now(known.entry) if known is not None else self._write(command)
-        known_outcome = known is not None and (entry == known.entry or _names(command.outcome, entry))
-        if command.outcome is not None and known_outcome:
-            self._desk.emit(Answer(request=request, result=command.outcome, after=Ticket(0)))
-            return
+        if known is not None:
+            entry = self._now(known.entry)
+            answered = self._answered.get(entry)
+            if answered is None and command.outcome is not None and command.outcome["entry"] == entry.hex():
+                answered = Answer(request=request, result=command.outcome, after=Ticket(0))
+            if answered is not None:
+                self._desk.emit(dataclasses.replace(answered, request=request))
+                return
+        else:
+            entry = self._write(command)
         ask = _Ask(
             request=request,
             entry=entry,
@@ -107,41 +105,46 @@ class Asks:
             claim=command.body.name if isinstance(command.body, ClaimAcquire) else "",
         )
         self._asks.setdefault(entry, []).append(ask)
+        self._next_s = min(self._next_s, ask.deadline_s)
 
     def rewritten(self, old: EntryId, new: EntryId) -> None:
         """A new epoch overtook an entry, and it was written again: whoever waits for it waits for the new one."""
-        known = self._unordered.pop(old, None)
-        if known is not None:
-            self._unordered[new] = dataclasses.replace(known, entry=new)
         asks = self._asks.pop(old, None)
         if asks is not None:
             self._asks[new] = [dataclasses.replace(ask, entry=new) for ask in asks]
 
+    def new_epoch(self) -> None:
+        """What was answered may have been given up."""
+        self._answered.clear()
+
     def write(self, kind: str, body: bytes) -> EntryId:
         """Writes an entry that nobody waits for."""
         entry, _ = self._authorship.append(LEDGER, kind, body)
-        self._noted(entry.id, kind)
         return entry.id
-
-    def unordered(self) -> list[Unordered]:
-        """This machine's requests that have no number yet, oldest first."""
-        return list(self._unordered.values())
 
     def applied(self, done: Committed, *, answer: Callable[[Answer, LogIndex], None]) -> None:
         """An entry got its number: whoever waits for it is answered, through ``answer``."""
         if done.entry is None:
             return
-        self._unordered.pop(done.entry.id, None)
-        for ask in self._asks.pop(done.entry.id, ()):
-            answer(Answer(request=ask.request, result=outcome_data(done), after=done.ticket), done.index)
+        asks = self._asks.pop(done.entry.id, ())
+        if not asks and done.entry.author != self._desk.me:
+            return
+        result = outcome_data(done)
+        self._answered[done.entry.id] = Answer(request=RequestId(0), result=result, after=done.ticket)
+        while len(self._answered) > KEYS_REMEMBERED:
+            self._answered.popitem(last=False)
+        for ask in asks:
+            answer(Answer(request=ask.request, result=result, after=done.ticket), done.index)
 
     def next_deadline(self) -> float | None:
         """When the next request has waited long enough (monotonic seconds)."""
-        return min((ask.deadline_s for asks in self._asks.values() for ask in asks), default=None)
+        return self._next_s if self._asks else None
 
     def tick(self) -> None:
         """Answers whoever waited long enough: undecided, and for whom it waits."""
         now_s = self._desk.now.monotonic_s
+        if now_s < self._next_s:
+            return
         for entry, asks in list(self._asks.items()):
             due = [ask for ask in asks if ask.deadline_s <= now_s]
             if not due:
@@ -158,6 +161,7 @@ class Asks:
                 )
             if not left and any(ask.withdraw for ask in due):
                 self._withdraw(due[0])
+        self._next_s = min((ask.deadline_s for asks in self._asks.values() for ask in asks), default=math.inf)
 
     def _undecided(self, ask: _Ask, text: str, details: dict[str, object]) -> UndecidedError:
         kept = "it is withdrawn" if ask.withdraw else "it is signed and kept, and is decided when it can be"
@@ -202,9 +206,6 @@ class Asks:
             )
         return known
 
-    def _noted(self, entry: EntryId, kind: str) -> None:
-        self._unordered[entry] = Unordered(entry=entry, kind=kind, asked_ms=self._desk.now.wall_ms)
-
 
 def outcome_data(done: Committed) -> dict[str, object]:
     """What a request is answered: its number, when that was, and what became of it."""
@@ -220,10 +221,6 @@ def outcome_data(done: Committed) -> dict[str, object]:
             "detail": dict(done.outcome.detail),
         },
     }
-
-
-def _names(outcome: dict[str, object] | None, entry: EntryId) -> bool:
-    return outcome is not None and outcome.get("entry") == entry.hex()
 
 
 def _digest(command: OrderEntry) -> bytes:

@@ -91,7 +91,7 @@ class Bases:
 
     def _all(self) -> Found:
         applier = self._applier
-        return Found(number=applier.number, index=applier.at, time_ms=applier.newest_ms)
+        return Found(number=applier.number, index=applier.at)
 
     def _read_base(self, beginning: Beginning) -> Found | None:
         """The base among this node's commits; the beginning of the log if it is not."""

@@ -1,31 +1,190 @@
-"""Commit time at this node: the stamps that a leader gives, and what the others' clocks show."""
+"""Commit time at this node: its stamps while it leads, and what it takes commit time to be else (autopilot.md §5)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Iterator
+from typing import Final
 
+from roosync_p2p import limits
+from roosync_p2p.consensus import commit_time
+from roosync_p2p.consensus.commit_time import Floor, Held
+from roosync_p2p.consensus.items import Noop
+from roosync_p2p.core.commit.applier import Applier, Committed
+from roosync_p2p.core.commit.order import Order
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.presence import Presence
+from roosync_p2p.ids import LogIndex
+from roosync_p2p.ledger.fleet import reset_of
 
-__all__ = ["CommitClock"]
+__all__ = ["CommitClock", "Warned"]
+
+TIME_RESET: Final = "time.reset"
+READ_EVERY_S: Final = 1.0  # heartbeats bring the others' clocks about this often
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """What a person should know about the clocks, and do."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Stamp:
+    """A stamp, and when it came by this node's monotonic clock."""
+
+    time_ms: int
+    at_s: float
 
 
 class CommitClock:
     """Stamps, and commit time as far as this node knows it."""
 
-    def __init__(self, desk: Desk, presence: Presence, *, last_ms: Callable[[], int]) -> None:
+    def __init__(self, desk: Desk, presence: Presence, order: Order, applier: Applier) -> None:
         self._desk = desk
         self._presence = presence
-        self._last_ms = last_ms
+        self._order = order
+        self._applier = applier
+        self._newest: _Stamp | None
+        self._applied_ms: int
+        self._floor: Floor | None
+        self._accepted_ms: int | None = None  # wall minus monotonic time, when a person vouched for it
+        self._offsets: tuple[float, list[int]] = (-READ_EVERY_S, [])
+        self._told: frozenset[str] = frozenset()
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """What is applied is all that counts: at the start, and when this node went back to the base of an epoch."""
+        applier = self._applier
+        self._newest = self._floor = None
+        self._applied_ms = applier.time_ms
+        reset = reset_of(applier.state)
+        if reset is not None and reset.number == applier.number:
+            self._reset(reset.time_ms, applier.time_ms, through=LogIndex(applier.index))
+
+    # --- stamps ---------------------------------------------------------------------------------------------------
 
     def stamp_ms(self) -> int:
-        return max(self._desk.now.wall_ms, self._last_ms())
-
-    def now_ms(self) -> int:
-        return max(self._desk.now.wall_ms, self._last_ms())
+        """What this node stamps now, if it leads."""
+        return commit_time.stamp_ms(self._desk.now.wall_ms, self._heard(), self._least())
 
     def may_stamp(self) -> bool:
-        return True
+        """Whether it may: alone with a clock that is far from the newest stamp it waits for a second one."""
+        if not commit_time.needs_second_clock(self._desk.now.wall_ms, self._heard(), self._least()):
+            return True
+        accepted = self._accepted_ms
+        return accepted is not None and abs(self._set_to() - accepted) <= limits.CLOCK_OFF_S * 1000
 
     def accept(self) -> None:
-        pass
+        """A person vouches for this computer's clock, until it is set again."""
+        self._accepted_ms = self._set_to()
+
+    def believes(self, time_ms: int) -> bool:
+        """Whether this node, following, may acknowledge an item with that stamp.
+
+        Asked of the items of an Append that are behind both its commit index and this node's: what is committed is
+        taken with any stamp.
+        """
+        return commit_time.acknowledges(time_ms, self._desk.now.wall_ms, self._heard())
+
+    def _least(self) -> int:
+        """The stamp before: of the newest item of the log that has one."""
+        raft = self._order.raft
+        index = LogIndex(0 if raft is None else raft.last_index)
+        while raft is not None and index > self._applier.index:
+            payload = raft.items(index, count_max=1, bytes_max=1)[0].payload
+            if not isinstance(payload, Noop):
+                return payload.time_ms if self._floor is None else self._floor.under(index, payload.time_ms)
+            index = LogIndex(index - 1)
+        return self._applied_ms
+
+    # --- what everybody takes it to be ----------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """Commit time now."""
+        if self._order.leads:
+            return self.stamp_ms()
+        held, newest = None, self._newest
+        if newest is not None and newest.at_s > self._presence.resumed_s:
+            since_s = self._desk.now.monotonic_s - newest.at_s
+            held = Held(time_ms=newest.time_ms, since_ms=round(since_s * 1000))
+        return commit_time.known_ms(self._desk.now.wall_ms, self._heard(), held, self._applied_ms)
+
+    def applied(self, done: Committed) -> None:
+        """Something was applied here."""
+        self._applied_ms = done.time_ms if self._floor is None else self._floor.under(done.index, done.time_ms)
+        for event in done.events:
+            if event.name == TIME_RESET:
+                time_ms = event.detail["time_ms"]
+                assert isinstance(time_ms, int)
+                raft = self._order.raft
+                through = done.index if raft is None or done.again else raft.last_index
+                self._reset(time_ms, done.time_ms, through=through)
+        self._newest = _Stamp(time_ms=self._applied_ms, at_s=self._desk.now.monotonic_s)
+
+    def _reset(self, time_ms: int, before_ms: int, *, through: LogIndex) -> None:
+        self._floor = Floor(time_ms=time_ms, before_ms=before_ms, through=through)
+        self._applied_ms = time_ms
+
+    # --- warnings -------------------------------------------------------------------------------------------------
+
+    def warnings(self) -> Iterator[Warned]:
+        """What is wrong with the clocks now."""
+        own_ms, heard = self._desk.now.wall_ms, self._heard()
+        off_s = (own_ms - commit_time.median_ms(own_ms, heard)) / 1000
+        if abs(off_s) > limits.CLOCK_OFF_S:
+            how = f"{abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'}"
+            yield Warned(
+                code="clock_off",
+                message=f"this machine's clock is {how} the median of {len(heard) + 1} machines, which is what it "
+                "stamps while it leads",
+                remedy="set the clock, or let the computer set it by NTP",
+            )
+        if self._order.leads and not self.may_stamp():
+            days = (own_ms - self._least()) / (limits.LONE_CLOCK_S * 1000)
+            yield Warned(
+                code="clock_unconfirmed",
+                message=f"this machine leads, its clock is {days:.1f} days past the newest commit time, and no other "
+                "clock confirms it: nothing is decided",
+                remedy="set the clock, start another machine, or run `roosync clock accept`",
+            )
+
+    def look(self) -> None:
+        """Tells what is newly wrong, once."""
+        wrong = {warned.code: warned for warned in self.warnings()}
+        for code in sorted(wrong.keys() - self._told):
+            self._desk.count(f"alarm.{code}")
+            self._desk.notify("alarm", {"code": code, "message": wrong[code].message})
+        self._told = frozenset(wrong)
+
+    # --- clocks ---------------------------------------------------------------------------------------------------
+
+    def _heard(self) -> list[int]:
+        """What the clocks show now that were heard in the last minute, by this node's monotonic clock since."""
+        read_s, offsets = self._offsets
+        now_s = self._desk.now.monotonic_s
+        if now_s >= read_s + READ_EVERY_S or read_s <= self._presence.resumed_s:
+            offsets = self._read()
+            self._offsets = (now_s, offsets)
+        return [offset + round(now_s * 1000) for offset in offsets]
+
+    def _read(self) -> list[int]:
+        """The others' wall clocks minus this node's monotonic one. What only a relay said of an unknown clock, late,
+        is no evidence of life (docs/protocol/liveness.md §4), nor of time."""
+        now = self._desk.now
+        offsets = []
+        for machine in self._desk.directory.members:
+            beat = None if machine == self._desk.me else self._presence.latest(machine)
+            if beat is None or beat.at_s <= max(now.monotonic_s - limits.CLOCKS_HEARD_S, self._presence.resumed_s):
+                continue
+            age_s = self._presence.liveness.verdict(machine, now).evidence.age_s
+            if age_s is not None and age_s <= limits.CLOCKS_HEARD_S:
+                offsets.append(beat.heartbeat.wall_ms - round(beat.at_s * 1000))
+        return offsets
+
+    def _set_to(self) -> int:
+        """How the wall clock is set against the monotonic one, which nobody sets."""
+        return self._desk.now.wall_ms - round(self._desk.now.monotonic_s * 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable, Sequence
 
+from roosync_p2p import limits
 from roosync_p2p.consensus.items import Batch, LogItem, Seat
 from roosync_p2p.consensus.raft import Status
 from roosync_p2p.consensus.state import Role
@@ -12,7 +13,7 @@ from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commands import AcceptClock, HandOver, OrderEntry, ReadLedger, Recover
 from roosync_p2p.core.commit.again import Again
-from roosync_p2p.core.commit.applier import Applier, Committed
+from roosync_p2p.core.commit.applier import Applier, Committed, is_sound
 from roosync_p2p.core.commit.asks import Asks
 from roosync_p2p.core.commit.bases import Bases
 from roosync_p2p.core.commit.beat_facts import BeatFacts
@@ -26,6 +27,7 @@ from roosync_p2p.core.commit.order import Order
 from roosync_p2p.core.commit.proposer import Proposer
 from roosync_p2p.core.commit.reads import Reads
 from roosync_p2p.core.commit.recovery import Recovery
+from roosync_p2p.core.commit.seat_facts import META as AWAKE
 from roosync_p2p.core.commit.seats import Seats
 from roosync_p2p.core.commit.votes import Votes
 from roosync_p2p.core.commit.waiting import Place, Waiting
@@ -40,7 +42,6 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.rows import EntryRow, Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
-from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import CommitNumber, EntryId, Epoch, LogIndex, MachineId
 from roosync_p2p.ledger.cursors import cursor_of
 from roosync_p2p.ledger.fleet import RULES_VERSION
@@ -49,7 +50,7 @@ from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State as Verdict
 from roosync_p2p.trust.statements import FLEET_FOUND
 
-__all__ = ["CommitLog"]
+__all__ = ["CommitLog", "Unordered"]
 
 FOUNDING_ENTRIES = 4  # the founding stands among the first entries of the founder's ledger chain
 
@@ -61,6 +62,16 @@ class Durable:
     epoch: Epoch
     number: CommitNumber
     digest: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Unordered:
+    """An own entry without a commit number. Kind and time are None until it was read from the disk after a start."""
+
+    entry: EntryId
+    sequence: int
+    kind: str | None
+    time_ms: int | None
 
 
 class CommitLog:
@@ -88,12 +99,11 @@ class CommitLog:
         self._presence = presence
         self._exchange = exchange
         state = State.load(loaded.state)
-        self._waiting = Waiting(chains, lambda author: cursor_of(state, author).place)
+        ordered = state if is_sound(state, loaded) else State()
+        self._waiting = Waiting(chains, lambda author: cursor_of(ordered, author).place)
         self._applier = Applier(desk, self._waiting, loaded, state, wanted=self._want_anywhere)
         self.votes = Votes(desk, loaded.meta)
-        self._by_id = EntriesById(
-            desk, links, exchange, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id
-        )
+        self._by_id = EntriesById(desk, links, holds=self._holds, kept=self._waiting.entry, arrived=self._arrived_by_id)
         self._order = Order(
             desk,
             links,
@@ -115,7 +125,7 @@ class CommitLog:
             held_back=self._held_back,
             load=self._load,
         )
-        self._clock = CommitClock(desk, presence, last_ms=lambda: self._applier.newest_ms)
+        self._clock = CommitClock(desk, presence, self._order, self._applier)
         self.epochs = Epochs(desk, links, loaded.meta, current=lambda: self._order.epoch)
         self.lost = Lost(desk, loaded.meta)
         self.again = Again(
@@ -145,13 +155,15 @@ class CommitLog:
             self.lost,
             self._applier,
             self._order,
+            self._clock,
             loaded.meta,
-            stamp_ms=self._clock.stamp_ms,
             moved=self._moved,
         )
         self._reads = Reads(desk, confirm=self._confirm_read, as_of=lambda: self._applier.number)
         self._lone = LoneVoter(desk, alone=self._alone, copied=self._copied)
-        self._seats = Seats(desk, links, presence, self._order, self._applier, self._clock)
+        self._seats = Seats(
+            desk, links, presence, self._order, self._applier, self._clock, stored=loaded.meta.get(AWAKE, b"")
+        )
         self._digests = Digests(desk, self._applier, epoch=lambda: self._order.epoch)
         self._remote_reads: dict[int, tuple[MachineId, int]] = {}
         self._next_remote = 0
@@ -220,6 +232,21 @@ class CommitLog:
             on_battery=self._seats.on_battery,
         )
 
+    def unordered(self) -> list[Unordered]:
+        """This machine's own entries that have no number yet, in their order, also those of earlier starts."""
+        found = []
+        for place, entry_id in self._waiting.of(self._desk.me):
+            entry = self._waiting.entry(entry_id)
+            found.append(
+                Unordered(
+                    entry=entry_id,
+                    sequence=place.sequence,
+                    kind=None if entry is None else entry.header.kind,
+                    time_ms=None if entry is None else entry.header.time_ms,
+                )
+            )
+        return found
+
     def waits_for(self) -> tuple[str, dict[str, object]]:
         """What an undecided request waits for, in words and as facts."""
         return self._seats.waits_for()
@@ -237,6 +264,8 @@ class CommitLog:
             key = (self._desk.me, 1, LEDGER)
             self._exchange.read(key, 1, FOUNDING_ENTRIES, self._founded_before)
         self._applier.run()
+        for _, entry in self._waiting.of(self._desk.me):
+            self._applier.load(entry)
 
     def _founded_before(self, rows: tuple[EntryRow, ...]) -> None:
         """A fleet that was founded before there was a commit log gets one."""
@@ -249,7 +278,8 @@ class CommitLog:
         """An entry of a ledger chain was accepted, or written here."""
         if entry.chain != LEDGER:
             return
-        self._waiting.arrived(entry)
+        if cursor_of(self._applier.state, entry.author).place < (entry.header.incarnation, entry.header.sequence):
+            self._waiting.arrived(entry)
         self._arrived_by_id(entry)
         self._by_id.found(entry.id)
         if entry.header.kind == FLEET_FOUND and entry.author == self._desk.me:
@@ -305,10 +335,7 @@ class CommitLog:
                 self._by_id.asked(peer, frame)
             case wire.OrderedFrame():
                 entries = [part for part in prepared.parts if isinstance(part, Entry)]
-                for part in prepared.parts:
-                    if isinstance(part, Exception):
-                        self._desk.count("commit.bad_entries")
-                self._by_id.received(peer, entries)
+                self._by_id.received(entries)
             case wire.WantCommitted() as frame:
                 self._order.asked(peer, frame)
             case wire.Committed() as frame:
@@ -321,6 +348,8 @@ class CommitLog:
                 self._next_remote += 1
                 self._remote_reads[self._next_remote] = (peer, request)
                 self._order.read(("remote", self._next_remote))
+            case wire.LeavingSoon():
+                self._seats.leaving_soon(peer)
             case wire.ReadIndexAnswer(request=request, index=index):
                 self._reads.confirmed(request, None if index is None else LogIndex(index))
         self._finish()
@@ -351,7 +380,7 @@ class CommitLog:
         """Liveness changed its mind about a machine."""
         if state in (Verdict.OFFLINE, Verdict.LEAVING) and self.leader is not None and self.leader.machine == machine:
             self._order.leader_lost()
-        self._seats.verdict(machine, state)
+        self._seats.verdict_changed()
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -371,8 +400,8 @@ class CommitLog:
             case AcceptClock():
                 self._clock.accept()
                 self._desk.emit(Answer(request=request, result={"accepted": True}, after=Ticket(0)))
-            case HandOver():
-                raise InputFault("a hand-over is part of stopping", code="not_supported")
+            case HandOver(timeout_s=timeout_s):
+                self._seats.hand_over_for(request, timeout_s)
             case Recover(statement=statement):
                 self.recovery.ask(request, statement)
 
@@ -423,6 +452,8 @@ class CommitLog:
         self._unsettled.append((done.ticket, durable))
         if done.register_changed:
             self._proposer.register_changed()
+        self._clock.applied(done)
+        self._seats.applied(done)
         if not self.again.takes(done):
             self._asks.applied(done, answer=self._lone.answer)
         if self.lost.came_again(done, self._order.epoch) or done.again:
@@ -441,6 +472,8 @@ class CommitLog:
         self._unsettled.append((self._desk.newest_ticket, durable))
         self._remote_reads.clear()
         self._digests.new_epoch()
+        self._clock.begin_again()
+        self._asks.new_epoch()
 
     def _alone(self) -> bool:
         raft = self._order.raft
@@ -481,7 +514,8 @@ class CommitLog:
     def _propose(self) -> None:
         if not len(self._waiting) or not self._clock.may_stamp():
             return
-        while entries := self._proposer.batch():
+        # What comes while items are on their way gathers for the next one: under load that makes fewer, larger batches.
+        while self._order.in_flight < limits.ITEMS_IN_FLIGHT_MAX and (entries := self._proposer.batch()):
             if not self._order.propose(Batch(time_ms=self._clock.stamp_ms(), entries=entries)):
                 # Taken back: the next leader computes what is proposed from the log.
                 self._proposer.inherit(self._order.tail())

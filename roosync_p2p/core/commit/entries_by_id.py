@@ -8,7 +8,6 @@ from typing import Final
 from roosync_p2p import limits
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import ReadId, ReadOrdered
-from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.rows import SideEntryRow
 from roosync_p2p.core.wire import OrderedFrame, WantOrdered, WireEntry
@@ -34,7 +33,6 @@ class EntriesById:
         self,
         desk: Desk,
         links: Links,
-        exchange: Exchange,
         *,
         holds: Callable[[EntryId], bool],
         kept: Callable[[EntryId], Entry | None],
@@ -42,7 +40,6 @@ class EntriesById:
     ) -> None:
         self._desk = desk
         self._links = links
-        self._exchange = exchange
         self._holds = holds
         self._kept = kept
         self._arrived = arrived
@@ -66,12 +63,12 @@ class EntriesById:
         """It came by gossip."""
         self._wanted.pop(entry, None)
 
-    def received(self, peer: MachineId, entries: Iterable[Entry]) -> None:
-        """Verified entries that were asked for: they go to their chains, or beside them where their place is taken."""
-        wanted = [entry for entry in entries if entry.chain == LEDGER and entry.id in self._wanted]
-        accepted = {entry.id for entry in self._exchange.received(peer, wanted)}
-        for entry in wanted:
-            if entry.id not in accepted and entry.body is not None and not self._holds(entry.id):
+    def received(self, entries: Iterable[Entry]) -> None:
+        """Verified entries that were asked for and did not fit their chains: a place is taken, so they go beside it."""
+        for entry in entries:
+            if entry.chain != LEDGER or entry.id not in self._wanted:
+                continue
+            if entry.body is not None and not self._holds(entry.id):
                 self._desk.count("commit.side_entries")
                 self._desk.persist(SideEntryRow(id=entry.id, header=entry.raw, body=entry.body))
             self._wanted.pop(entry.id, None)

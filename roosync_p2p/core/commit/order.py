@@ -90,7 +90,10 @@ class Order:
         self._read_done = read_done
         self._changed = changed
         self._marks: collections.deque[tuple[Ticket, int]] = collections.deque()
-        self._parked = Parked(holds=holds, want=want)
+        self._parked = Parked(
+            settled=lambda: LogIndex(0) if self._raft is None else self._raft.commit, holds=holds, want=want
+        )
+        self._proposed = False  # something was proposed since the last drain
         self._asked_at: dict[MachineId, float] = {}
         self.hard = self._stored[0]
         self.me: Seat | None = None
@@ -109,7 +112,7 @@ class Order:
             (LogIndex(at), Term(term), data) for at, (term, data) in enumerate(zip(log.terms, log.data, strict=True), 1)
         )
         self._raft = self._joined(StoredLog(hard=hard, items=items, commit=applied))
-        self._drain()
+        self.drain()
 
     def stop(self) -> None:
         """Takes no part any more: the epoch of this log has ended."""
@@ -156,7 +159,7 @@ class Order:
         kept = ((item.index, item.term, item.data) for item in items)
         self._raft = self._joined(StoredLog(hard=self.hard, items=kept, commit=last))
         self._halted = None
-        self._drain()
+        self.drain()
 
     def _joined(self, stored: StoredLog) -> Raft:
         assert self.me is not None
@@ -214,7 +217,7 @@ class Order:
         """This machine is the one voter that an epoch begins with; its log ends with the epoch's base."""
         assert self._raft is not None
         self._raft.bootstrap(time_ms=time_ms, now_s=self._now)
-        self._drain()
+        self.drain()
 
     # --- messages in ----------------------------------------------------------------------------------------------
 
@@ -233,7 +236,7 @@ class Order:
         if isinstance(message, Append) and self._parked.park(peer, message, self._now):
             return
         self._pass(peer, message)
-        self._drain()
+        self.drain()
 
     def committed_received(self, peer: MachineId, frame: Committed, items: Sequence[LogItem]) -> None:
         """Committed items that this node asked for."""
@@ -242,7 +245,7 @@ class Order:
         run = Run(items=tuple(items), commit=LogIndex(frame.commit))
         if not self._parked.park(peer, run, self._now):
             self._raft.committed(run.items, run.commit, self._now)
-            self._drain()
+            self.drain()
         self._asked_at.pop(peer, None)
         if run.items[-1].index < run.commit:
             self.behind(peer)
@@ -285,7 +288,7 @@ class Order:
             else:
                 self._raft.committed(message.items, message.commit, self._now)
         if released:
-            self._drain()
+            self.drain()
 
     def gone(self, peer: MachineId) -> None:
         """The last link to a peer is gone."""
@@ -301,7 +304,13 @@ class Order:
     def propose(self, batch: Batch) -> bool:
         """Appends a batch; whether this leader took it."""
         assert self._raft is not None
+        self._proposed = True
         return isinstance(self._raft.propose(batch, self._now), int)
+
+    @property
+    def in_flight(self) -> int:
+        """How many items of this node's log are not committed yet."""
+        return 0 if self._raft is None else self._raft.last_index - self._raft.commit
 
     def read(self, read: Hashable) -> None:
         """A linearizable read at this leader; its answer goes to ``read_done``."""
@@ -309,13 +318,13 @@ class Order:
             self._read_done(read, None)
             return
         self._raft.read(read, self._now)
-        self._drain()
+        self.drain()
 
     def leader_lost(self) -> None:
         """Liveness says that the leader is gone."""
         if self._raft is not None:
             self._raft.leader_lost(self._now)
-            self._drain()
+            self.drain()
 
     def tail(self) -> list[tuple[EntryId, ...]]:
         """The batches of the log that are not committed yet."""
@@ -333,7 +342,7 @@ class Order:
             mark = self._marks.popleft()[1]
         if mark is not None and self._raft is not None:
             self._raft.stored(mark, self._now)
-            self._drain()
+            self.drain()
 
     def next_deadline(self) -> float | None:
         """When the consensus wants to be woken (monotonic seconds)."""
@@ -341,11 +350,14 @@ class Order:
 
     def tick(self) -> None:
         """Time passed, or something was proposed."""
-        if self._raft is not None:
-            at = self._raft.next_deadline()
-            if at is not None and at <= self._now:
-                self._raft.tick(self._now)
-            self._drain()
+        if self._raft is None:
+            return
+        at = self._raft.next_deadline()
+        if at is not None and at <= self._now:
+            self._raft.tick(self._now)
+            self._proposed = True
+        if self._proposed:
+            self.drain()
 
     @property
     def _now(self) -> float:
@@ -353,8 +365,10 @@ class Order:
 
     # --- results --------------------------------------------------------------------------------------------------
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Performs whatever the consensus wants done."""
         assert self._raft is not None
+        self._proposed = False
         while (ready := self._raft.ready()) is not None:
             self._perform(ready)
 

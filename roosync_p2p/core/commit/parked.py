@@ -41,12 +41,18 @@ class _Lane:
 class Parked:
     """Messages that wait, by peer.
 
-    ``holds`` says whether an entry is here; ``want`` asks a peer for entries.
+    ``settled`` is the place up to which items are committed here, with their entries; ``holds`` says whether an entry
+    is here; ``want`` asks a peer for entries.
     """
 
     def __init__(
-        self, *, holds: Callable[[EntryId], bool], want: Callable[[Iterable[EntryId], MachineId], None]
+        self,
+        *,
+        settled: Callable[[], LogIndex],
+        holds: Callable[[EntryId], bool],
+        want: Callable[[Iterable[EntryId], MachineId], None],
     ) -> None:
+        self._settled = settled
         self._holds = holds
         self._want = want
         self._lanes: dict[MachineId, _Lane] = {}
@@ -85,10 +91,11 @@ class Parked:
         self._lanes.clear()
 
     def _missing(self, message: Items) -> list[EntryId]:
+        settled = self._settled()
         return [
             entry
             for item in message.items
-            if isinstance(item.payload, Batch)
+            if item.index > settled and isinstance(item.payload, Batch)
             for entry in item.payload.entries
             if not self._holds(entry)
         ]

@@ -25,6 +25,7 @@ from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.applier import Applier
 from roosync_p2p.core.commit.bases import Bases, base_not_here, refusal
+from roosync_p2p.core.commit.clock import CommitClock
 from roosync_p2p.core.commit.epochs import FLEET_RECOVER, Beginning, Epochs
 from roosync_p2p.core.commit.lost import Lost
 from roosync_p2p.core.commit.order import Order
@@ -72,7 +73,6 @@ class Recovery:
 
     Args:
         meta: of the store.
-        stamp_ms: the commit time of a leader.
         moved: called in the transaction that brings this node into another epoch.
 
     Attributes:
@@ -89,9 +89,9 @@ class Recovery:
         lost: Lost,
         applier: Applier,
         order: Order,
+        clock: CommitClock,
         meta: Mapping[str, bytes],
         *,
-        stamp_ms: Callable[[], int],
         moved: Callable[[], None],
     ) -> None:
         self._desk = desk
@@ -101,7 +101,7 @@ class Recovery:
         self._lost = lost
         self._applier = applier
         self._order = order
-        self._stamp_ms = stamp_ms
+        self._clock = clock
         self._moved = moved
         self._command: _Command | None = None
         self.base: Base | None = None
@@ -167,6 +167,15 @@ class Recovery:
         if not 1 <= said.size <= self._applier.reached:
             raise base_not_here(said.size, self._applier.reached)
 
+    def _require_clock(self) -> None:
+        """The new epoch begins with a stamp of this node, which is alone."""
+        if not self._clock.may_stamp():
+            raise refusal(
+                "clock_unconfirmed",
+                "this machine's clock is far past the newest commit time, and no other clock confirms it",
+                remedy="set the clock, start another machine, or run `roosync clock accept`",
+            )
+
     # --- time and disk --------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
@@ -182,6 +191,7 @@ class Recovery:
         """The old epoch goes on until it is known that the statement can be followed."""
         try:
             self._require(command.beginning)
+            self._require_clock()
             found = None if self._applier.going_back else self._bases.own(command.beginning)
         except InputFault as fault:
             self._command = None
@@ -243,7 +253,7 @@ class Recovery:
     def _named_base(self, beginning: Beginning) -> Found | None:
         """The same where somebody else brought the statement that names this node."""
         epoch = Epoch(beginning.said.epoch)
-        if self._authorship.phase is not Phase.READY or epoch in self.refused:
+        if self._authorship.phase is not Phase.READY or epoch in self.refused or not self._clock.may_stamp():
             return None
         try:
             return self._bases.own(beginning)
@@ -259,7 +269,7 @@ class Recovery:
         said = beginning.said
         epoch = Epoch(said.epoch)
         self._lost.keep(found.lost, into=epoch)
-        self._applier.go_back(found.number, self._order.log_up_to(found.index), time_ms=found.time_ms)
+        self._applier.go_back(found.number, self._order.log_up_to(found.index))
         new = epoch > self._order.epoch
         reached = 0 if new or self.base is None else self.base.reached
         base = Base(epoch=epoch, size=said.size, root_hash=said.root_hash, lost=len(found.lost), reached=reached)
@@ -269,7 +279,7 @@ class Recovery:
         self._order.restart(epoch, found.index)
         self._moved()
         if new and self._names_me(beginning):
-            self._order.begin_epoch(max(self._stamp_ms(), found.time_ms))
+            self._order.begin_epoch(self._clock.stamp_ms())
             body = Carrier(epoch=epoch, statement=beginning.envelope)
             self._authorship.append(LEDGER, FLEET_RECOVER, encode(body))
         self._desk.count("commit.epochs")

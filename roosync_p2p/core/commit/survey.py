@@ -24,13 +24,11 @@ class Found:
     Attributes:
         number: the newest commit that stays.
         index: of the item that gave it.
-        time_ms: its commit time.
         lost: the commits behind it.
     """
 
     number: CommitNumber
     index: LogIndex
-    time_ms: int
     lost: tuple[CommitRow, ...] = ()
 
 
@@ -85,6 +83,6 @@ class Survey:
             number -= 1
         lost = tuple(rows[number:])
         if number == 0:
-            return Found(number=CommitNumber(0), index=LogIndex(0), time_ms=0, lost=lost)
+            return Found(number=CommitNumber(0), index=LogIndex(0), lost=lost)
         last = rows[number - 1]
-        return Found(number=last.number, index=last.index, time_ms=last.time_ms, lost=lost)
+        return Found(number=last.number, index=last.index, lost=lost)

@@ -70,6 +70,10 @@ class Waiting:
         """Whoever has something that waits, each once."""
         return iter(sorted(self._of_author))
 
+    def of(self, author: MachineId) -> list[tuple[Place, EntryId]]:
+        """What of an author waits, in its chain's order."""
+        return sorted((place, entry) for entry, place in self._places.items() if place.author == author)
+
     def arrived(self, entry: Entry) -> None:
         """An entry of a ledger chain was accepted, or written here."""
         if entry.id not in self._places:

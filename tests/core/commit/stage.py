@@ -1,4 +1,4 @@
-"""A simulated fleet that orders: real cores, keys and frames in virtual time, with the voters that a test wants."""
+"""A fleet that orders, and loses its majority: what tests of epochs do with it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from roosync_p2p.consensus.items import Seat
-from roosync_p2p.core import inputs
-from roosync_p2p.core.commands import OrderEntry, Recover
-from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.commands import Recover
 from roosync_p2p.core.effects import Notify
 from roosync_p2p.core.rows import Row
 from roosync_p2p.errors import RoosyncError
-from roosync_p2p.ids import CommitNumber, MachineId
-from roosync_p2p.ledger.bodies import ClaimAcquire
-from roosync_p2p.simulation.dice import Dice
-from roosync_p2p.simulation.fleet import Fleet
+from roosync_p2p.ids import MachineId
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.trust.keys import SigningKey
 from roosync_p2p.trust.statements import Recovery, seal_statement
+from tests.helpers.ordered_fleet import OrderedFleet, acquire
 
 __all__ = ["Answers", "Stage"]
 
@@ -44,11 +40,14 @@ class Events:
     def dialled(self, member: Member, address: str) -> None:
         """Not watched."""
 
+    def handled(self, member: Member) -> None:
+        """Not watched."""
+
     def crashed(self, member: Member) -> None:
         """Not watched."""
 
 
-class Stage:
+class Stage(OrderedFleet):
     """The fleet and what tests do with it.
 
     Args:
@@ -57,25 +56,12 @@ class Stage:
         later: machines that may be admitted with :meth:`admit`.
     """
 
-    def __init__(self, *machines: str, voters: int, later: Sequence[str] = (), seed: int = 1) -> None:
+    def __init__(self, *machines: str, voters: int, later: Sequence[str] = ()) -> None:
         self.events = Events()
-        everybody = [*machines, *later]
-        self.fleet = Fleet(everybody, dice=Dice.of(seed, "recover"), admitted=len(machines), observer=self.events)
-        for machine in machines:
-            self.member(machine).start()
-        self.until(lambda: all(self.has_member(one, other) for one in machines for other in machines), 60)
-        for machine in machines[1:voters]:
-            self.add_voter(machine)
+        super().__init__(*machines, voters=machines[1:voters], autopilot=False, later=later, observer=self.events)
+        self.until(lambda: self.alike(*machines))
 
     # --- who and what ---------------------------------------------------------------------------------------------
-
-    def member(self, name: str) -> Member:
-        """A machine."""
-        return self.fleet.members[name]
-
-    def log(self, name: str) -> CommitLog:
-        """Its commit log, while it runs."""
-        return self.member(name).node().commit
 
     def number(self, name: str) -> int:
         """How far it is."""
@@ -91,41 +77,31 @@ class Stage:
         """Whether it leads."""
         return self.member(name).running and self.log(name).order.leads
 
-    def has_member(self, name: str, other: str) -> bool:
-        """Whether a machine knows from the order that another is a member."""
-        return self.log(name).state.get(f"member/{other}") is not None
-
     def kinds(self, name: str, first: int = 1) -> list[str]:
-        """The kinds of what has a number on a machine's disk."""
-        return [row.kind for row in self.member(name).disk.commits(CommitNumber(first), 10_000)]
+        """The kinds of what has a number on a machine's disk, from one on."""
+        return [row.kind for row in self.commits(name)[first - 1 :]]
 
-    def outcomes(self, name: str, first: int = 1) -> list[tuple[int, str, str]]:
-        """Number, kind and reason."""
-        return [
-            (row.number, row.kind, row.reason) for row in self.member(name).disk.commits(CommitNumber(first), 10_000)
-        ]
+    def outcomes(self, name: str, first: int = 1) -> list[tuple[str, str]]:
+        """Kind and reason, from a number on."""
+        return [(row.kind, row.reason) for row in self.commits(name)[first - 1 :]]
 
-    def told(self, name: str, event: str) -> list[dict[str, object]]:
+    def told(self, name: str, event: str) -> list[dict[str, Any]]:
         """What a machine told of that kind."""
         return [data for who, what, data in self.events.told if (who, what) == (name, event)]
 
     def alike(self, *names: str) -> bool:
-        """Whether they are equally far, with equal states and trees."""
+        """Whether they are equally far in one epoch, with equal states and trees."""
         logs = [self.log(name) for name in names]
         return len({(log.order.epoch, log.applier.number, log.state.digest, log.applier.root) for log in logs}) == 1
 
     # --- time -----------------------------------------------------------------------------------------------------
-
-    def run(self, seconds: float) -> None:
-        """Lets time pass."""
-        self.fleet.run(seconds)
 
     def until(self, happened: Callable[[], bool], seconds: float = 30.0) -> None:
         """Lets time pass until something is so."""
         for _ in range(round(seconds / STEP_S)):
             if happened():
                 return
-            self.fleet.run(STEP_S)
+            self.run(STEP_S)
         assert happened(), f"not within {seconds} s"
 
     def until_ms(self, happened: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -133,50 +109,13 @@ class Stage:
         end_s = self.fleet.now_s + seconds
         while not happened():
             assert self.fleet.now_s < end_s, f"not within {seconds} s"
-            self.fleet.run(0.0002)
-
-    # --- voters ---------------------------------------------------------------------------------------------------
-
-    def leader(self, *among: str) -> str:
-        """Whoever leads."""
-        leading = [name for name in among or tuple(self.fleet.members) if self.leads(name)]
-        assert len(leading) == 1, leading
-        return leading[0]
-
-    def add_voter(self, name: str) -> None:
-        """Gives a machine a vote, once it has the log."""
-        leader = self.leader()
-        raft = self.log(leader).order.raft
-        assert raft is not None
-        seat = self.seat(name)
-        self.until(lambda: any(peer.seat == seat and peer.match == raft.last_index for peer in raft.peers()))
-        node = self.member(leader).node()
-        replaces = raft.status.configuration.index
-        now = self.member(leader).clock.now()
-        placed = raft.change_voters(add=seat, replaces=replaces, time_ms=now.wall_ms, now_s=now.monotonic_s)
-        assert isinstance(placed, int), placed
-        self.member(leader).feed(inputs.Tick())
-        self.until(lambda: raft.commit >= placed and node.commit.applier.index >= placed)
-
-    def lead(self, name: str) -> None:
-        """That voter is to lead."""
-        leader = self.leader()
-        if leader != name:
-            raft = self.log(leader).order.raft
-            assert raft is not None
-            assert raft.transfer(self.seat(name), self.member(leader).clock.now().monotonic_s) is None
-            self.member(leader).feed(inputs.Tick())
-            self.until(lambda: self.leads(name))
+            self.run(0.0002)
 
     # --- requests -------------------------------------------------------------------------------------------------
 
     def claim(self, name: str, what: str, *, timeout_s: float = 600.0, key: str | None = None) -> Answers:
         """Asks for a claim; the answer comes into the list."""
-        body = ClaimAcquire(name=what, ttl_ms=3_600_000, session="s")
-        answers: Answers = []
-        order = OrderEntry(kind="claim.acquire", body=body, timeout_s=timeout_s, withdraw=True, idempotency_key=key)
-        self.member(name).request(order, answers.append)
-        return answers
+        return self.ask(name, "claim.acquire", acquire(what), timeout_s=timeout_s, key=key, withdraw=True)
 
     def claimed(self, name: str, what: str) -> dict[str, Any]:
         """Asks for a claim, and waits for the outcome."""
@@ -234,7 +173,7 @@ class Stage:
             self.fleet.power_off(name)
 
     def partition(self, group: Sequence[str]) -> int:
-        """Cuts a group off; the layer is for ``heal``."""
+        """Cuts a group off; the layer is for :meth:`heal`."""
         return self.fleet.partition(group)
 
     def heal(self, layer: int) -> None:

@@ -112,15 +112,11 @@ def test_a_base_between_two_commits_of_one_item_is_refused(stage: Stage) -> None
     batches = [item.payload for item in raft.items(raft.commit, count_max=1, bytes_max=1)]
     assert isinstance(batches[0], Batch)
     assert len(batches[0].entries) == 4
-    rows = stage.member("alpha").disk.commits(number_of(1), 100)
+    rows = stage.commits("alpha")
     said = stage.said("alpha", size=len(rows) - 2, root_hash=root_over([row.leaf for row in rows[:-2]]))
     fault = refused(stage, "alpha", stage.signed(said))
     assert (fault.code, fault.details["size"]) == ("base_inside_batch", len(rows) - 4)
     assert stage.claimed("alpha", "afterwards")["outcome"]["accepted"]
-
-
-def number_of(number: int) -> Any:
-    return number
 
 
 def root_over(leaves: list[bytes]) -> bytes:

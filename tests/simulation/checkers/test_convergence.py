@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from roosync_p2p.simulation.checkers.convergence import QUIET_DIALS_MAX, ConvergenceChecker, View
+from roosync_p2p.simulation.checkers.convergence import QUIET_DIALS_MAX, ConvergenceChecker, OrderView, View
 
 ALPHA = View(
     member="alpha",
@@ -36,6 +36,34 @@ def test_each_difference_is_found() -> None:
     ]
     for view in spoilt:
         assert len(ConvergenceChecker().finish([ALPHA, view], 9.0)) == 1, view
+
+
+LEADS = OrderView(number=7, digest="d", root="r", leader="alpha", leads=True)
+FOLLOWS = dataclasses.replace(LEADS, leads=False)
+
+
+def ordered(*orders: OrderView) -> list[str]:
+    views = [dataclasses.replace(view, order=order) for view, order in zip((ALPHA, BETA), orders, strict=True)]
+    return ConvergenceChecker().differences(views)
+
+
+def test_one_order_everywhere_is_converged() -> None:
+    assert ordered(LEADS, FOLLOWS) == []
+    assert ConvergenceChecker().differences([dataclasses.replace(ALPHA, order=LEADS), BETA]) == []  # takes no part
+
+
+def test_each_difference_of_the_order_is_found() -> None:
+    assert ordered(FOLLOWS, FOLLOWS) == ["nobody leads"]
+    assert ordered(LEADS, LEADS) == ["alpha, beta leads"]
+    spoilt = [
+        dataclasses.replace(FOLLOWS, number=6),
+        dataclasses.replace(FOLLOWS, digest="x"),
+        dataclasses.replace(FOLLOWS, root="x"),
+        dataclasses.replace(FOLLOWS, leader=""),
+        dataclasses.replace(FOLLOWS, undecided=1),
+    ]
+    for order in spoilt:
+        assert len(ordered(LEADS, order)) == 1, order
 
 
 def test_a_node_alone_is_converged() -> None:

@@ -1,0 +1,36 @@
+"""How a client asks: the base of its methods, the same for the sync and the async client."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from roosync_p2p import limits
+from roosync_p2p.api.exchange import Call
+
+__all__ = ["Calls", "JsonObject", "Ordering"]
+
+JsonObject = dict[str, Any]
+Ordering = Mapping[str, Any]
+"""What may be said of any request that has to be ordered: ``timeout_s``, ``idempotency_key``, ``fence``.
+
+``timeout_s``: UndecidedError when it is not decided by then (10 s by default). ``idempotency_key``: the same key is
+the same request, however often it is made. ``fence``: ``{"name", "token"}`` of a claim that has to be held.
+"""
+
+A = TypeVar("A")
+
+
+class Calls(abc.ABC, Generic[A]):
+    """``A`` is what a call gives: an object, or something to await."""
+
+    @abc.abstractmethod
+    def _do(self, call: Call) -> A:
+        """Performs a call."""
+
+    def _order(self, path: str, body: Mapping[str, object], ordering: Ordering | None, *, wait_s: float = 0.0) -> A:
+        """A request that the node answers when it is decided; ``wait_s``: what it may take beyond its timeout."""
+        asked = dict(ordering or {})
+        timeout_s = float(asked.get("timeout_s", limits.ORDER_TIMEOUT_S))
+        return self._do(Call(method="POST", path=path, body={**body, **asked}, wait_s=timeout_s + wait_s))

@@ -1,0 +1,122 @@
+"""The operations about the commit log itself: what is in it, what waits, who decides, who is a member."""
+
+from __future__ import annotations
+
+from roosync_p2p.api import ordered_schemas as schemas
+from roosync_p2p.api.operation import Operation
+
+__all__ = ["ORDERED_OPERATIONS"]
+
+ORDERED_OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        method="GET",
+        path="/v1/log",
+        name="log",
+        summary="A stretch of the commit log with outcomes; with wait_s an empty one waits for an entry",
+        answer=schemas.Log,
+        handle=lambda backend, _id, request: backend.ledger.log(request),
+        request=schemas.LogRequest,
+        in_query=True,
+        waits=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/pending",
+        name="pending",
+        summary="What this machine wrote and is not ordered yet",
+        answer=schemas.PendingRequests,
+        handle=lambda backend, _id, _request: backend.ledger.pending(),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/pending/{id}",
+        name="pending_request",
+        summary="What became of one request of this machine; the id may be shortened to 8 digits",
+        answer=schemas.Pending,
+        handle=lambda backend, entry, _request: backend.ledger.request(entry),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/pending/{id}/cancel",
+        name="cancel_request",
+        summary="Take a request back",
+        answer=schemas.Ordered,
+        handle=lambda backend, entry, request: backend.ledger.cancel(entry, request),
+        request=schemas.PendingRequest,
+        waits=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/voters",
+        name="voters",
+        summary="Who votes, who leads, and how far the log is",
+        answer=schemas.Voters,
+        handle=lambda backend, _id, _request: backend.ledger.voters(),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/register",
+        name="register",
+        summary="Members and persons as the ledger has them",
+        answer=schemas.Register,
+        handle=lambda backend, _id, _request: backend.ledger.register(),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/clock/accept",
+        name="accept_clock",
+        summary="Vouch for this computer's clock, which no other one confirms",
+        answer=schemas.ClockAccepted,
+        handle=lambda backend, _id, _request: backend.ledger.accept_clock(),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/statements",
+        name="carry_statement",
+        summary="Write an entry that carries a statement of the root",
+        answer=schemas.Ordered,
+        handle=lambda backend, _id, request: backend.ledger.carry(request),
+        request=schemas.StatementRequest,
+        waits=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/members/retire",
+        name="retire",
+        summary="Let a machine go that nobody expects back, on an issuer",
+        answer=schemas.Ordered,
+        handle=lambda backend, _id, request: backend.ledger.retire(request),
+        request=schemas.RetireRequest,
+        waits=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/members/settle",
+        name="settle",
+        summary="Say which branch of a forked chain counts, on an issuer",
+        answer=schemas.Ordered,
+        handle=lambda backend, _id, request: backend.ledger.settle(request),
+        request=schemas.SettleRequest,
+        waits=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/leave",
+        name="leave",
+        summary="This machine leaves the fleet, and its node ends",
+        answer=schemas.Ordered,
+        handle=lambda backend, _id, request: backend.ledger.leave(request),
+        request=schemas.LeaveRequest,
+        waits=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/recover",
+        name="recover",
+        summary="Begin a new epoch by the root's statement",
+        answer=schemas.Recovered,
+        handle=lambda backend, _id, request: backend.ledger.recover(request),
+        request=schemas.RecoverRequest,
+        waits=True,
+    ),
+)

@@ -1,0 +1,68 @@
+"""The base of every record of the API, and the gate that requests pass (docs/protocol/api.md §3).
+
+Requests are parsed against their records, bounds included, and an unknown field is an error that names it. Answers are
+plain JSON objects of documented shapes; fields may be added, never renamed, so nothing checks them on the way out, and
+clients ignore what they do not know. The OpenAPI document is derived from both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from roosync_p2p.errors import MalformedError, UsageError
+from roosync_p2p.ids import parse_workspace
+
+__all__ = ["Answer", "Request", "check_name", "check_workspace", "parse_json", "parse_values"]
+
+R = TypeVar("R", bound="Request")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request: what it does not know, it refuses."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer: what is added later does not disturb an older reader."""
+
+
+def parse_json(data: bytes, kind: type[R]) -> R:
+    """A request from a JSON body; an empty body is an empty object.
+
+    Raises:
+        UsageError: codes ``bad_json`` or ``bad_field``, the message naming the field.
+    """
+    try:
+        return msgspec.json.decode(data or b"{}", type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the request does not fit: {error}", code="bad_field") from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UsageError(f"the request is not JSON: {error}", code="bad_json") from error
+
+
+def parse_values(values: dict[str, Any], kind: type[R]) -> R:
+    """A request from query parameters: texts are converted to the numbers that the fields want.
+
+    Raises:
+        UsageError: code ``bad_field``, the message naming the field.
+    """
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the request does not fit: {error}", code="bad_field") from error
+
+
+def check_name(parser: Callable[[str], object], text: str) -> None:
+    """Lets a parser of names speak in msgspec's way, which adds the path of the field."""
+    try:
+        parser(text)
+    except MalformedError as error:
+        raise ValueError(error.message) from error
+
+
+def check_workspace(workspace: str | None) -> None:
+    """The same for a workspace, where there is one."""
+    if workspace is not None:
+        check_name(parse_workspace, workspace)

@@ -1,0 +1,345 @@
+"""The commit log for users: what it holds, what waits for a place in it, who decides (docs/protocol/ordering.md).
+
+:meth:`LedgerService.current` is the door of every read that has to be current; what claims and decisions ask for goes
+through :class:`~roosync_p2p.node.orders.Orders`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from roosync_p2p import limits
+from roosync_p2p.clock import rfc3339
+from roosync_p2p.codec.digests import sha256
+from roosync_p2p.codec.records import decode
+from roosync_p2p.core import view
+from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover
+from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.core.ports import Reader
+from roosync_p2p.core.rows import CommitRow, EntryRow
+from roosync_p2p.entries.entry import LEDGER
+from roosync_p2p.errors import InputFault, PeerFault
+from roosync_p2p.ids import CommitNumber, EntryId, MachineId
+from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
+from roosync_p2p.ledger.cursors import cursor_of
+from roosync_p2p.ledger.fleet import preferred_voters, voters_of
+from roosync_p2p.ledger.register import register_of
+from roosync_p2p.ledger.views import register_view
+from roosync_p2p.node.encoded import decoded
+from roosync_p2p.node.event_log import EventLog
+from roosync_p2p.node.ledger_requests import (
+    LeaveAsked,
+    LogAsked,
+    RecoverAsked,
+    RetireAsked,
+    SettleAsked,
+    StatementAsked,
+    TimedAsked,
+)
+from roosync_p2p.node.orders import OrderAsked, Orders, outcome_of
+from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.surroundings import Surroundings
+from roosync_p2p.trust.envelopes import parse_envelope
+
+__all__ = ["LedgerService"]
+
+T = TypeVar("T")
+
+CARRIED: Final = frozenset({"person.add", "person.rotate", "person.remove", "member.roles", "time.reset"})
+ID_CHARS_MIN: Final = 8  # of a shortened id: 32 bits, among some thousands
+
+
+class LedgerService:
+    """Reads the log, and asks for what concerns the fleet itself."""
+
+    def __init__(
+        self, performer: Performer, reader: Reader, events: EventLog, orders: Orders, around: Surroundings
+    ) -> None:
+        self._performer = performer
+        self._reader = reader
+        self._events = events
+        self._orders = orders
+        self._around = around
+
+    @property
+    def _core(self) -> NodeCore:
+        return self._performer.core
+
+    # --- how current an answer is ---------------------------------------------------------------------------------
+
+    async def current(self) -> dict[str, Any]:
+        """Waits until everything decided before now is applied here, 300 ms at most: ``as_of`` and ``stale``."""
+        return await self._performer.request(ReadLedger(timeout_s=limits.READ_INDEX_WAIT_S))
+
+    def freshness(self) -> dict[str, Any]:
+        """The same for reads that ask nobody: stale if somebody was heard to be further, or nobody leads."""
+        core = self._core
+        core.desk.now = self._around.now()
+        applier = core.commit.applier
+        heard = [core.presence.latest(machine) for machine in core.members()]
+        ahead = any(beat is not None and (beat.heartbeat.commit_size or 0) > applier.number for beat in heard)
+        stale = ahead or applier.behind or view.leader(core) is None
+        return {"as_of": applier.number, "stale": stale}
+
+    # --- the log --------------------------------------------------------------------------------------------------
+
+    async def log(self, asked: LogAsked) -> dict[str, Any]:
+        """A stretch of the log; an empty one waits for an entry up to ``wait_s``."""
+        seen = self._events.newest
+        first = asked.first or max(1, self._core.commit.applier.number - asked.limit + 1)
+        rows = await self._commits(first, asked.limit)
+        with anyio.move_on_after(asked.wait_s):
+            while not rows and asked.wait_s > 0:
+                await self._events.beyond(seen)
+                seen = self._events.newest
+                rows = await self._commits(first, asked.limit)
+        return {"size": self._core.commit.applier.number, "entries": [_shown(row) for row in rows]}
+
+    async def _commits(self, first: int, count: int) -> list[CommitRow]:
+        return await self._store(lambda: self._reader.commits(CommitNumber(first), count))
+
+    # --- what waits -----------------------------------------------------------------------------------------------
+
+    async def pending(self) -> dict[str, Any]:
+        """What this machine wrote and is not ordered yet."""
+        rows = await self._unordered()
+        text, details = self._core.commit.waits_for() if rows else (None, {})
+        return {
+            "pending": [_waiting(row) for row in rows],
+            "waits_for": text,
+            "details": details,
+            **self.freshness(),
+        }
+
+    async def request(self, entry: str) -> dict[str, Any]:
+        """What became of one request of this machine, by its id or the beginning of it."""
+        row = await self._waiting_request(entry)
+        if row is not None:
+            return {**_waiting(row), "waits_for": self._core.commit.waits_for()[0]}
+        commit = await self._ordered_request(entry)
+        outcome = outcome_of(commit)["outcome"]
+        return {
+            "id": None if commit.entry is None else commit.entry.hex(),
+            "kind": commit.kind,
+            "state": "decided",
+            "asked_at": None,
+            "waits_for": None,
+            "commit_number": commit.number,
+            "outcome": outcome,
+        }
+
+    async def cancel(self, entry: str, asked: OrderAsked) -> dict[str, Any]:
+        """Takes a request back; refused where it was decided already, and cannot be."""
+        row = await self._waiting_request(entry)
+        found = row.id if row is not None else (await self._ordered_request(entry)).entry
+        assert found is not None
+        name = await self._claimed_name(found)
+        outcome = await self._orders.order("request.withdraw", RequestWithdraw(entry=found, name=name), asked)
+        return outcome.shown()
+
+    async def _claimed_name(self, entry: EntryId) -> str:
+        """The claim that an entry asks for; empty if it asks for something else."""
+        found = await self._store(lambda: self._reader.ordered_entries([entry]))
+        try:
+            return decode(found[entry][1], ClaimAcquire).name if entry in found else ""
+        except PeerFault:
+            return ""
+
+    async def _unordered(self) -> list[EntryRow]:
+        """The entries of this machine's ledger chain behind its cursor."""
+        core = self._core
+        place = cursor_of(core.commit.state, core.me).place
+        incarnation = core.authorship.incarnation
+        first = place[1] + 1 if place[0] == incarnation else 1
+        return await self._store(
+            lambda: self._reader.entries(
+                core.me,
+                incarnation,
+                LEDGER,
+                first,
+                count_max=limits.LOG_PAGE_MAX,
+                bytes_max=limits.API_ANSWER_BYTES_MAX,
+            )
+        )
+
+    async def _waiting_request(self, entry: str) -> EntryRow | None:
+        beginning = _beginning(entry)
+        return next((row for row in await self._unordered() if row.id.hex().startswith(beginning)), None)
+
+    async def _ordered_request(self, entry: str) -> CommitRow:
+        """The commit of an entry.
+
+        Raises:
+            InputFault: ``no_such_request``.
+        """
+        beginning = _beginning(entry)
+        if len(beginning) == 64:
+            found = await self._store(lambda: self._reader.commit_of(EntryId(bytes.fromhex(beginning))))
+            rows = [] if found is None else [found]
+        else:
+            first = max(1, self._core.commit.applier.number - limits.ORDERED_READ_LOOKBACK + 1)
+            newest = await self._commits(first, limits.ORDERED_READ_LOOKBACK)
+            rows = [row for row in newest if row.entry is not None and row.entry.hex().startswith(beginning)]
+        if not rows:
+            raise InputFault(
+                f"no request {entry[:70]} is known here", code="no_such_request", remedy="roosync pending; roosync log"
+            )
+        return rows[-1]
+
+    # --- who decides ----------------------------------------------------------------------------------------------
+
+    async def voters(self) -> dict[str, Any]:
+        """Who votes, and what a recovery has to name."""
+        core = self._core
+        order, applier = core.commit.order, core.commit.applier
+        core.desk.now = self._around.now()
+        return {
+            "voters": [
+                {
+                    "machine": machine,
+                    "store": store.hex(),
+                    "state": core.presence.liveness.verdict(MachineId(machine), core.desk.now).state.value,
+                }
+                for machine, store in voters_of(core.commit.state)
+            ],
+            "preferred": list(preferred_voters(core.commit.state)),
+            "leader": view.leader(core),
+            "term": order.hard.term,
+            "epoch": order.epoch,
+            "size": applier.number,
+            "root": applier.root.hex(),
+            "store": None if order.me is None else order.me.store.hex(),
+            **self.freshness(),
+        }
+
+    async def register(self) -> dict[str, Any]:
+        """Members and persons."""
+        return {**register_view(self._core.commit.state, self._core.desk.identity.root), **self.freshness()}
+
+    async def accept_clock(self) -> dict[str, Any]:
+        """A person vouches for this computer's clock."""
+        return await self._performer.request(AcceptClock())
+
+    # --- members --------------------------------------------------------------------------------------------------
+
+    async def carry(self, asked: StatementAsked) -> dict[str, Any]:
+        """Writes an entry that carries a statement of the root."""
+        if asked.kind not in CARRIED:
+            raise InputFault(f"{asked.kind} is not carried by hand", code="bad_kind", remedy=", ".join(sorted(CARRIED)))
+        body = Carrier(statement=decoded(asked.statement, what="the statement", code="bad_statement"))
+        return (await self._orders.order(asked.kind, body, asked)).shown()
+
+    async def retire(self, asked: RetireAsked) -> dict[str, Any]:
+        """An issuer lets a machine go."""
+        body = MemberRetire(machine=asked.machine.lower(), reason=asked.reason)
+        return (await self._orders.order("member.retire", body, asked)).shown()
+
+    async def settle(self, asked: SettleAsked) -> dict[str, Any]:
+        """An issuer says which of the two entries that prove a fork counts.
+
+        Raises:
+            InputFault: ``no_such_fork``: this node has no such evidence.
+        """
+        proof = self._core.forks.authors().get(MachineId(asked.machine.lower()))
+        branches = {} if proof is None else {_entry_id(raw).hex(): raw for raw in (proof.first, proof.second)}
+        if proof is None or asked.keep not in branches:
+            raise InputFault(
+                f"no fork of {asked.machine} with the entry {asked.keep[:16]}… is known here; nothing was changed",
+                code="no_such_fork",
+                remedy="name one of these: " + ", ".join(sorted(branches)) if branches else "see `roosync status`",
+                details={"branches": sorted(branches)},
+            )
+        body = MemberSettle(
+            machine=proof.author,
+            incarnation=proof.incarnation,
+            chain=proof.chain,
+            sequence=proof.sequence,
+            keep=bytes.fromhex(asked.keep),
+        )
+        return (await self._orders.order("member.settle", body, asked)).shown()
+
+    async def leave(self, asked: LeaveAsked) -> dict[str, Any]:
+        """This machine leaves: its vote goes to others, its membership ends, its node says farewell and stops.
+
+        Raises:
+            InputFault: ``last_member``: there is nobody to leave the fleet to.
+        """
+        core = self._core
+        register = register_of(core.commit.state, core.desk.identity.root)
+        if register.acting == (core.me,):
+            raise InputFault(
+                f"{core.me} is the fleet's only machine; nothing was changed",
+                code="last_member",
+                remedy="stop it with `roosync down` and remove its home: then the fleet is gone",
+            )
+        await self._hand_over(asked)
+        outcome = await self._orders.order("member.leave", MemberLeave(reason=asked.reason), asked)
+        self._around.ask_to_stop("roosync leave")
+        return outcome.shown()
+
+    async def _hand_over(self, asked: TimedAsked) -> None:
+        """The vote goes to somebody else first, while this machine may still speak for itself."""
+        try:
+            await self._performer.request(HandOver(timeout_s=asked.timeout_s), timeout_s=asked.timeout_s + 1.0)
+        except InputFault as fault:
+            if fault.code != "not_supported":  # then it is part of stopping
+                raise
+
+    async def recover(self, asked: RecoverAsked) -> dict[str, Any]:
+        """Begins a new epoch by the root's statement."""
+        return await self._performer.request(
+            Recover(statement=decoded(asked.statement, what="the statement", code="bad_statement")),
+            timeout_s=asked.timeout_s + limits.REQUEST_TIMEOUT_S,
+        )
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    async def _store(self, read: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(read)
+
+
+def _shown(row: CommitRow) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "time": rfc3339(row.time_ms),
+        "kind": row.kind,
+        "author": row.author,
+        "id": None if row.entry is None else row.entry.hex(),
+        "outcome": {"accepted": row.accepted, "reason": row.reason},
+    }
+
+
+def _waiting(row: EntryRow) -> dict[str, Any]:
+    return {
+        "id": row.id.hex(),
+        "kind": row.kind,
+        "state": "pending",
+        "asked_at": rfc3339(row.received_ms),
+        "commit_number": None,
+        "outcome": None,
+    }
+
+
+def _entry_id(header: bytes) -> bytes:
+    """The id of the entry with that signed header."""
+    return sha256(parse_envelope(header, size_max=limits.ENTRY_HEADER_BYTES_MAX).signed_bytes())
+
+
+def _beginning(entry: str) -> str:
+    """An id, or enough of it.
+
+    Raises:
+        InputFault: ``bad_request_id``.
+    """
+    text = entry.strip().lower()
+    if not ID_CHARS_MIN <= len(text) <= 64 or set(text) - set("0123456789abcdef"):
+        raise InputFault(
+            f"{entry[:70]!r} is no request id: at least its first {ID_CHARS_MIN} hexadecimal digits",
+            code="bad_request_id",
+            remedy="roosync pending",
+        )
+    return text

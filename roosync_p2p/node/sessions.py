@@ -1,0 +1,199 @@
+"""Sessions: who of several agents on one computer is speaking (docs/protocol/api.md §9).
+
+A session is opened with a secret that is shown once. The node keeps its SHA-256, which is the session's id, and for
+how long nobody has used it. Without a secret a user's process in a workspace is a session, which keeps honest agents
+apart and no others: whoever can speak to this node could name any process.
+
+They are kept in one small file, because a node that restarts must know them again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from roosync_p2p import limits
+from roosync_p2p.adapters.permissions import write_private
+from roosync_p2p.clock import rfc3339
+from roosync_p2p.codec.digests import sha256
+from roosync_p2p.errors import InputFault
+
+__all__ = ["OpenedSession", "Sessions", "SpeakerAsked"]
+
+_LOG: Final = logging.getLogger(__name__)
+_SECRET_BYTES: Final = 32
+_PREFIX: Final = "rs-"
+_WORKSPACE_DIGITS: Final = 32  # of a workspace with a long name
+_WRITTEN_AGAIN: Final = 0.1  # a use is written down when it prolongs the lease by this part of it
+
+
+class SpeakerAsked(Protocol):
+    """Who asks: a secret, or a user's process."""
+
+    @property
+    def secret(self) -> str | None: ...
+    @property
+    def user(self) -> str | None: ...
+    @property
+    def process(self) -> int | None: ...
+    @property
+    def workspace(self) -> str | None: ...
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A session on the disk. Times are this computer's wall clock: a lease is this node's own affair."""
+
+    id: str
+    workspace: str
+    client: str
+    opened_ms: int
+    used_ms: int
+    lease_ms: int
+
+    @property
+    def expires_ms(self) -> int:
+        return self.used_ms + self.lease_ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedSession:
+    """A new session. ``secret`` is not kept here."""
+
+    id: str
+    secret: str = dataclasses.field(repr=False)
+    expires_ms: int
+
+
+class Sessions:
+    """The open sessions of this node.
+
+    Args:
+        path: where they are kept.
+        now_ms: the wall clock.
+    """
+
+    def __init__(self, path: Path, *, now_ms: Callable[[], int]) -> None:
+        self._path = path
+        self._now_ms = now_ms
+        self._sessions: dict[str, _Kept] = {kept.id: kept for kept in _load(path)}
+        self._writing = anyio.Lock()  # a slower thread must not put an older list over a newer one
+        self._written: dict[str, int] = {kept.id: kept.used_ms for kept in self._sessions.values()}
+
+    async def open(self, *, workspace: str, client: str, lease_s: float) -> OpenedSession:
+        """A new session; it is on the disk when this returns.
+
+        Raises:
+            InputFault: ``too_many_sessions``.
+            EnvironmentFault: the disk.
+        """
+        self._forget_expired()
+        if len(self._sessions) >= limits.SESSIONS_MAX:
+            raise InputFault(
+                f"{limits.SESSIONS_MAX} sessions are open on this machine; none was opened",
+                code="too_many_sessions",
+                remedy="close some with `roosync session close`; others end when nobody uses them",
+            )
+        secret = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+        now_ms = self._now_ms()
+        kept = _Kept(
+            id=_id_of(secret),
+            workspace=workspace,
+            client=client,
+            opened_ms=now_ms,
+            used_ms=now_ms,
+            lease_ms=round(lease_s * 1000),
+        )
+        self._sessions[kept.id] = kept
+        await self._write()
+        return OpenedSession(id=kept.id, secret=secret, expires_ms=kept.expires_ms)
+
+    async def close(self, secret: str) -> str:
+        """The session is no more; its id.
+
+        Raises:
+            InputFault: ``unknown_session``.
+        """
+        session = self._known(secret)
+        del self._sessions[session.id]
+        await self._write()
+        return session.id
+
+    async def speaker(self, asked: SpeakerAsked) -> str:
+        """The id of the session that asks; a use of it, which prolongs its lease.
+
+        Raises:
+            InputFault: ``unknown_session``.
+        """
+        if asked.secret is None:
+            return _id_of_process(str(asked.user), asked.workspace or "", asked.process)
+        session = msgspec.structs.replace(self._known(asked.secret), used_ms=self._now_ms())
+        self._sessions[session.id] = session
+        if session.used_ms - self._written.get(session.id, 0) > _WRITTEN_AGAIN * session.lease_ms:
+            await self._write()
+        return session.id
+
+    def shown(self) -> list[dict[str, object]]:
+        """The open sessions, as ``machines`` shows them."""
+        self._forget_expired()
+        return [
+            {
+                "session": session.id,
+                "workspace": session.workspace,
+                "client": session.client,
+                "last_active": rfc3339(session.used_ms),
+            }
+            for session in sorted(self._sessions.values(), key=lambda session: session.opened_ms)
+        ]
+
+    def _known(self, secret: str) -> _Kept:
+        self._forget_expired()
+        session = self._sessions.get(_id_of(secret))
+        if session is None:
+            raise InputFault(
+                "no such session is open on this machine; nothing was done",
+                code="unknown_session",
+                remedy="open one with `roosync session open`, or unset ROOSYNC_SESSION",
+            )
+        return session
+
+    def _forget_expired(self) -> None:
+        now_ms = self._now_ms()
+        for session in [session for session in self._sessions.values() if session.expires_ms <= now_ms]:
+            del self._sessions[session.id]
+
+    async def _write(self) -> None:
+        async with self._writing:
+            kept = list(self._sessions.values())
+            await anyio.to_thread.run_sync(write_private, self._path, msgspec.json.encode(kept))
+            self._written = {session.id: session.used_ms for session in kept}
+
+
+def _load(path: Path) -> list[_Kept]:
+    """What the last node wrote; nothing of a file that does not parse, since a session can be opened again."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[_Kept])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.MsgspecError) as error:
+        _LOG.warning("the sessions in %s cannot be read, and are over: %s", path, error)
+        return []
+
+
+def _id_of_process(user: str, workspace: str, process: int | None) -> str:
+    """With its slashes it is no hash, so no secret's session."""
+    plain = f"{user}/{workspace}/{process}"
+    if len(plain) <= limits.SESSION_CHARS_MAX:
+        return plain
+    return f"{user}/{sha256(workspace.encode()).hex()[:_WORKSPACE_DIGITS]}/{process}"
+
+
+def _id_of(secret: str) -> str:
+    return sha256(secret.encode()).hex()

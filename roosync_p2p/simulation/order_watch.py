@@ -1,0 +1,326 @@
+"""Watches the one order of a world: rows, messages and beliefs of its members become facts for the checkers.
+
+What a member says about its disk is compared with the disk at that moment, not only after a crash: a granted vote, an
+acknowledged item, a commit number in a heartbeat.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from roosync_p2p.consensus.items import Batch, Seat, Voters, parse_item
+from roosync_p2p.consensus.messages import Append, AppendAnswer, Message, TimeoutNow, VoteAnswer, VoteRequest
+from roosync_p2p.consensus.raft import Raft, Status
+from roosync_p2p.consensus.state import Role
+from roosync_p2p.core.commit import applier
+from roosync_p2p.core.rows import CommitRow, LogCutRow, LogItemRow, MetaRow, Row
+from roosync_p2p.ids import LogIndex
+from roosync_p2p.simulation import order_facts
+from roosync_p2p.simulation.checkers.claims import ClaimChecker
+from roosync_p2p.simulation.checkers.commits import CommitChecker
+from roosync_p2p.simulation.checkers.elections import Deposed, ElectionChecker, EpochTerm
+from roosync_p2p.simulation.checkers.replication import ReplicationChecker
+from roosync_p2p.simulation.checkers.violation import Violation
+from roosync_p2p.simulation.checkers.voters import VoterChecker
+from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.order_facts import seat_of
+
+if TYPE_CHECKING:
+    from roosync_p2p.simulation.fleet import Fleet
+
+__all__ = ["OrderWatch"]
+
+
+@dataclasses.dataclass(slots=True)
+class _Seen:
+    """What is remembered of one life of a member's node."""
+
+    life: int
+    leads: EpochTerm | None = None
+    commit: int = 0
+    asked_to_lead: set[EpochTerm] = dataclasses.field(default_factory=set)
+
+
+class OrderWatch:
+    """The part of a world's watch that knows the consensus and the ledger.
+
+    Args:
+        found: takes violations.
+        made: takes the hexadecimal identity of everything that a member signed.
+        reach_s: for how long a member has been in reach of another, both awake; None: a member is not there.
+    """
+
+    def __init__(
+        self,
+        *,
+        found: Callable[[Iterable[Violation]], None],
+        made: Callable[[str], None],
+        reach_s: Callable[[str, str], float],
+    ) -> None:
+        self.elections = ElectionChecker()
+        self.replication = ReplicationChecker()
+        self.commits = CommitChecker()
+        self.voters = VoterChecker()
+        self.claims = ClaimChecker()
+        self.proposed_again = 0
+        self.one_seat_twice = False
+        self._report = found
+        self._made = made
+        self._reach_s = reach_s
+        self._fleet: Fleet
+        self._seen: dict[str, _Seen] = {}
+        self._known: set[str] = set()
+        self._stores: dict[bytes, str] = {}  # whose each is
+        self._used: dict[bytes, tuple[str, int]] = {}  # by which computer, with how old a disk
+        self._disks: collections.Counter[str] = collections.Counter()  # how often an older one came back
+        self._proposals: dict[bytes, tuple[int, int]] = {}
+        self._checked: dict[tuple[str, EpochTerm], int] = {}
+
+    def attach(self, fleet: Fleet) -> None:
+        """Whom to watch."""
+        self._fleet = fleet
+
+    @property
+    def _now_s(self) -> float:
+        return self._fleet.now_s
+
+    def counts(self) -> collections.Counter[str]:
+        """What happened, for the figures of a run."""
+        return collections.Counter(
+            {
+                "elections": self.elections.elections,
+                "leader changes": self.elections.leader_changes,
+                "leaders deposed": self.elections.depositions,
+                "voter changes": self.voters.changes,
+                "truncated tails": self.replication.cuts,
+                "proposed again": self.proposed_again,
+                "requests decided": self.commits.answers,
+                "claims granted": self.claims.grants,
+                "claims refused": self.claims.refusals,
+                "reads": self.commits.reads,
+                "stale reads": self.commits.stale_reads,
+                "recoveries": 0,
+            }
+        )
+
+    def found(self, violations: Iterable[Violation]) -> None:
+        """Two stores under one seat may vote twice and forget what they acknowledged: no consensus survives that.
+
+        The start-up check is there to prevent it, and cannot where nobody was in reach; that it does where somebody
+        was, and that people are told, is checked apart (``identity``).
+        """
+        if not self.one_seat_twice:
+            self._report(violations)
+
+    # --- rows -----------------------------------------------------------------------------------------------------
+
+    def wrote(self, member: Member, rows: Sequence[Row]) -> None:
+        """Rows are on their way to a disk."""
+        for row in rows:
+            match row:
+                case LogItemRow():
+                    self._wrote_item(member, row)
+                case LogCutRow(first=first):
+                    self._know(member)
+                    self.found(self.replication.cut(member.name, first, self._now_s))
+                case CommitRow():
+                    self._know(member)
+                    self.found(self.commits.applied(member.name, order_facts.commit_of(row), self._now_s))
+                case MetaRow(key=applier.META, value=bytes(value)):
+                    progress = order_facts.progress_in(value)
+                    self.found(self.commits.progressed(member.name, progress, self._now_s))
+                case _:
+                    pass
+
+    def _wrote_item(self, member: Member, row: LogItemRow) -> None:
+        self._know(member)
+        self.found(self.replication.appended(member.name, row.index, (row.term, row.data), self._now_s))
+        payload = parse_item(row.index, row.data).payload
+        if isinstance(payload, Voters):
+            if order_facts.made_by(payload.envelope, member.identity.machine, member.identity.key):
+                self._made(payload.envelope.hex())
+        elif isinstance(payload, Batch):
+            for entry in payload.entries:
+                place = self._proposals.setdefault(entry, (row.index, row.term))
+                if place != (row.index, row.term):
+                    self._proposals[entry] = (row.index, row.term)
+                    self.proposed_again += 1
+
+    def _know(self, member: Member) -> None:
+        """The first that is heard of a disk: what it brought along is looked at."""
+        if member.name not in self._known:
+            self._disk(member)
+
+    def _disk(self, member: Member) -> None:
+        self._known.add(member.name)
+        items = order_facts.items_on_disk(member.disk)
+        self.found(self.replication.found(member.name, items, self._now_s))
+        number = order_facts.last_number(member.disk)
+        self.found(self.commits.crashed(member.name, number, self._now_s))
+
+    def crashed(self, member: Member) -> None:
+        """A node is gone; its disk is as the next start will find it."""
+        self._disk(member)
+
+    def replaced(self, member: Member) -> None:
+        """A disk was replaced by an older one."""
+        self._disks[member.name] += 1
+        self.commits.forget(member.name)
+        self._disk(member)
+
+    # --- messages -------------------------------------------------------------------------------------------------
+
+    def sent(self, member: Member, message: Message) -> None:
+        """A message of the consensus left a node."""
+        raft = _raft(member)
+        assert raft is not None
+        me = order_facts.seat_text(member.identity.machine, message.by)
+        term = (message.epoch, message.term)
+        match message:
+            case VoteRequest(pre=False):
+                voters = frozenset(map(seat_of, raft.status.configuration.voters))
+                self.elections.campaigned(me, term, voters, handed_over=message.transfer)
+            case VoteAnswer(granted=True):
+                self._sent_vote(member, me, term, message)
+            case AppendAnswer(ok=True):
+                self._sent_acknowledgement(member, me, term, message)
+            case TimeoutNow():
+                self._seen_of(member).asked_to_lead.add(term)
+            case Append() | VoteRequest() | VoteAnswer() | AppendAnswer():
+                pass
+
+    def _sent_vote(self, member: Member, me: str, term: EpochTerm, message: VoteAnswer) -> None:
+        candidate = self._seat_with(message.to)
+        if message.pre:
+            self.elections.pre_voted(me, term, candidate)
+            return
+        self._made(message.record.hex())
+        on_disk = order_facts.hard_state(member.disk)
+        self.found(self.elections.voted(me, term, candidate, self._now_s, on_disk=on_disk))
+
+    def _sent_acknowledgement(self, member: Member, me: str, term: EpochTerm, message: AppendAnswer) -> None:
+        leader = self._seat_with(message.to)
+        on_disk = order_facts.item_on_disk(member.disk, message.match)
+        self.found(self.replication.acknowledged(me, leader, term, message.match, self._now_s, on_disk=on_disk))
+        first = self._checked.get((member.name, term), 0) + 1
+        for index in range(first, message.match + 1):
+            item = order_facts.item_on_disk(member.disk, index)
+            payload = None if item is None else parse_item(LogIndex(index), item[1]).payload
+            if isinstance(payload, Batch) and len(member.disk.ordered_entries(payload.entries)) < len(payload.entries):
+                text = f"{me} acknowledges item {index}, and its disk lacks an entry that it names"
+                self.found([Violation(checker="replication", at_s=self._now_s, text=text)])
+        self._checked[member.name, term] = max(first - 1, message.match)
+
+    def _seat_with(self, store: bytes) -> str:
+        """The seat with that store; it took part before anybody could write to it."""
+        return order_facts.seat_text(self._stores[store], store)
+
+    def told_number(self, member: Member, number: int) -> None:
+        """A heartbeat says how far a node is; a crash right now must leave as much."""
+        self.commits.told(member.name, number)
+        if number and not order_facts.holds_number(member.disk, number):
+            text = f"{member.name} tells others that it applied {number}, its disk does not"
+            self.found([Violation(checker="commits", at_s=self._now_s, text=text)])
+
+    # --- beliefs --------------------------------------------------------------------------------------------------
+
+    def handled(self, member: Member) -> None:
+        """A node took something in: whether it leads now, what it takes for committed, what it counts."""
+        raft = _raft(member)
+        if raft is None:
+            return
+        seen, status = self._seen_of(member), raft.status
+        term = (0, int(status.term))
+        if raft.commit > seen.commit:
+            self._committed(member, raft, seen, term)
+        leads = status.role is Role.LEADER
+        if seen.leads is not None and (not leads or seen.leads != term):
+            self._lost_lead(member, seen, status, term)
+        if leads:
+            self._leads(member, raft, seen, term)
+
+    def finish(self, members: Sequence[Member], taking_part: Sequence[Member]) -> None:
+        """Everything has come to rest: the verdict on what users were told, on claims and on voters.
+
+        Args:
+            members: all that run.
+            taking_part: those that must have heard of everything; nobody, if too few voters are left.
+        """
+        now_s = self._now_s
+        for index, data in enumerate(self.replication.committed_items(), 1):
+            payload = parse_item(LogIndex(index), data).payload
+            if isinstance(payload, Voters):
+                voters = frozenset(map(seat_of, payload.voters))
+                self.found(self.voters.committed(index, payload.replaces, voters, now_s))
+        applied = {}
+        for member in taking_part:
+            raft = _raft(member)
+            assert raft is not None
+            applied[member.name] = int(member.node().commit.applier.number)
+            configuration = raft.status.configuration
+            believed = frozenset(map(seat_of, configuration.voters))
+            self.found(self.voters.believes(member.name, configuration.index, believed, now_s))
+        self.found(self.commits.finish(applied, now_s))
+        furthest = max(members, key=lambda member: order_facts.last_number(member.disk), default=None)
+        if furthest is not None:
+            self.found(self.claims.finish(order_facts.claim_commits(furthest.disk), now_s))
+
+    def _committed(self, member: Member, raft: Raft, seen: _Seen, term: EpochTerm) -> None:
+        first = LogIndex(seen.commit + 1)
+        for item in raft.items(first, count_max=raft.commit - seen.commit, bytes_max=order_facts.ALL_ITEMS):
+            self.found(self.replication.committed(member.name, item.index, (item.term, item.data), term, self._now_s))
+        seen.commit = raft.commit
+
+    def _leads(self, member: Member, raft: Raft, seen: _Seen, term: EpochTerm) -> None:
+        seat = _seat(member)
+        assert seat is not None
+        if seen.leads != term:
+            seen.leads = term
+            self.found(self.elections.leads(seat_of(seat), term, self._now_s))
+            self.found(self.replication.leads(member.name, term, self._now_s))
+        for peer in raft.peers():
+            self.found(self.replication.counts(seat_of(seat), term, seat_of(peer.seat), peer.match, self._now_s))
+
+    def _lost_lead(self, member: Member, seen: _Seen, status: Status, term: EpochTerm) -> None:
+        led, seen.leads = seen.leads, None
+        assert led is not None
+        if term <= led:
+            return  # it resigned by itself
+        found = Deposed(
+            leader=member.name,
+            term=led,
+            newer=term,
+            handed_over=led in seen.asked_to_lead,
+            well_for_s=self._majority_for_s(member, status.configuration.voters),
+        )
+        self.found(self.elections.deposed(found, self._now_s))
+
+    def _majority_for_s(self, leader: Member, voters: Sequence[Seat]) -> float:
+        """For how long a majority of the voters has been in reach of a leader that is one of them."""
+        for_s = []
+        for seat in voters:
+            there = [member for member in self._fleet.members.values() if _seat(member) == seat]
+            for_s.append(max((self._reach_s(leader.name, member.name) for member in there), default=0.0))
+        return sorted(for_s, reverse=True)[len(for_s) // 2] if for_s else 0.0
+
+    def _seen_of(self, member: Member) -> _Seen:
+        seen = self._seen.get(member.name)
+        if seen is None or seen.life != member.life:
+            seen = self._seen[member.name] = _Seen(member.life)
+            seat = _seat(member)
+            assert seat is not None, "who takes part has a seat"
+            self._stores[seat.store] = seat.machine
+            disk = (member.name, self._disks[member.name])
+            self.one_seat_twice |= self._used.setdefault(seat.store, disk) != disk
+        return seen
+
+
+def _raft(member: Member) -> Raft | None:
+    return None if member.core is None else member.core.commit.order.raft
+
+
+def _seat(member: Member) -> Seat | None:
+    return None if member.core is None else member.core.commit.order.me

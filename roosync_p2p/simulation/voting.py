@@ -1,0 +1,137 @@
+"""Changes of voters and of the lead, made through whoever leads, as a person or the autopilot would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roosync_p2p.consensus.items import Seat
+from roosync_p2p.consensus.raft import Raft
+from roosync_p2p.core import inputs
+from roosync_p2p.core.authorship import Phase
+from roosync_p2p.simulation.member import Member
+
+if TYPE_CHECKING:
+    from roosync_p2p.simulation.dice import Dice
+    from roosync_p2p.simulation.fleet import Fleet
+
+__all__ = ["Voting"]
+
+
+class Voting:
+    """Acts on the consensus of the member that leads; each of its verbs says whether something was begun."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def leader(self) -> Member | None:
+        """A member that believes that it leads, the one of the newest term."""
+        leading = [member for member in self._fleet.running() if member.node().commit.order.leads]
+        return max(leading, key=lambda member: _raft(member).status.term, default=None)
+
+    def taking_part(self) -> list[Member]:
+        """Members whose word in the consensus counts: those whose start-up check has ended, and that are no copies.
+
+        Of a home that was copied nobody knows which of its two stores has what their one seat acknowledged.
+        """
+        return [
+            member
+            for member in self._fleet.running()
+            if member.node().commit.order.me is not None and member.node().authorship.phase is not Phase.CONFLICT
+        ]
+
+    def seats(self) -> dict[str, Seat]:
+        """The seats of those, by name."""
+        found = {member.name: member.node().commit.order.me for member in self.taking_part()}
+        return {name: seat for name, seat in found.items() if seat is not None}
+
+    def voters(self) -> tuple[Seat, ...]:
+        """The configuration in force at the leader; nobody without one."""
+        leader = self.leader()
+        return () if leader is None else _raft(leader).status.configuration.voters
+
+    def has_majority(self) -> bool:
+        """Whether those could commit something, under the newest configuration that anybody holds."""
+        seats = self.seats().values()
+        held = [
+            raft.status.configuration
+            for member in self._fleet.running()
+            if (raft := member.node().commit.order.raft) is not None
+        ]
+        newest = max(held, key=lambda configuration: configuration.index, default=None)
+        return newest is not None and sum(seat in seats for seat in newest.voters) > len(newest.voters) // 2
+
+    def grow(self, size: int) -> bool:
+        """One step towards so many voters."""
+        voters = self.voters()
+        if not voters or len(voters) == size:
+            return False
+        if len(voters) > size:
+            return self.remove(voters[-1])
+        outside = [seat for seat in self.seats().values() if seat not in voters]
+        return bool(outside) and self.add(outside[0])
+
+    def repair(self) -> bool:
+        """Removes a seat of which nobody will ever hear again: its store was rolled back."""
+        there = [member.core.commit.order.me for member in self._fleet.members.values() if member.core is not None]
+        gone = [seat for seat in self.voters() if seat not in there]
+        return bool(gone) and self.remove(gone[0])
+
+    def change(self, dice: Dice) -> bool:
+        """Somebody becomes a voter, or is one no longer."""
+        voters = self.voters()
+        outside = [seat for seat in self.seats().values() if seat not in voters]
+        if outside and (len(voters) <= 1 or dice.chance(0.5)):
+            return self.add(dice.choose(outside))
+        return len(voters) > 1 and self.remove(dice.choose(voters))
+
+    def hand_over(self, dice: Dice) -> bool:
+        """The leader hands its lead to another voter."""
+        leader = self.leader()
+        others = [seat for seat in self.voters() if leader is not None and seat != leader.node().commit.order.me]
+        return bool(others) and self.transfer(dice.choose(others))
+
+    # --- single steps ---------------------------------------------------------------------------------------------
+
+    def add(self, seat: Seat) -> bool:
+        """That seat becomes a voter."""
+        return self._change(add=seat, remove=None)
+
+    def remove(self, seat: Seat) -> bool:
+        """That seat is a voter no longer."""
+        return self._change(add=None, remove=seat)
+
+    def transfer(self, seat: Seat) -> bool:
+        """The lead goes to that voter."""
+        leader = self.leader()
+        if leader is None:
+            return False
+        done = _raft(leader).transfer(seat, leader.clock.now().monotonic_s) is None
+        _follow(leader)
+        return done
+
+    def _change(self, *, add: Seat | None, remove: Seat | None) -> bool:
+        leader = self.leader()
+        if leader is None:
+            return False
+        raft = _raft(leader)
+        done = raft.change_voters(
+            add=add,
+            remove=remove,
+            replaces=raft.status.configuration.index,
+            time_ms=leader.node().commit.clock.stamp_ms(),
+            now_s=leader.clock.now().monotonic_s,
+        )
+        _follow(leader)
+        return isinstance(done, int)
+
+
+def _follow(leader: Member) -> None:
+    """Performs what the consensus wants done now."""
+    leader.node().commit.order.drain()
+    leader.feed(inputs.Tick())
+
+
+def _raft(member: Member) -> Raft:
+    raft = member.node().commit.order.raft
+    assert raft is not None
+    return raft

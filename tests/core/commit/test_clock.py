@@ -1,0 +1,124 @@
+"""Commit time at real cores: stamps, alarms, a lone clock, and the root that sets time back."""
+
+from __future__ import annotations
+
+from roosync_p2p.clock import parse_rfc3339
+from roosync_p2p.core.commands import AcceptClock
+from roosync_p2p.errors import UndecidedError
+from roosync_p2p.ids import FleetId
+from roosync_p2p.ledger.bodies import Carrier
+from roosync_p2p.trust.directory import ROOT_AUTHOR
+from roosync_p2p.trust.statements import TimeReset, seal_statement
+from tests.helpers.ordered_fleet import OrderedFleet, acquire
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+def true_ms(fleet: OrderedFleet) -> int:
+    """What a right clock shows."""
+    return fleet.member("gamma").clock.now().wall_ms
+
+
+def stamped_ms(fleet: OrderedFleet, name: str, claim: str) -> int:
+    """The commit time that an entry of that machine gets now."""
+    return parse_rfc3339(str(fleet.done(name, "claim.acquire", acquire(claim))["time"]))
+
+
+def codes(fleet: OrderedFleet, name: str) -> list[str]:
+    """What a machine warns about its clock."""
+    return [warned.code for warned in fleet.log(name).clock.warnings()]
+
+
+def test_a_leader_whose_clock_is_off_stamps_the_median_and_warns() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    fleet.member("alpha").clock.offset_ms = HOUR_MS
+    fleet.run(5.0)
+    assert abs(stamped_ms(fleet, "beta", "issue-1") - true_ms(fleet)) < 3_000
+    assert codes(fleet, "alpha") == ["clock_off"]
+    assert fleet.member("alpha").node().desk.counters["alarm.clock_off"] == 1
+    assert codes(fleet, "beta") == []
+    fleet.member("alpha").clock.offset_ms = 0
+    fleet.run(5.0)
+    assert codes(fleet, "alpha") == []
+
+
+def test_stamps_never_go_back() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    first = stamped_ms(fleet, "alpha", "issue-1")
+    for name in ("alpha", "beta", "gamma"):
+        fleet.member(name).clock.offset_ms = -HOUR_MS
+    fleet.run(5.0)
+    assert stamped_ms(fleet, "alpha", "issue-2") >= first
+
+
+def test_a_follower_knows_commit_time_by_the_newest_stamp_and_not_by_its_own_clock() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    fleet.member("beta").clock.offset_ms = -HOUR_MS
+    fleet.run(5.0)
+    stamped_ms(fleet, "alpha", "issue-1")
+    fleet.run(60.0)
+    assert abs(fleet.log("beta").clock.now_ms() - true_ms(fleet)) < 3_000
+
+
+def test_a_follower_does_not_believe_a_stamp_far_ahead_unless_its_own_clock_is_off() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    clock = fleet.log("beta").clock
+    assert clock.believes(true_ms(fleet) + 9_000)
+    assert not clock.believes(true_ms(fleet) + 11_000)
+    fleet.member("beta").clock.offset_ms = -HOUR_MS
+    fleet.run(5.0)
+    assert clock.believes(true_ms(fleet) + 11_000)
+
+
+def test_a_lone_clock_far_past_the_newest_stamp_waits_for_a_second_one() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    stamped_ms(fleet, "alpha", "issue-1")
+    fleet.fleet.power_off("beta")
+    fleet.fleet.power_off("gamma")
+    fleet.member("alpha").clock.offset_ms = 2 * DAY_MS
+    fleet.run(70.0)
+    assert codes(fleet, "alpha") == ["clock_unconfirmed"]
+    answers = fleet.ask("alpha", "claim.acquire", acquire("issue-2"), timeout_s=1.0)
+    fleet.run(1.5)
+    (answer,) = answers
+    assert isinstance(answer, UndecidedError)
+    assert answer.details["state"] == "clock"
+    fleet.member("beta").clock.offset_ms = 2 * DAY_MS
+    fleet.member("beta").start()
+    fleet.run(15.0)
+    assert fleet.log("alpha").unordered() == []
+
+
+def test_a_person_may_vouch_for_a_lone_clock() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    stamped_ms(fleet, "alpha", "issue-1")
+    fleet.fleet.power_off("beta")
+    fleet.fleet.power_off("gamma")
+    fleet.member("alpha").clock.offset_ms = 2 * DAY_MS
+    fleet.run(70.0)
+    fleet.member("alpha").request(AcceptClock(), lambda _: None)
+    assert stamped_ms(fleet, "alpha", "issue-2") > true_ms(fleet) + DAY_MS
+    assert codes(fleet, "alpha") == []
+
+
+def test_the_root_sets_commit_time_back_and_stamps_go_on_from_there() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    for name in ("alpha", "beta"):
+        fleet.member(name).clock.offset_ms = 9 * HOUR_MS
+    fleet.run(5.0)
+    assert stamped_ms(fleet, "alpha", "issue-1") > true_ms(fleet) + 8 * HOUR_MS
+    for name in ("alpha", "beta"):
+        fleet.member(name).clock.offset_ms = 0
+    fleet.run(5.0)
+    assert stamped_ms(fleet, "alpha", "issue-2") > true_ms(fleet) + 8 * HOUR_MS
+    keys = fleet.fleet.keys
+    said = TimeReset(time_ms=true_ms(fleet), serial=b"r" * 16, reason="two clocks were wrong")
+    statement = seal_statement(keys.root_key, said, fleet=FleetId(keys.root_key.key_id), author=ROOT_AUTHOR)
+    assert fleet.done("alpha", "time.reset", Carrier(statement=statement))["outcome"]["accepted"]
+    assert abs(stamped_ms(fleet, "beta", "issue-3") - true_ms(fleet)) < 3_000
+    assert abs(fleet.log("gamma").clock.now_ms() - true_ms(fleet)) < 3_000
+    fleet.member("alpha").crash()
+    fleet.member("alpha").start()
+    fleet.run(10.0)
+    assert abs(stamped_ms(fleet, "beta", "issue-4") - true_ms(fleet)) < 3_000

@@ -1,0 +1,75 @@
+"""Disks that lost something, and chains that fork, while there is an order to keep."""
+
+from __future__ import annotations
+
+from roosync_p2p.core.authorship import Phase
+from roosync_p2p.ids import EntryId
+from tests.helpers.ordered_fleet import OrderedFleet, acquire
+
+
+def test_a_voter_whose_disk_was_rolled_back_behind_its_vote_begins_a_new_life_without_a_vote() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
+    monday = fleet.member("gamma").disk.snapshot()
+    fleet.fleet.power_off("alpha")
+    fleet.run(6.0)
+    term = fleet.log(fleet.leader()).order.hard.term
+    assert fleet.log("gamma").order.hard.term == term
+    assert fleet.log("gamma").order.hard.vote is not None
+    fleet.fleet.power_off("gamma")
+    fleet.member("gamma").disk.restore(monday)
+    fleet.member("gamma").start()
+    fleet.run(6.0)
+    assert fleet.member("gamma").node().authorship.phase is Phase.WAITING
+    assert fleet.log("gamma").order.me is None
+
+
+def test_a_voter_that_only_crashed_takes_part_again_under_its_seat() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
+    seat = fleet.log("gamma").order.me
+    fleet.fleet.power_off("gamma")
+    fleet.run(3.0)
+    fleet.member("gamma").start()
+    fleet.run(8.0)
+    assert fleet.log("gamma").order.me == seat
+    fleet.fleet.power_off("beta")
+    assert fleet.done("gamma", "claim.acquire", acquire("issue-1"))["outcome"]["accepted"]
+
+
+def test_a_committed_entry_whose_place_is_taken_by_a_fork_is_kept_beside_the_chain_and_applied() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    monday = fleet.member("beta").disk.snapshot()
+    cut = fleet.fleet.isolate("gamma")
+    fleet.fleet.power_off("alpha")
+    fleet.ask("beta", "claim.acquire", acquire("issue-1"))
+    fleet.run(1.0)
+    written = fleet.member("beta").disk.snapshot()
+    # The copy of the home runs where gamma can hear it, and writes something else in the same place.
+    fleet.fleet.power_off("beta")
+    fleet.member("beta").disk.restore(monday)
+    fleet.fleet.paths.remove(cut)
+    fleet.member("beta").start()
+    fleet.run(8.0)
+    fleet.ask("beta", "claim.acquire", acquire("issue-2"))
+    fleet.run(1.0)
+    fleet.fleet.power_off("beta")
+    fleet.fleet.power_off("gamma")
+    # The original goes on with the leader, which orders what it wrote.
+    fleet.member("beta").disk.restore(written)
+    fleet.member("alpha").start()
+    fleet.member("beta").start()
+    fleet.run(10.0)
+    (ordered,) = [row.entry for row in fleet.commits("alpha") if row.kind == "claim.acquire"]
+    assert ordered is not None
+    fleet.member("gamma").start()
+    fleet.run(15.0)
+    assert len({(log.applier.number, log.state.digest) for log in (fleet.log("alpha"), fleet.log("gamma"))}) == 1
+    disk = fleet.member("gamma").disk
+    assert disk.entry(ordered) is None, "its place in the chain is taken"
+    assert ordered in disk.ordered_entries([ordered])
+
+
+def test_an_entry_that_is_asked_for_by_its_id_is_given_from_memory_or_disk() -> None:
+    fleet = OrderedFleet("alpha", "beta")
+    answer = fleet.done("beta", "claim.acquire", acquire("issue-1"))
+    entry = EntryId(bytes.fromhex(answer["entry"]))
+    assert list(fleet.member("alpha").disk.ordered_entries([entry])) == [entry]
