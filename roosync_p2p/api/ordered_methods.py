@@ -13,6 +13,7 @@ from roosync_p2p.api.exchange import Call
 __all__ = ["OrderedMethods"]
 
 A = TypeVar("A")
+LEAVING_S = 10.0  # a vote is handed over within five seconds, and then the machine's leaving is ordered
 
 
 class OrderedMethods(Calls[A]):
@@ -61,9 +62,9 @@ class OrderedMethods(Calls[A]):
         """Says which entry (id in hex) of a chain that forked counts, on an issuer."""
         return self._order("/v1/members/settle", {"machine": machine, "keep": keep}, ordering)
 
-    def leave(self, *, reason: str = "", ordering: Ordering | None = None) -> A:
-        """This machine leaves the fleet, and its node ends."""
-        return self._order("/v1/leave", {"reason": reason}, ordering)
+    def leave(self, *, reason: str = "", force: bool = False, ordering: Ordering | None = None) -> A:
+        """This machine leaves the fleet, and its node ends. ``force``: also as the only issuer or approver."""
+        return self._order("/v1/leave", {"reason": reason, "force": force}, ordering, wait_s=LEAVING_S)
 
     def recover(self, statement: bytes, *, timeout_s: float = limits.ORDER_TIMEOUT_S) -> A:
         """Begins a new epoch by the root's statement."""

@@ -92,9 +92,10 @@ class PreferRequest(OrderedRequest, frozen=True, kw_only=True):
 
 
 class LeaveRequest(OrderedRequest, frozen=True, kw_only=True):
-    """This machine leaves the fleet, and its node ends."""
+    """This machine leaves the fleet, and its node ends. ``force``: also as the only issuer or approver."""
 
     reason: Line = ""
+    force: bool = False
 
 
 class RetireRequest(OrderedRequest, frozen=True, kw_only=True):

@@ -72,8 +72,9 @@ def conflict(nodes: Sequence[DemoNode], show: DemoShow, until: Until) -> None:
     wanted = {earlier["id"]: "superseded", later["id"]: "approved"}
     until("the same decisions everywhere", lambda: all(_states(node) == wanted for node in nodes))
     show.figures["decided_ms"] = (time.monotonic() - began_s) * 1000
-    digests = {node.client.status()["commit"]["digest"] for node in nodes}
-    show.say("resolved", later=later["id"], earlier=earlier["id"], digest=min(digests)[:16])
+    until("the same state everywhere", lambda: len(_digests(nodes)) == 1)
+    (digest,) = _digests(nodes)
+    show.say("resolved", later=later["id"], earlier=earlier["id"], digest=digest[:16])
 
 
 def _told(answer: RoosyncError, winner: str) -> bool:
@@ -87,3 +88,7 @@ def _set(value: str) -> dict[str, Any]:
 
 def _states(node: DemoNode) -> dict[str, str]:
     return {str(row["id"]): str(row["state"]) for row in node.client.decisions()["decisions"]}
+
+
+def _digests(nodes: Sequence[DemoNode]) -> set[str]:
+    return {str(node.client.status()["commit"]["digest"]) for node in nodes}

@@ -22,9 +22,10 @@ __all__ = ["leave", "recover"]
 @click.command()
 @click.option("--reason", default="", metavar="R", help="Why; the others see it.")
 @click.option("--yes", is_flag=True, help="Leave without asking.")
+@click.option("--force", is_flag=True, help="Also as the only machine that admits or approves.")
 @ordering_options
 @common_options
-def leave(invocation: Invocation, reason: str, yes: bool, ordering: dict[str, Any]) -> None:
+def leave(invocation: Invocation, reason: str, yes: bool, force: bool, ordering: dict[str, Any]) -> None:
     """Leave the fleet for good: this machine's vote goes to others, its claims are freed, its node ends.
 
     Its home stays as it is. Coming back takes a new home and a new invite.
@@ -35,7 +36,7 @@ def leave(invocation: Invocation, reason: str, yes: bool, ordering: dict[str, An
     """
     if not yes:
         require_yes("Leave the fleet for good?", instead="--yes")
-    left = SyncClient(invocation.home).leave(reason=reason, ordering=ordering)
+    left = SyncClient(invocation.home).leave(reason=reason, force=force, ordering=ordering)
     if invocation.as_json:
         invocation.print_json(left)
     else:

@@ -13,7 +13,7 @@ from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 from roosync_p2p.cli.tables import table
 from roosync_p2p.cli.texts import Texts, load_texts
 
-__all__ = ["machines", "redrawn", "render_machines", "render_status", "status", "top_line"]
+__all__ = ["commit_line", "machines", "redrawn", "render_machines", "render_status", "status", "top_line"]
 
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # cursor home, clear screen and scrollback
 _HOME, _END_OF_LINE, _BELOW, _SCROLLBACK = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[3J"  # ECMA-48: cursor home, and erasing
@@ -59,6 +59,8 @@ def machines(invocation: Invocation) -> None:
 def render_status(document: dict[str, Any], texts: Texts) -> str:
     """The status for a person."""
     parts = [top_line(document, texts), "", render_machines(document.get("machines", []), texts)]
+    if document.get("commit"):
+        parts += ["", commit_line(document["commit"], document["summary"].get("decisions_pending"), texts)]
     for warning in document.get("warnings", []):
         parts += ["", texts.get("warning", message=safe_line(str(warning.get("message", ""))))]
         if warning.get("remedy"):
@@ -80,15 +82,25 @@ def top_line(document: dict[str, Any], texts: Texts) -> str:
     return safe_line(f"{document.get('machine')}: " + " · ".join(parts))
 
 
+def commit_line(commit: dict[str, Any], waiting: int | None, texts: Texts) -> str:
+    """How far the order is, who leads, and how many decisions wait."""
+    leader = commit.get("leader") or texts.get("voters.nobody")
+    line = texts.get("commit.line", leader=leader, size=commit.get("size"), voters=", ".join(commit.get("voters", ())))
+    return safe_line(line + (" · " + texts.get("commit.waiting", count=waiting) if waiting else ""))
+
+
 def render_machines(rows: list[dict[str, Any]], texts: Texts) -> str:
     """The table of machines."""
-    columns = [texts.get(f"column.{name}") for name in ("machine", "state", "evidence", "sessions", "version")]
+    columns = [
+        texts.get(f"column.{name}") for name in ("machine", "state", "evidence", "sessions", "commits", "version")
+    ]
     cells = [
         [
             str(row["machine"]),
             texts.word("machine", str(row["state"])),
             _evidence(row, texts),
             str(len(row.get("sessions") or [])),
+            "" if row.get("commit_size") is None else str(row["commit_size"]),
             str(row.get("version") or ""),
         ]
         for row in rows

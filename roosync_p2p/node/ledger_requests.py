@@ -61,10 +61,12 @@ class StatementAsked(OrderAsked, Protocol):
 
 
 class LeaveAsked(OrderAsked, Protocol):
-    """Why this machine leaves."""
+    """Why this machine leaves; ``force``: also as the only issuer or approver."""
 
     @property
     def reason(self) -> str: ...
+    @property
+    def force(self) -> bool: ...
 
 
 class RetireAsked(OrderAsked, Protocol):

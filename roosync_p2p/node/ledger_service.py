@@ -27,7 +27,7 @@ from roosync_p2p.ids import CommitNumber, EntryId, MachineId
 from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
 from roosync_p2p.ledger.cursors import cursor_of
 from roosync_p2p.ledger.fleet import preferred_voters, voters_of
-from roosync_p2p.ledger.register import register_of
+from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.ledger.views import register_view
 from roosync_p2p.node.encoded import decoded
 from roosync_p2p.node.event_log import EventLog
@@ -44,6 +44,7 @@ from roosync_p2p.node.orders import OrderAsked, Orders, outcome_of
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.envelopes import parse_envelope
+from roosync_p2p.trust.roles import ISSUER
 
 __all__ = ["LedgerService"]
 
@@ -266,7 +267,8 @@ class LedgerService:
         """This machine leaves: its vote goes to others, its membership ends, its node says farewell and stops.
 
         Raises:
-            InputFault: ``last_member``: there is nobody to leave the fleet to.
+            InputFault: ``last_member``, ``last_issuer``, ``last_approver``: what the fleet would lack;
+                ``holds_only_vote``: nobody is there to take the vote. Nothing was changed.
         """
         core = self._core
         register = register_of(core.commit.state, core.desk.identity.root)
@@ -276,6 +278,8 @@ class LedgerService:
                 code="last_member",
                 remedy="stop it with `roosync down` and remove its home: then the fleet is gone",
             )
+        if not asked.force:
+            _require_others(register, core.me)
         await self._hand_over(asked)
         outcome = await self._orders.order("member.leave", MemberLeave(reason=asked.reason), asked)
         self._around.ask_to_stop("roosync leave")
@@ -283,11 +287,17 @@ class LedgerService:
 
     async def _hand_over(self, asked: TimedAsked) -> None:
         """The vote goes to somebody else first, while this machine may still speak for itself."""
-        try:
-            await self._performer.request(HandOver(timeout_s=asked.timeout_s), timeout_s=asked.timeout_s + 1.0)
-        except InputFault as fault:
-            if fault.code != "not_supported":  # then it is part of stopping
-                raise
+        me = self._core.me
+        done = await self._performer.request(
+            HandOver(timeout_s=asked.timeout_s), timeout_s=asked.timeout_s + limits.REQUEST_TIMEOUT_S
+        )
+        if done["voters"] == [me]:
+            raise InputFault(
+                f"{me} holds the only vote, and no other machine is there to take it; nothing was changed",
+                code="holds_only_vote",
+                remedy="start another machine, and try again",
+                details={"state": done["state"]},
+            )
 
     async def recover(self, asked: RecoverAsked) -> dict[str, Any]:
         """Begins a new epoch by the root's statement."""
@@ -300,6 +310,24 @@ class LedgerService:
 
     async def _store(self, read: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(read)
+
+
+def _require_others(register: Register, me: MachineId) -> None:
+    """Returns if somebody else can admit machines, and somebody else can approve.
+
+    Raises:
+        InputFault: ``last_issuer``, ``last_approver``.
+    """
+    issuers = [machine for machine in register.acting if register.has_role(machine, ISSUER)]
+    lacks = "issuer" if issuers == [me] else "approver" if register.approvers == (me,) and not register.persons else ""
+    if lacks:
+        raise InputFault(
+            f"{me} is the fleet's only {lacks}: without it "
+            + ("nobody can be admitted" if lacks == "issuer" else "nothing can be approved")
+            + "; nothing was changed",
+            code=f"last_{lacks}",
+            remedy="let another machine have that role first, or leave all the same with --force",
+        )
 
 
 def _shown(row: CommitRow) -> dict[str, Any]:

@@ -185,20 +185,51 @@ def lost_leader(world: World, dice: Dice) -> bool:
     member = world.voting.leader()
     if member is None or member.name in world.busy:
         return False
-    kind = dice.integer(0, 3)
-    if kind <= 1:
-        layer = world.fleet.isolate(member.name)
-        world.later(dice.between(2, 8), lambda: world.fleet.paths.remove(layer))
-    elif kind == 2:
-        member.crash_point = dice.choose(list(CrashPoint))
-        member.crash_keep = dice.integer(0, 2)
-        world.restart_later(member, dice.between(0.5, 8))
+    dice.choose((_cut_off_leader, _cut_off_leader, _dying_leader, _paused_leader))(world, member, dice)
+    return True
+
+
+def _cut_off_leader(world: World, member: Member, dice: Dice) -> None:
+    for_s = dice.between(2, 8)
+    layer = world.fleet.isolate(member.name)
+    world.later(for_s, lambda: world.fleet.paths.remove(layer))
     for _ in range(dice.integer(1, 3)):
         world.users.ask_from(member)
-    if kind == 3:
-        member.pause()
-        world.watch.truth.stopped(member.name, "paused")
-        world.unpause_later(member, dice.between(1, 6))
+    world.later(dice.between(0.5, 2), lambda: world.users.read(member))
+
+
+def _dying_leader(world: World, member: Member, dice: Dice) -> None:
+    member.crash_point = dice.choose(list(CrashPoint))
+    member.crash_keep = dice.integer(0, 2)
+    world.restart_later(member, dice.between(0.5, 8))
+    for _ in range(dice.integer(1, 3)):
+        world.users.ask_from(member)
+
+
+def _paused_leader(world: World, member: Member, dice: Dice) -> None:
+    """Others go on under another leader; a reader waits in its socket, and is answered as soon as it wakes."""
+    for_s = dice.between(2, 6)
+    for _ in range(dice.integer(1, 3)):
+        world.users.ask_from(member)
+    member.pause()
+    world.watch.truth.stopped(member.name, "paused")
+    world.unpause_later(member, for_s)
+    world.later(for_s - 0.9, world.users.ask)
+    world.later(for_s - 0.7, world.users.ask)
+    world.later(for_s - 0.1, lambda: world.users.read(member))
+
+
+def late_answers(world: World, dice: Dice) -> bool:
+    """The lead goes away and comes back, while what one voter answered in the first term is on its way."""
+    leader, others = world.voting.leader(), world.voting.others()
+    if leader is None or len(others) < 2:
+        return False
+    late, third = dice.sample(others, 2)
+    layer = world.fleet.paths.add([(late.name, leader.name)], PathFault(delay_s=dice.between(1.5, 3)))
+    world.later(4, lambda: world.fleet.paths.remove(layer))
+    world.users.ask_from(leader)
+    world.later(0.1, lambda: world.voting.transfer_to(third))
+    world.later(dice.between(0.5, 1.2), lambda: world.voting.transfer_to(leader))
     return True
 
 
@@ -302,7 +333,7 @@ USUAL: Final[dict[str, Fault]] = {
     )
 }
 RARE: Final[dict[str, Fault]] = {fault.__name__: fault for fault in (restored_disk, copied_home)}
-ORDER: Final[dict[str, Fault]] = {fault.__name__: fault for fault in (lost_leader, voters, hand_over)}
+ORDER: Final[dict[str, Fault]] = {fault.__name__: fault for fault in (lost_leader, late_answers, voters, hand_over)}
 KINDS: Final[dict[str, Fault]] = {**USUAL, **RARE, **ORDER}
 
 

@@ -55,7 +55,7 @@ class Fleet:
         self.profile = profile
         self.parts = parts if parts is not None else real_parts()
         self.observer = observer
-        self._autopilot = autopilot
+        self.autopilot = autopilot
         ids = [MachineId(machine) for machine in machines]
         self.keys = FleetKeys.make(ids, dice.entropy("keys"))
         self.members: dict[str, Member] = {}
@@ -92,7 +92,7 @@ class Fleet:
             parts=self.parts,
             observer=self.observer,
         )
-        member.autopilot = self._autopilot
+        member.autopilot = self.autopilot
         self.members[name] = member
         return member
 

@@ -240,11 +240,18 @@ class Member:
     # --- inputs ---------------------------------------------------------------------------------------------------
 
     def request(self, command: Command, answered: Answered) -> None:
-        """Asks the node; the answer comes in virtual time, or never if the node dies before."""
+        """Asks the node; the answer comes in virtual time, or never if the node dies before.
+
+        While the program stands still the request waits in its socket.
+        """
         request = effects.RequestId(self._next_request)
         self._next_request += 1
         self._answers[request] = answered
-        self.feed(inputs.Request(request=request, command=command))
+        asked = inputs.Request(request=request, command=command)
+        if self._paused_at is not None:
+            self._held.append(lambda: self.feed(asked))
+        else:
+            self.feed(asked)
 
     def inject(self, link: LinkId, frame: bytes) -> None:
         """A frame that nobody on the link sent: what an attacker in control of the peer could send."""

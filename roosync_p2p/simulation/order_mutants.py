@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from roosync_p2p import limits
 from roosync_p2p.consensus import election, membership, reads, replication
 from roosync_p2p.consensus.items import LogItem, Seat
 from roosync_p2p.consensus.log import Configuration, Log
@@ -26,7 +27,7 @@ from roosync_p2p.core.commit.proposer import Proposer
 from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.entries.entry import Entry
-from roosync_p2p.ids import EntryId
+from roosync_p2p.ids import EntryId, LogIndex
 from roosync_p2p.ledger.apply import apply as _apply
 from roosync_p2p.ledger.cursors import Take
 from roosync_p2p.ledger.outcomes import Applied, Outcome
@@ -103,9 +104,10 @@ def _proposes_again(self: Raft) -> Ready | None:
 
 
 def _time_ms(state: State) -> int:
-    """Of the newest voter change: commit time does not go back by that."""
-    payload = state.log.item(state.log.configuration.index).payload
-    return int(getattr(payload, "time_ms", 0))
+    """Of the newest item that has one: commit time does not go back by this."""
+    log = state.log
+    items = log.items(LogIndex(1), count_max=log.last_index, bytes_max=1 << 40)
+    return max(int(getattr(item.payload, "time_ms", 0)) for item in items)
 
 
 def _takes_every_change(self: Log, item: LogItem) -> None:
@@ -157,6 +159,10 @@ SPOILT: Final[dict[str, tuple[Exchange, ...]]] = {
     "older-acknowledgements-count": ((Raft, "received", _counts_every_answer),),
     "unconfirmed-reads": ((reads, "begin_round", _reads_unconfirmed),),
     "stale-voters-proposed-again": ((Raft, "ready", _proposes_again), (Log, "_reconfigure", _takes_every_change)),
-    "ordered-twice": ((Proposer, "inherit", _inherits_nothing), (applier, "takes", _takes_everything)),
+    "ordered-twice": (
+        (Proposer, "inherit", _inherits_nothing),
+        (applier, "takes", _takes_everything),
+        (limits, "ITEMS_IN_FLIGHT_MAX", 1 << 20),
+    ),
     "apply-asks-the-directory": ((Applier, "_entry", _asks_the_directory),),
 }

@@ -153,10 +153,11 @@ class OrderVerbs:
         self.asked[name] = Asked(who, dataclasses.replace(command, idempotency_key=name))
         self.retry(name)
 
-    # --- voters -----------------------------------------------------------------------------------------------------
+    # --- voters: from the first of these verbs on the story decides who votes, and no autopilot ----------------------
 
     def voters(self, words: list[str]) -> None:
         """``voters alpha beta gamma``: made so step by step, while time passes."""
+        self._by_hand()
         until_s = self.fleet.now_s + VOTING_S
         while self.fleet.now_s < until_s:
             wanted = {str(self.member(word).identity.machine) for word in words}
@@ -171,6 +172,21 @@ class OrderVerbs:
                 self.voting.remove(next(seat for seat in voters if seat.machine in here - wanted))
             self.fleet.run(STEP_S)
         raise UsageError(f"the voters are {', '.join(sorted(here)) or 'unknown'}")
+
+    def vote(self, words: list[str]) -> None:
+        """``vote beta on|off``: the leader begins to make it a voter, or one no longer; nothing is waited for."""
+        self._by_hand()
+        seat = self.member(words[0]).node().commit.order.me
+        if seat is None or not (self.voting.add(seat) if words[1] == "on" else self.voting.remove(seat)):
+            raise UsageError(f"the leader does not turn the vote of {words[0]} {words[1]}")
+
+    def _by_hand(self) -> None:
+        """From now on the story decides who votes, and no autopilot."""
+        self.fleet.autopilot = False
+        for member in self.fleet.members.values():
+            member.autopilot = False
+            if member.core is not None:
+                member.core.commit.seats.autopilot = False
 
     def _settled(self) -> bool:
         leader = self.voting.leader()

@@ -85,6 +85,12 @@ class OrderUsers:
             if not wish.done:
                 self._ask(wish)
 
+    def ask(self) -> None:
+        """A user somewhere wants a claim."""
+        members = self._world.fleet.running()
+        if members:
+            self._acquire(self._dice.choose(members))
+
     def ask_from(self, member: Member) -> None:
         """A user of that machine wants a claim."""
         self._acquire(member)

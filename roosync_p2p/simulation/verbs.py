@@ -270,6 +270,7 @@ _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "sleep": Verbs.sleep,
     "start": Verbs.start,
     "unpause": Verbs.unpause,
+    "vote": lambda verbs, words: verbs.order.vote(words),
     "voters": lambda verbs, words: verbs.order.voters(words),
     "wake": Verbs.wake,
     "wipe": Verbs.wipe,

@@ -90,6 +90,15 @@ class Voting:
         others = [seat for seat in self.voters() if leader is not None and seat != leader.node().commit.order.me]
         return bool(others) and self.transfer(dice.choose(others))
 
+    def others(self) -> list[Member]:
+        """The running voters besides the leader."""
+        leader, voters, seats = self.leader(), self.voters(), self.seats()
+        return [
+            self._fleet.members[name]
+            for name, seat in seats.items()
+            if seat in voters and leader is not None and name != leader.name
+        ]
+
     # --- single steps ---------------------------------------------------------------------------------------------
 
     def add(self, seat: Seat) -> bool:
@@ -108,6 +117,11 @@ class Voting:
         done = _raft(leader).transfer(seat, leader.clock.now().monotonic_s) is None
         _follow(leader)
         return done
+
+    def transfer_to(self, member: Member) -> bool:
+        """The lead goes to that member, if it votes."""
+        seat = None if member.core is None else member.core.commit.order.me
+        return seat is not None and self.transfer(seat)
 
     def _change(self, *, add: Seat | None, remove: Seat | None) -> bool:
         leader = self.leader()

@@ -62,7 +62,7 @@ class Plan:
     faults: tuple[int, int] = (2, 9)
     wishes: tuple[int, int] = (8, 20)
     requests: tuple[int, int] = (6, 20)
-    votes: tuple[int, int] = (1, 6)
+    votes: tuple[int, int] = (1, 7)
     homes_chance: float = 0.35
     sample_s: float = 2.3
 

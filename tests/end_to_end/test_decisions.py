@@ -141,9 +141,10 @@ def test_a_retried_proposal_is_one_proposal(fleet: Fleet) -> None:
     assert b.json("decision", "show", first["id"])["decisions"][0]["state"] == "rejected"
 
 
-def test_without_its_leader_a_proposal_waits_and_is_decided_later(fleet: Fleet) -> None:
-    a, b, _ = fleet.machines.values()
-    a.signal(signal.SIGSTOP)
+def test_without_the_others_a_proposal_waits_and_is_decided_later(fleet: Fleet) -> None:
+    a, b, c = fleet.machines.values()
+    for other in (a, c):
+        other.signal(signal.SIGSTOP)
     try:
         error = b.refusal(
             *("decision", "propose", "Plus tard", "--target", "all", "--set", "config:y.json", "1", "--timeout", "1"),
@@ -152,7 +153,8 @@ def test_without_its_leader_a_proposal_waits_and_is_decided_later(fleet: Fleet) 
         assert error["code"] == "pending"
         assert b.run("pending", error["details"]["entry"], code=4).stdout
     finally:
-        a.signal(signal.SIGCONT)
+        for other in (a, c):
+            other.signal(signal.SIGCONT)
     until(lambda: any(row["title"] == "Plus tard" for row in _decisions(b)), 50, what="it is decided", shown=b.log)
     assert b.json("pending", error["details"]["entry"])["outcome"]["accepted"] is True
 

@@ -89,6 +89,7 @@ _ASKED: dict[str, Any] = {
     "ttl_s": 3600.0,
     "note": "",
     "reason": "",
+    "force": False,
     "wait_s": 0.0,
     "queue": False,
     "token": 0,

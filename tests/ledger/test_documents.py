@@ -90,7 +90,7 @@ def test_brackets_in_text_are_no_depth() -> None:
     assert parse_json(b'"' + b"[" * 1000 + b'\\""') == "[" * 1000 + '"'
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1: 2}, b"x", {"a": object()}], ids=repr)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1: 2}, b"x", {"a": 1j}], ids=repr)
 def test_what_json_has_not_cannot_be_written(value: Any) -> None:
     refused_with("bad_json", lambda: canonical_json(value))
 
