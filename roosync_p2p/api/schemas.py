@@ -183,11 +183,12 @@ class Summary(Answer, frozen=True, kw_only=True):
 
 
 class Warn(Answer, frozen=True, kw_only=True):
-    """Something that somebody should look at."""
+    """Something that somebody should look at. ``details``: its facts, for scripts."""
 
     code: str
     message: str
     remedy: str = ""
+    details: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Status(Answer, frozen=True, kw_only=True):

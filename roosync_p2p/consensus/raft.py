@@ -228,6 +228,10 @@ class Raft:
         """To whom this node sends besides the voters while it leads."""
         membership.set_learners(self._at(now_s), seats, now_s)
 
+    def keep_still(self, still: bool) -> None:
+        """Whether this node does not campaign, because the configuration in its log is not of its epoch."""
+        self._state.still = still
+
     def bootstrap(self, *, time_ms: int, now_s: float) -> LogIndex:
         """Makes this node the only voter of a new fleet, or of a new epoch as the root's statement names it.
 
@@ -294,6 +298,11 @@ class Raft:
         """What this node believes now."""
         state = self._state
         return Status(role=state.role, term=state.term, leader=state.leader, configuration=state.log.configuration)
+
+    @property
+    def epoch(self) -> Epoch:
+        """Of the log."""
+        return self._state.hard.epoch
 
     @property
     def commit(self) -> LogIndex:

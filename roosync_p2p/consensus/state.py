@@ -114,6 +114,7 @@ class State:
         "retiring",
         "role",
         "round",
+        "still",
         "timing",
         "transfer_ends_at",
         "transfer_to",
@@ -132,6 +133,7 @@ class State:
         # A store that lost what it had applied may have lost what it acknowledged: it may follow, but its word in an
         # election would count for a log that it no longer has.
         self.damaged = log.damaged or log.handed_out > log.last_index
+        self.still = False  # its configuration is of another epoch, and makes nobody a leader
         # Of this term.
         self.role = Role.FOLLOWER
         self.leader: Seat | None = None
@@ -183,7 +185,7 @@ class State:
         One that is being removed may too, until it knows that this is committed (dissertation §4.2.2): it may be the
         only one whose log a majority does not find too old. Its own vote does not count.
         """
-        return not self.damaged and self.log.may_need(self.me, self.commit)
+        return not self.damaged and not self.still and self.log.may_need(self.me, self.commit)
 
     def quorum_heard_s(self, now_s: float) -> float:
         """Since when a leader has no older word from a majority than that."""

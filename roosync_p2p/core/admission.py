@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from roosync_p2p.core.authorship import Authorship
 from roosync_p2p.core.commands import AddInvite, AdmitMachine
@@ -11,17 +11,21 @@ from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.rows import InviteRow, PendingRow
 from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.errors import ConflictError, InputFault, PeerFault, UntrustedError
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import Epoch, MachineId
+from roosync_p2p.ledger.bodies import in_epoch
 from roosync_p2p.trust.statements import FLEET_FOUND, MEMBER_ADMIT, verify_fleet_found, verify_member_admit
 
 __all__ = ["Admission"]
 
 
 class Admission:
-    """Keeps invites, and turns what was decided into entries of the ledger chain."""
+    """Keeps invites, and turns what was decided into entries of the ledger chain. ``epoch``: the one in force."""
 
-    def __init__(self, desk: Desk, authorship: Authorship, pending: Iterable[PendingRow]) -> None:
+    def __init__(
+        self, desk: Desk, authorship: Authorship, pending: Iterable[PendingRow], *, epoch: Callable[[], Epoch]
+    ) -> None:
         self._desk = desk
+        self._epoch = epoch
         self._authorship = authorship
         self._pending = sorted(pending, key=lambda row: row.number)
 
@@ -75,4 +79,4 @@ class Admission:
         return None
 
     def _write(self, kind: str, body: bytes) -> Ticket:
-        return self._authorship.append(LEDGER, kind, body)[1]
+        return self._authorship.append(LEDGER, kind, in_epoch(body, self._epoch()))[1]

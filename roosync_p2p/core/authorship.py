@@ -54,7 +54,8 @@ class _Life:
 class Authorship:
     """Writes this machine's entries, once it may.
 
-    ``voted`` and ``applied``: the newest vote and commit number of this store, as it knows them itself.
+    ``voted`` and ``applied``: the newest vote, and epoch and number of the newest commit, of this store, as it knows
+    them itself.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Authorship:
         meta: Mapping[str, bytes],
         *,
         voted: Callable[[], HardState],
-        applied: Callable[[], int],
+        applied: Callable[[], tuple[int, int]],
         check: bool = True,
     ) -> None:
         self._voted = voted
@@ -150,9 +151,9 @@ class Authorship:
         if vote.store == self._life.store and ((vote.epoch, vote.term) > of_mine or other):
             self._lost_shown()
 
-    def commits_shown(self, size: int) -> None:
-        """How many commits a heartbeat of this store says that it had applied, durably."""
-        if size > self._applied():
+    def commits_shown(self, epoch: int, size: int) -> None:
+        """How many commits, of which epoch, a heartbeat of this store says that it had applied, durably."""
+        if (epoch, size) > self._applied():
             self._lost_shown()
 
     def _lost_shown(self) -> None:

@@ -55,6 +55,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             | wire.WantOrdered()
             | wire.WantCommitted()
             | wire.Committed()
+            | wire.WantEpochs()
+            | wire.EpochsFrame()
             | wire.ReadIndexQuery()
             | wire.ReadIndexAnswer()
             | wire.LeavingSoon()

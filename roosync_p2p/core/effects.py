@@ -13,7 +13,7 @@ from typing import NewType, TypeAlias
 from roosync_p2p.core.ports import DialId, LinkId
 from roosync_p2p.core.rows import Row
 from roosync_p2p.errors import RoosyncError
-from roosync_p2p.ids import Chain, EntryId, MachineId
+from roosync_p2p.ids import Chain, CommitNumber, EntryId, MachineId
 
 __all__ = [
     "Answer",
@@ -22,6 +22,7 @@ __all__ = [
     "Effect",
     "Notify",
     "Persist",
+    "ReadCommits",
     "ReadEntries",
     "ReadId",
     "ReadOrdered",
@@ -92,6 +93,15 @@ class ReadOrdered:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCommits:
+    """Read what became of the commit numbers from ``first`` on; comes back as the input CommitsRead."""
+
+    read: ReadId
+    first: CommitNumber
+    count_max: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """Answer a request once ``after`` is durable. ``result`` is a JSON-compatible object, or the error."""
 
@@ -116,4 +126,4 @@ class Stop:
     reason: str
 
 
-Effect: TypeAlias = Persist | Send | CloseLink | Dial | ReadEntries | ReadOrdered | Answer | Notify | Stop
+Effect: TypeAlias = Persist | Send | CloseLink | Dial | ReadEntries | ReadOrdered | ReadCommits | Answer | Notify | Stop

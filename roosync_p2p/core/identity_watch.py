@@ -23,6 +23,7 @@ from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import ConflictError, MalformedError, PeerFault
 from roosync_p2p.gossip.latest import LatestRecord
 from roosync_p2p.ids import BootId, Chain, MachineId
+from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified
 
@@ -151,7 +152,7 @@ class IdentityWatch:
         """A peer shows what it holds of this machine."""
         entries = [part for part in prepared.parts if isinstance(part, Entry)]
         start: int | None = None
-        size: int | None = None
+        beaten: Heartbeat | None = None
         for part in prepared.parts:
             if isinstance(part, PeerFault):
                 self._links.bad_part(peer, part)
@@ -162,9 +163,9 @@ class IdentityWatch:
             else:
                 heartbeat = read_heartbeat(part)
                 start = heartbeat.start if heartbeat.boot != self._boot else None
-                size = heartbeat.commit_size if heartbeat.store == self._authorship.store else None
-        if size is not None:
-            self._authorship.commits_shown(size)
+                beaten = heartbeat if heartbeat.store == self._authorship.store else None
+        if beaten is not None and beaten.commit_size is not None:
+            self._authorship.commits_shown(beaten.epoch, beaten.commit_size)
         self._authorship.shown(peer, entries, start)
 
     def alive_elsewhere(self, machine: MachineId) -> bool:

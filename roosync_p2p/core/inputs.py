@@ -10,13 +10,14 @@ from roosync_p2p.core.commands import Command
 from roosync_p2p.core.effects import ReadId, RequestId, Ticket
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkId, LinkOpened
-from roosync_p2p.core.rows import EntryRow
+from roosync_p2p.core.rows import CommitRow, EntryRow
 from roosync_p2p.errors import EnvironmentFault, PeerFault
 from roosync_p2p.ids import EntryId, MachineId
 
 __all__ = [
     "AddressesFound",
     "BadFrame",
+    "CommitsRead",
     "EntriesRead",
     "FrameReceived",
     "Health",
@@ -76,6 +77,14 @@ class OrderedRead:
 
     read: ReadId
     entries: Mapping[EntryId, tuple[bytes, bytes]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CommitsRead:
+    """The answer to a ReadCommits effect: those that are durable here, ascending from its ``first`` on."""
+
+    read: ReadId
+    rows: tuple[CommitRow, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +149,7 @@ Input: TypeAlias = (
     | PersistFailed
     | EntriesRead
     | OrderedRead
+    | CommitsRead
     | AddressesFound
     | LocalAddresses
     | Health

@@ -19,6 +19,7 @@ from roosync_p2p.core.wire import (
     Committed,
     Countersigned,
     EntriesFrame,
+    EpochsFrame,
     Fork,
     Frame,
     OrderedFrame,
@@ -131,6 +132,14 @@ def _prepared(frame: Frame | None, size: int, directory: Directory) -> Prepared:
         case Committed():
             items = _committed(frame, directory)
             return Prepared(frame=frame, size=size, items=items)
+        case EpochsFrame():
+            if len(frame.statements) > limits.EPOCHS_PER_FRAME_MAX:
+                raise MalformedError(f"{len(frame.statements)} statements in one frame", code="oversized")
+            said = [
+                _verified(envelope, contexts.STATEMENT, directory, limits.ENTRY_BODY_BYTES_MAX)
+                for envelope in frame.statements
+            ]
+            return Prepared(frame=frame, size=size, parts=tuple(said))
         case Relay():
             return _relayed(frame, size, directory)
         case _:

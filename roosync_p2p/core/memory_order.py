@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 
 from roosync_p2p.core.rows import (
+    CommitCutRow,
     CommitRow,
     LogCutRow,
     LogItemRow,
@@ -60,18 +61,24 @@ class OrderTables:
                 self.state[key] = value
             case CommitRow():
                 self._put_commit(row)
+            case CommitCutRow():
+                for number in [number for number in self.commits if number >= row.first]:
+                    self._remove_commit(number)
             case OrderKeyRow():
                 self.order_keys.setdefault(row.key, row)
             case SideEntryRow():
                 self.side_entries.setdefault(row.id, row)
 
     def _put_commit(self, row: CommitRow) -> None:
-        known = self.commits.get(row.number)
-        if known is not None and known.entry is not None:
-            self.numbers[known.entry].discard(row.number)
+        self._remove_commit(row.number)
         if row.entry is not None:
             self.numbers.setdefault(row.entry, set()).add(row.number)
         self.commits[row.number] = row
+
+    def _remove_commit(self, number: CommitNumber) -> None:
+        known = self.commits.pop(number, None)
+        if known is not None and known.entry is not None:
+            self.numbers[known.entry].discard(number)
 
     # --- reading ------------------------------------------------------------------------------------------------
 

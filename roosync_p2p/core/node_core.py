@@ -100,7 +100,7 @@ class NodeCore:
             self._chains,
             loaded.meta,
             voted=lambda: self.commit.order.hard,
-            applied=lambda: self.commit.applier.number,
+            applied=lambda: self.commit.reached,
             check=startup_check,
         )
         self.links = Links(self.desk, boot=self.boot, silent_after_s=profile.suspect_s)
@@ -111,7 +111,7 @@ class NodeCore:
         self.exchange = Exchange(self.desk, self.links, self._chains, self.forks, hears=self.presence.hears)
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
         self.messaging = Messaging(self.desk, self.authorship, loaded.meta.get("receipts"))
-        self.admission = Admission(self.desk, self.authorship, loaded.pending)
+        self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
         self._lives = Lives(self.desk, loaded.meta)
         self.commit = CommitLog(
             self.desk,
@@ -194,8 +194,8 @@ class NodeCore:
             case inputs.EntriesRead(read=read, entries=entries):
                 self.exchange.entries_read(read, entries)
                 self.watch.follow_forks()
-            case inputs.OrderedRead(read=read, entries=found):
-                self.commit.ordered_read(read, found)
+            case inputs.OrderedRead() | inputs.CommitsRead():
+                self.commit.store_read(happened)
             case inputs.Request():
                 self.requests.take(happened)
             case LinkOpened():

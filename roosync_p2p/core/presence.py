@@ -200,6 +200,7 @@ class Presence:
             rules=told.rules,
             store=told.store,
             on_battery=told.on_battery,
+            epoch=told.epoch,
         )
         envelope = seal(
             self._desk.identity.key,

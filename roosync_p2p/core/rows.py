@@ -25,6 +25,7 @@ from roosync_p2p.ids import (
 __all__ = [
     "AddressRow",
     "ChainHeads",
+    "CommitCutRow",
     "CommitRow",
     "DeliveryRow",
     "EntryRow",
@@ -237,6 +238,13 @@ class CommitRow:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CommitCutRow:
+    """Removes what became of this number and all later ones: the fleet goes on from an earlier one, in a new epoch."""
+
+    first: CommitNumber
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OrderKeyRow:
     """Which entry an ordered request became, for whoever asks again. The first writing stays."""
 
@@ -257,7 +265,7 @@ class SideEntryRow:
     body: bytes
 
 
-OrderRow: TypeAlias = LogItemRow | LogCutRow | StateRow | CommitRow | OrderKeyRow | SideEntryRow
+OrderRow: TypeAlias = LogItemRow | LogCutRow | StateRow | CommitRow | CommitCutRow | OrderKeyRow | SideEntryRow
 Row: TypeAlias = (
     MetaRow
     | EntryRow

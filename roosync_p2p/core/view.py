@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.authorship import Phase
+from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.presence import verdict_data
 from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.decision_state import live_decisions
@@ -115,6 +116,7 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
                 "start a node that is an issuer, or run roosync-admin countersign with the root key",
             )
         )
+    found += epoch_warnings(core.commit)
     found += [
         _warning("forked", f"{author}: {core.forks.describe(author)}", f"roosync-admin settle {author} --keep HASH")
         for author in core.forks.authors()

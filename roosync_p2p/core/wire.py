@@ -23,6 +23,7 @@ __all__ = [
     "Countersigned",
     "Digest",
     "EntriesFrame",
+    "EpochsFrame",
     "Fork",
     "Frame",
     "FrontierFrame",
@@ -44,6 +45,7 @@ __all__ = [
     "Versions",
     "Want",
     "WantCommitted",
+    "WantEpochs",
     "WantOrdered",
     "WireEntry",
     "decode_frame",
@@ -224,6 +226,18 @@ class Committed(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="comm
     commit: int
 
 
+class WantEpochs(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="epochs?"):
+    """Send me the root's statements about epochs later than ``after``: somebody is in one that I do not know."""
+
+    after: int
+
+
+class EpochsFrame(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="epochs"):
+    """The root's statements that begin epochs, as envelopes, in their order."""
+
+    statements: list[bytes]
+
+
 class ReadIndexQuery(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="index?"):
     """To the leader: up to where must be applied so that a read sees everything that was acknowledged before now?"""
 
@@ -281,6 +295,8 @@ Frame: TypeAlias = (
     | OrderedFrame
     | WantCommitted
     | Committed
+    | WantEpochs
+    | EpochsFrame
     | ReadIndexQuery
     | ReadIndexAnswer
     | LeavingSoon
@@ -293,7 +309,7 @@ _KNOWN = frozenset(
         *(Hello, Beat, Hears, AskHears, Lost, Digest, FrontierFrame, Have, Want, EntriesFrame, RecordFrame, Versions),
         *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, Relay),
         *(RaftFrame, WantOrdered, OrderedFrame, WantCommitted, Committed, ReadIndexQuery, ReadIndexAnswer),
-        LeavingSoon,
+        *(WantEpochs, EpochsFrame, LeavingSoon),
     )
 )
 

@@ -10,8 +10,9 @@ from typing import Annotated
 import msgspec
 
 from roosync_p2p import limits
+from roosync_p2p.codec.canonical import pack, unpack
 from roosync_p2p.codec.records import Record
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import Epoch, MachineId
 from roosync_p2p.ledger.fields import (
     ClaimName,
     Count,
@@ -45,6 +46,7 @@ __all__ = [
     "RulesActivate",
     "RulesSupport",
     "VotersPrefer",
+    "in_epoch",
 ]
 
 _Der = Annotated[bytes, msgspec.Meta(min_length=1, max_length=limits.CERTIFICATE_BYTES_MAX)]
@@ -76,6 +78,15 @@ class OrderedBody(Circumstances, frozen=True, kw_only=True):
     """Base of the bodies of ordered kinds. ``key`` is the request's idempotency key; informative."""
 
     key: Annotated[str, msgspec.Meta(max_length=limits.IDEMPOTENCY_KEY_CHARS_MAX)] = ""
+
+
+def in_epoch(body: bytes, epoch: Epoch) -> bytes:
+    """The same body of an ordered kind, written for an epoch; fields that this version does not know stay."""
+    if epoch == 0:
+        return body  # the default, which is left out
+    fields = unpack(body, size_max=limits.ENTRY_BODY_BYTES_MAX)
+    assert isinstance(fields, dict), "bodies of ordered kinds are maps"
+    return pack({**fields, "epoch": epoch})
 
 
 # --- what somebody else than the author says ----------------------------------------------------------------------

@@ -38,6 +38,7 @@ __all__ = [
 RULES_VERSION: Final = 1  # the newest that this program knows; older ones are replayed by number
 
 _EPOCH: Final = "epoch"
+_BEGAN: Final = "began"
 _VOTERS: Final = "voters"
 _PREFERRED: Final = "preferred"
 _CLOCK: Final = "clock"
@@ -52,6 +53,13 @@ class EpochState(Record, frozen=True, kw_only=True):
     size: int
     root_hash: bytes
     dead: tuple[str, ...]
+    number: int
+
+
+class BeganState(Record, frozen=True, kw_only=True):
+    """The first commit of an epoch: the configuration with its one voter. There is none before the first recovery."""
+
+    epoch: int
     number: int
 
 
@@ -104,17 +112,24 @@ def note_voters(draft: Draft, voters: Sequence[tuple[MachineId, StoreId]]) -> No
     """A configuration that consensus committed: a fact, whatever the ledger thinks of its members."""
     seats = tuple(sorted((str(machine), bytes(store)) for machine, store in voters))
     before = {machine for machine, _ in voters_of(draft)}
+    if draft.epoch > _began(draft).epoch:
+        draft.put(_BEGAN, BeganState(epoch=draft.epoch, number=draft.number))
     draft.put(_VOTERS, VotersState(seats=seats, number=draft.number))
     draft.tell("voters.changed", voters=[machine for machine, _ in seats], before=sorted(before))
 
 
 def recover(draft: Draft, body: Carrier) -> Detail:
-    """A new epoch, with one voter, on the log as it is. There is one statement an epoch."""
+    """A new epoch, with one voter, on the log as it was. There is one statement an epoch.
+
+    The base is what stands before the epoch's first commit: entries of older epochs may come before this one.
+    """
     said, _ = root_statement(draft, body.statement, Recovery)
     known = epoch_of(draft)
     if said.epoch != draft.epoch or (known is not None and said.epoch <= known.epoch):
         raise Refused("wrong_epoch", epoch=said.epoch)
-    if said.size != draft.number - 1:
+    began = _began(draft)
+    first = began.number if began.epoch == draft.epoch else draft.number
+    if said.size != first - 1:
         raise Refused("wrong_base", size=said.size)
     draft.put(
         _EPOCH,
@@ -128,9 +143,14 @@ def recover(draft: Draft, body: Carrier) -> Detail:
             number=draft.number,
         ),
     )
-    note_voters(draft, [(said.machine, StoreId(said.store))])
+    if first == draft.number:  # else consensus has said who votes, and may have changed it since
+        note_voters(draft, [(said.machine, StoreId(said.store))])
     draft.tell("fleet.recovered", epoch=said.epoch, voter=said.machine, dead=list(said.dead), reason=said.reason)
     return {"epoch": said.epoch, "voter": said.machine}
+
+
+def _began(draft: Draft) -> BeganState:
+    return draft.load(_BEGAN, BeganState) or BeganState(epoch=0, number=0)
 
 
 def reset_time(draft: Draft, body: Carrier) -> Detail:

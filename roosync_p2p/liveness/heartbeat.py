@@ -58,6 +58,7 @@ class Heartbeat(Record, frozen=True, kw_only=True, omit_defaults=True):
         commit_mark: number and digest at the last multiple of 256, which nodes of different progress can compare.
         store: the id of this life of its store, which is its place in the consensus; empty before it is known.
         on_battery: whether it runs on battery.
+        epoch: of the commit log that it follows; ``commit_size`` and digests are of that.
         rules: version of the rules it applies entries by.
         version: program version, for people.
         awake_since_ms: wall time since when it runs without having slept.
@@ -83,6 +84,7 @@ class Heartbeat(Record, frozen=True, kw_only=True, omit_defaults=True):
     commit_mark: tuple[int, bytes] | None = None
     store: bytes = b""
     on_battery: bool = False
+    epoch: int = 0
 
 
 def precedence(heartbeat: Heartbeat) -> Version:
@@ -113,6 +115,7 @@ def _validate_numbers(heartbeat: Heartbeat) -> None:
     _within(heartbeat, "wall_ms", heartbeat.wall_ms, 0, limits.WALL_MS_MAX)
     _within(heartbeat, "awake_since_ms", heartbeat.awake_since_ms, 0, limits.WALL_MS_MAX)
     _within(heartbeat, "rules", heartbeat.rules, 0, _INT_MAX)
+    _within(heartbeat, "epoch", heartbeat.epoch, 0, limits.NUMBER_MAX)
     _within(heartbeat, "commit_size", heartbeat.commit_size or 0, 0, _INT_MAX)
     interval_min = math.ceil(limits.HEARTBEAT_INTERVAL_S_MIN * 1000)
     _within(heartbeat, "interval_ms", heartbeat.interval_ms, interval_min, int(limits.HEARTBEAT_INTERVAL_S_MAX * 1000))

@@ -124,7 +124,8 @@ class Orders:
         if remembered is not None:
             entry = remembered.entry
             body = await self._as_before(entry, body, derived)
-            row = await self._store(lambda: self._reader.commit_of(entry))
+            present = self._performer.core.commit.again.now(entry)  # an epoch may have overtaken it
+            row = await self._store(lambda: self._reader.commit_of(present))
             outcome = None if row is None else outcome_of(row)
         command = OrderEntry(
             kind=kind,

@@ -258,7 +258,7 @@ class Performer:
                 self._transport.close(link, reason)
             case effects.Dial(dial=dial, address=address):
                 self._transport.dial(dial, address)
-            case effects.ReadEntries() | effects.ReadOrdered():
+            case effects.ReadEntries() | effects.ReadOrdered() | effects.ReadCommits():
                 self._reads.append(effect)
                 self._to_read.set()
             case effects.Answer(request=request, result=result):

@@ -390,7 +390,7 @@ class Member:
             case effects.Dial(dial=dial, address=address):
                 self._observer.dialled(self, address)
                 self.transport.dial(dial, address)
-            case effects.ReadEntries() | effects.ReadOrdered():
+            case effects.ReadEntries() | effects.ReadOrdered() | effects.ReadCommits():
                 self._later(READ_S, lambda: self.feed(store_reads.answered(self.disk, effect)))
             case effects.Answer(request=request, result=result):
                 self._answers.pop(request)(result)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from roosync_p2p.core.rows import CommitRow, LogCutRow, LogItemRow, OrderKeyRow, Row, SideEntryRow, StateRow
+from roosync_p2p.core.rows import (
+    CommitCutRow,
+    CommitRow,
+    LogCutRow,
+    LogItemRow,
+    OrderKeyRow,
+    Row,
+    SideEntryRow,
+    StateRow,
+)
 from roosync_p2p.ids import CommitNumber, EntryId, Epoch, LogIndex, Term
 from tests.conformance.store_rows import AUTHORS, CHAINS, entry_id
 
-__all__ = ["ORDER_KEYS", "SIDE_IDS", "STATE_KEYS", "commit", "cut", "item", "order_groups", "side_entry"]
+__all__ = ["ORDER_KEYS", "SIDE_IDS", "STATE_KEYS", "commit", "commit_cut", "cut", "item", "order_groups", "side_entry"]
 
 STATE_KEYS = ("claim/a", "clé", "\uffff", "\U0001f600", "")  # by code point, which UTF-16 would order differently
 ORDER_KEYS = ("k1", "k2")
@@ -42,6 +51,11 @@ def commit(number: int, entry: EntryId | None = None, *, accepted: bool = True, 
     )
 
 
+def commit_cut(first: int) -> CommitCutRow:
+    """What removes the commits from there on."""
+    return CommitCutRow(first=CommitNumber(first))
+
+
 def side_entry(entry: EntryId, body: bytes = b"side body") -> SideEntryRow:
     """An entry whose place another one has."""
     return SideEntryRow(id=entry, header=b"side header", body=body)
@@ -66,6 +80,7 @@ def _logs(draw: st.DrawFn) -> list[Row]:
 
 _singles = st.one_of(
     st.integers(-1, 7).map(cut),
+    st.integers(-1, 6).map(commit_cut),
     st.builds(item, st.integers(1, 7), _small),  # may leave a gap, which both stores refuse to load
     st.builds(StateRow, key=st.sampled_from(STATE_KEYS), value=st.none() | _blob),
     st.builds(

@@ -14,7 +14,7 @@ from roosync_p2p.core.rows import EntryRow, LogItemRow, MetaRow, OrderKeyRow, St
 from roosync_p2p.core.store_reads import answered, unanswered
 from roosync_p2p.core.store_rules import PromiseBroken
 from roosync_p2p.ids import CommitNumber, EntryId, LogIndex
-from tests.conformance.order_rows import commit, cut, item, side_entry
+from tests.conformance.order_rows import commit, commit_cut, cut, item, side_entry
 from tests.conformance.store_rows import AUTHORS, CHAINS, entry, entry_id
 
 __all__ = ["OrderSuite", "Reopen"]
@@ -149,6 +149,28 @@ class OrderSuite:
         assert store.leaves(CommitNumber(2), 1) == [b"leaf 2"]
         assert store.leaves(CommitNumber(4), 100) == store.leaves(FIRST, 0) == store.leaves(FIRST, -1) == []
 
+    def test_a_cut_of_commits_removes_the_number_it_names_and_all_behind(self, reopen: Reopen) -> None:
+        store = reopen()
+        store.commit([item(1), *(commit(number, entry_id(number)) for number in (1, 2, 3, 4))])
+        store.commit([commit_cut(5)])
+        assert numbers(store, 1, 9) == [1, 2, 3, 4]
+        store.commit([commit_cut(3)])
+        store = reopen()
+        assert numbers(store, 1, 9) == [1, 2]
+        assert (store.load().commits, store.load().last_commit) == (2, commit(2, entry_id(2)))
+        assert store.commit_of(entry_id(3)) is None
+        assert store.leaves(FIRST, 9) == [b"leaf 1", b"leaf 2"]
+        assert whole_log(store) == [item(1)]
+        store.commit([commit_cut(0)])
+        assert (reopen().load().commits, reopen().load().last_commit) == (0, None)
+
+    def test_a_commit_behind_a_cut_in_the_same_transaction_stays(self, reopen: Reopen) -> None:
+        store = reopen()
+        store.commit([commit(1), commit(2, entry_id("lost")), commit(3)])
+        store.commit([commit_cut(2), commit(2, entry_id("new"))])
+        assert reopen().commits(FIRST, 9) == [commit(1), commit(2, entry_id("new"))]
+        assert reopen().commit_of(entry_id("lost")) is None
+
     def test_the_first_entry_of_an_ordered_request_stays(self, reopen: Reopen) -> None:
         first = OrderKeyRow(key="k", request=b"1", entry=entry_id(1))
         store = reopen()
@@ -213,6 +235,10 @@ class OrderSuite:
             read=effects.ReadId(7), entries={entry_id("beside"): (b"side header", b"side body")}
         )
         assert unanswered(ordered) == inputs.OrderedRead(read=effects.ReadId(7), entries={})
+        store.commit([commit(1), commit(2), commit(3)])
+        rows = effects.ReadCommits(read=effects.ReadId(9), first=CommitNumber(2), count_max=1)
+        assert answered(store, rows) == inputs.CommitsRead(read=effects.ReadId(9), rows=(commit(2),))
+        assert unanswered(rows) == inputs.CommitsRead(read=effects.ReadId(9), rows=())
         run = effects.ReadEntries(
             read=effects.ReadId(8),
             author=AUTHORS[0],

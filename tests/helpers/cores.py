@@ -257,7 +257,7 @@ class Rig:
                 self.closed[link] = reason
             case effects.Dial(dial=dial, address=address):
                 self.dials[dial] = address
-            case effects.ReadEntries() | effects.ReadOrdered():
+            case effects.ReadEntries() | effects.ReadOrdered() | effects.ReadCommits():
                 self.reads.append(effect)
                 if self.reading:
                     self.answer_reads()

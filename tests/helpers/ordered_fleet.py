@@ -15,6 +15,7 @@ from roosync_p2p.ledger.bodies import ClaimAcquire, ClaimRelease, OrderedBody
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.observer import NOBODY, Observer
 
 __all__ = ["OrderedFleet", "acquire", "release"]
 
@@ -37,10 +38,25 @@ class OrderedFleet:
     Args:
         names: of the machines.
         voters: who votes besides the founder, from the beginning and for good; without any the autopilot decides.
+        autopilot: whether it does.
+        later: machines that are not admitted yet.
     """
 
-    def __init__(self, *names: str, voters: Sequence[str] = ()) -> None:
-        self.fleet = Fleet(names, dice=Dice.of(0, "ordered fleet"), autopilot=not voters)
+    def __init__(
+        self,
+        *names: str,
+        voters: Sequence[str] = (),
+        autopilot: bool | None = None,
+        later: Sequence[str] = (),
+        observer: Observer = NOBODY,
+    ) -> None:
+        self.fleet = Fleet(
+            [*names, *later],
+            dice=Dice.of(0, "ordered fleet"),
+            admitted=len(names),
+            autopilot=not voters if autopilot is None else autopilot,
+            observer=observer,
+        )
         for member in self.fleet.members.values():
             member.start()
         self.run(SETTLE_S)

@@ -6,6 +6,7 @@ import sqlite3
 
 from roosync_p2p.adapters.sqlite.mapping import COMMIT_COLUMNS, commit_values
 from roosync_p2p.core.rows import (
+    CommitCutRow,
     CommitRow,
     LogCutRow,
     LogItemRow,
@@ -38,6 +39,8 @@ def write_order_row(connection: sqlite3.Connection, row: OrderRow) -> None:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 commit_values(row),
             )
+        case CommitCutRow():
+            connection.execute("DELETE FROM commits WHERE number >= ?", (row.first,))
         case OrderKeyRow():
             connection.execute(
                 "INSERT INTO order_keys (key, request, entry) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",

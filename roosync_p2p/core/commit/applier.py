@@ -9,15 +9,18 @@
         number, outcome, changed pairs, leaf hash: one transaction
 
 Everything that is written for an item becomes durable together, with how far that is: after a crash the item is
-applied again, and gives the same.
+applied again, and gives the same. Applying everything again from the first item is also how a state that this disk
+changed is made good, and how this node goes back to the base of a new epoch (§7).
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
+
+import msgspec
 
 from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
@@ -25,10 +28,11 @@ from roosync_p2p.codec.canonical import pack
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.consensus.items import Batch, LogItem, Noop, Voters
+from roosync_p2p.core.commit.changes import epoch_of_change
 from roosync_p2p.core.commit.waiting import Waiting
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import ReadId, ReadOrdered, Ticket
-from roosync_p2p.core.rows import CommitRow, Loaded, MetaRow, StateRow
+from roosync_p2p.core.rows import CommitCutRow, CommitRow, Loaded, LogLoaded, MetaRow, StateRow
 from roosync_p2p.entries.entry import Entry, stored_entry
 from roosync_p2p.ids import CommitNumber, EntryId, Epoch, LogIndex, Term
 from roosync_p2p.ledger.apply import apply, apply_voters
@@ -52,8 +56,12 @@ MARK_EVERY: Final = 256  # nodes of different progress compare their digests at 
 class Progress(Record, frozen=True, kw_only=True):
     """How far the log is applied: what a restart begins from.
 
-    ``tree`` is the right edge of the Merkle tree over ``number`` leaves, ``voters`` the index of the item that made the
-    voters what they are.
+    Attributes:
+        tree: the right edge of the Merkle tree over ``number`` leaves.
+        voters: index of the item that made the voters what they are.
+        epoch: of the newest number.
+        at: index of the item that gave the newest number; the ones behind it gave none.
+        again: up to this index items are applied once more.
     """
 
     index: int
@@ -62,11 +70,20 @@ class Progress(Record, frozen=True, kw_only=True):
     digest: bytes
     tree: bytes
     voters: int = 0
+    epoch: int = 0
+    at: int = 0
+    again: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """One thing that got a commit number. ``entry`` is None for a voter change."""
+    """One thing that got a commit number.
+
+    Attributes:
+        entry: None for a voter change.
+        leaf: its leaf of the fleet's tree.
+        again: this node had applied it before.
+    """
 
     number: CommitNumber
     index: LogIndex
@@ -77,6 +94,8 @@ class Committed:
     ticket: Ticket
     digest: bytes
     register_changed: bool
+    leaf: bytes
+    again: bool
 
     @property
     def kind(self) -> str:
@@ -126,22 +145,29 @@ class Applier:
         self._missing = False  # the first item names entries that are nowhere here; they were asked for
         self._recent: dict[EntryId, None] = {}  # applied a moment ago: a message may name them again
         self._done: list[Committed] = []
+        self.index: LogIndex
+        self.number: CommitNumber
+        self.time_ms: int
+        self.epoch: Epoch
+        self.at: LogIndex  # of the item that gave the newest number
+        self.mark: tuple[int, bytes] | None
+        self._again: LogIndex
+        self._voters_index: LogIndex
+        self._tree: CompactTree
+        self._digests: collections.OrderedDict[int, bytes]
         self.alarm: tuple[bytes, bytes] | None = None
-        stored = decode(loaded.meta[META], Progress) if META in loaded.meta else None
+        self._expected: tuple[int, bytes] | None = None
+        self.contradicted = False  # another root stands where one was expected
+        # The highest number that was ever applied here in this epoch: what heartbeats may have told.
+        self.reached = loaded.commits
+        stored = _stored(loaded)
         self.state = state
-        self.epoch = Epoch(0)
-        if stored is None:
-            stored = _nothing(self.state)
-        elif stored.digest != self.state.digest:
-            stored = self._begin_again(stored, loaded)
-        self.index = LogIndex(stored.index)
-        self.number = CommitNumber(stored.number)
-        self.time_ms = stored.time_ms
-        self._voters_index = LogIndex(stored.voters)
-        self._tree = CompactTree.load(stored.tree)
-        self.mark: tuple[int, bytes] | None = None
-        self._digests: collections.OrderedDict[int, bytes] = collections.OrderedDict()
-        self._remember()
+        if stored.digest != state.digest:
+            # The state on this disk is not the one that was applied: an alarm, and everything is applied once more.
+            self.alarm = (stored.digest, state.digest)
+            stored = self._emptied(again=max(stored.index, stored.again))
+        self._place(stored)
+        self._queue.extend(_items(loaded.log, stored.index, stored.again))
 
     # --- what is known --------------------------------------------------------------------------------------------
 
@@ -149,6 +175,11 @@ class Applier:
     def behind(self) -> bool:
         """Whether committed items are not applied yet."""
         return bool(self._queue)
+
+    @property
+    def going_back(self) -> bool:
+        """Whether it applies what it had applied before; until then the state is older than this node."""
+        return self.index < self._again
 
     @property
     def root(self) -> bytes:
@@ -169,6 +200,35 @@ class Applier:
         """Up to where committed items were taken in."""
         return LogIndex(self.index + len(self._queue))
 
+    # --- another epoch --------------------------------------------------------------------------------------------
+
+    def expect(self, number: int, root: bytes) -> None:
+        """At that number the tree has to have this root: an epoch began on it."""
+        self._expected = (number, root)
+        self.contradicted = False
+
+    def go_back(self, number: CommitNumber, items: Iterable[LogItem]) -> None:
+        """Back to a number; what was applied behind it is not any more.
+
+        Args:
+            items: the log up to the item that gave the number, from its first item on.
+        """
+        self._queue.clear()
+        self._reading = None
+        self._missing = False
+        log = list(items)
+        if number == self.number:
+            self.index = self.at  # only items without a number are given up
+            self._again = min(self._again, self.index)
+        else:
+            self._desk.persist(CommitCutRow(first=CommitNumber(number + 1)))
+            self._recent.clear()
+            self._waiting.all_again()
+            self._place(self._emptied(again=len(log)))
+            self._queue.extend(log)
+        self.reached = number
+        self._keep_progress()
+
     # --- items in -------------------------------------------------------------------------------------------------
 
     def committed(self, item: LogItem) -> None:
@@ -180,7 +240,7 @@ class Applier:
 
     def run(self) -> None:
         """Applies what can be applied now."""
-        while self._queue and self._reading is None and not self._missing and not self._lacks_rules():
+        while self._queue and self._may_apply():
             missing = self._first_lacks()
             if missing:
                 self._read(missing)
@@ -188,6 +248,9 @@ class Applier:
             self._apply(self._queue.popleft())
         if self._to_load and self._reading is None:
             self._read(())
+
+    def _may_apply(self) -> bool:
+        return self._reading is None and not self._missing and not self.contradicted and not self._lacks_rules()
 
     def arrived(self) -> None:
         """An entry came that may have been missing here."""
@@ -262,16 +325,9 @@ class Applier:
                 pass
         self.index = item.index
         if self.number != before:
+            self.at = item.index
             self._remember()
-        progress = Progress(
-            index=self.index,
-            number=self.number,
-            time_ms=self.time_ms,
-            digest=self.state.digest,
-            tree=self._tree.dump(),
-            voters=self._voters_index,
-        )
-        self._desk.persist(MetaRow(key=META, value=encode(progress)))
+        self._keep_progress()
 
     def _entry(self, item: LogItem, time_ms: int, entry: Entry) -> None:
         number = CommitNumber(self.number + 1)
@@ -290,6 +346,8 @@ class Applier:
         number = CommitNumber(self.number + 1)
         if voters.replaces == self._voters_index:
             self._voters_index = item.index
+            # The configuration that begins an epoch is signed as of that epoch.
+            self.epoch = max(self.epoch, epoch_of_change(voters))
             seats = tuple((seat.machine, seat.store) for seat in voters.voters)
             applied = apply_voters(self.state, number=number, time_ms=voters.time_ms, epoch=self.epoch, voters=seats)
         else:
@@ -307,6 +365,9 @@ class Applier:
         self.state = self.state.with_changes(changes)
         self.number, self.time_ms = number, time_ms
         self._tree.append(leaf)
+        self.reached = max(self.reached, number)
+        if self._expected is not None and self._expected[0] == number:
+            self.contradicted = self._expected[1] != self._tree.root()
         rows = [StateRow(key=key, value=value) for key, value in changes.items()]
         ticket = self._desk.persist(
             CommitRow(
@@ -335,31 +396,68 @@ class Applier:
                 ticket=ticket,
                 digest=self.state.digest,
                 register_changed=REGISTER in changes,
+                leaf=leaf,
+                again=item.index <= self._again,
             )
         )
         if number % MARK_EVERY == 0:
             self.mark = (number, self.state.digest)
+
+    # --- how far --------------------------------------------------------------------------------------------------
+
+    def _place(self, stored: Progress) -> None:
+        """Stands where that says, with nothing remembered of what is behind it."""
+        self.index = LogIndex(stored.index)
+        self.number = CommitNumber(stored.number)
+        self.time_ms = stored.time_ms
+        self.epoch = Epoch(stored.epoch)
+        self.at = LogIndex(stored.at)
+        self._again = LogIndex(stored.again)
+        self._voters_index = LogIndex(stored.voters)
+        self._tree = CompactTree.load(stored.tree)
+        self.mark = None
+        self._digests = collections.OrderedDict()
+        self._remember()
+
+    def _emptied(self, *, again: int) -> Progress:
+        """Removes every pair of the state; everything up to that index is to be applied once more."""
+        self._desk.persist(*(StateRow(key=key, value=None) for key, _ in self.state.items()))
+        self.state = State.load(())
+        return msgspec.structs.replace(_nothing(), again=again)
+
+    def _keep_progress(self) -> None:
+        progress = Progress(
+            index=self.index,
+            number=self.number,
+            time_ms=self.time_ms,
+            digest=self.state.digest,
+            tree=self._tree.dump(),
+            voters=self._voters_index,
+            epoch=self.epoch,
+            at=self.at,
+            again=self._again,
+        )
+        self._desk.persist(MetaRow(key=META, value=encode(progress)))
 
     def _remember(self) -> None:
         self._digests[self.number] = self.state.digest
         while len(self._digests) > limits.DIGESTS_REMEMBERED:
             self._digests.popitem(last=False)
 
-    def _begin_again(self, stored: Progress, loaded: Loaded) -> Progress:
-        """The state on this disk is not the one that was applied: an alarm, and everything is applied once more."""
-        self.alarm = (stored.digest, self.state.digest)
-        self._desk.persist(*(StateRow(key=key, value=None) for key, _ in loaded.state))
-        self.state = State.load(())
-        log = loaded.log
-        for at in range(min(stored.index, len(log))):
-            self._queue.append(LogItem(LogIndex(at + 1), Term(log.terms[at]), log.data[at]))
-        return _nothing(self.state)
+
+def _nothing() -> Progress:
+    return Progress(index=0, number=0, time_ms=0, digest=State.load(()).digest, tree=CompactTree().dump())
 
 
 def is_sound(state: State, loaded: Loaded) -> bool:
     """Whether the pairs on this disk give the digest that was applied; if not, nothing in them can be read."""
-    return META not in loaded.meta or decode(loaded.meta[META], Progress).digest == state.digest
+    return _stored(loaded).digest == state.digest
 
 
-def _nothing(state: State) -> Progress:
-    return Progress(index=0, number=0, time_ms=0, digest=state.digest, tree=CompactTree().dump())
+def _stored(loaded: Loaded) -> Progress:
+    return decode(loaded.meta[META], Progress) if META in loaded.meta else _nothing()
+
+
+def _items(log: LogLoaded, after: int, last: int) -> Iterable[LogItem]:
+    for at in range(after, min(last, len(log))):
+        yield LogItem(LogIndex(at + 1), Term(log.terms[at]), log.data[at])

@@ -52,6 +52,9 @@ class Asks:
         epoch: the one in force.
         now_ms: commit time as this node knows it now.
         waits_for: what an undecided request waits for, as text and as details.
+        now: the entry that a request is now, where a new epoch overtook it.
+        overtaken: an entry is not wanted any more; whether it was about to be asked anew (and now is not), so that
+            nothing has to be withdrawn.
     """
 
     def __init__(
@@ -62,12 +65,16 @@ class Asks:
         epoch: Callable[[], Epoch],
         now_ms: Callable[[], int],
         waits_for: Callable[[], tuple[str, dict[str, object]]],
+        now: Callable[[EntryId], EntryId],
+        overtaken: Callable[[EntryId], bool],
     ) -> None:
         self._desk = desk
         self._authorship = authorship
         self._epoch = epoch
         self._now_ms = now_ms
         self._waits_for = waits_for
+        self._now = now
+        self._overtaken = overtaken
         self._asks: dict[EntryId, list[_Ask]] = {}
         self._next_s = math.inf  # no request times out before this
         self._answered: collections.OrderedDict[EntryId, Answer] = collections.OrderedDict()
@@ -81,13 +88,15 @@ class Asks:
         """
         known = self._known(command)
         if known is not None:
-            answered = self._answered.get(known.entry)
-            outcome = command.outcome if answered is None else answered.result
-            if outcome is not None:
-                after = Ticket(0) if answered is None else answered.after
-                self._desk.emit(Answer(request=request, result=outcome, after=after))
+            entry = self._now(known.entry)
+            answered = self._answered.get(entry)
+            if answered is None and command.outcome is not None and command.outcome["entry"] == entry.hex():
+                answered = Answer(request=request, result=command.outcome, after=Ticket(0))
+            if answered is not None:
+                self._desk.emit(dataclasses.replace(answered, request=request))
                 return
-        entry = known.entry if known is not None else self._write(command)
+        else:
+            entry = self._write(command)
         ask = _Ask(
             request=request,
             entry=entry,
@@ -97,6 +106,16 @@ class Asks:
         )
         self._asks.setdefault(entry, []).append(ask)
         self._next_s = min(self._next_s, ask.deadline_s)
+
+    def rewritten(self, old: EntryId, new: EntryId) -> None:
+        """A new epoch overtook an entry, and it was written again: whoever waits for it waits for the new one."""
+        asks = self._asks.pop(old, None)
+        if asks is not None:
+            self._asks[new] = [dataclasses.replace(ask, entry=new) for ask in asks]
+
+    def new_epoch(self) -> None:
+        """What was answered may have been given up."""
+        self._answered.clear()
 
     def write(self, kind: str, body: bytes) -> EntryId:
         """Writes an entry that nobody waits for."""
@@ -154,6 +173,8 @@ class Asks:
 
     def _withdraw(self, ask: _Ask) -> None:
         """What nobody waits for any more must not be granted later (a claim whose caller timed out)."""
+        if self._overtaken(ask.entry):
+            return
         try:
             body = RequestWithdraw(epoch=self._epoch(), entry=ask.entry, name=ask.claim)
             self.write(REQUEST_WITHDRAW, encode(body))

@@ -16,6 +16,7 @@ class BeatFacts:
         mark: the same at the last multiple of 256.
         rules: the newest version of the rules that this program can apply.
         store: the id of this life of the store; empty before it takes part.
+        epoch: of the commit log; the numbers above are numbers of that epoch.
         on_battery: whether this computer runs on battery.
     """
 
@@ -24,4 +25,5 @@ class BeatFacts:
     mark: tuple[int, bytes] | None = None
     rules: int = 1
     store: bytes = b""
+    epoch: int = 0
     on_battery: bool = False

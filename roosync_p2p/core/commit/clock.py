@@ -48,12 +48,19 @@ class CommitClock:
         self._presence = presence
         self._order = order
         self._applier = applier
-        self._newest: _Stamp | None = None
-        self._applied_ms = applier.time_ms
-        self._floor: Floor | None = None
+        self._newest: _Stamp | None
+        self._applied_ms: int
+        self._floor: Floor | None
         self._accepted_ms: int | None = None  # wall minus monotonic time, when a person vouched for it
         self._offsets: tuple[float, list[int]] = (-READ_EVERY_S, [])
         self._told: frozenset[str] = frozenset()
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """What is applied is all that counts: at the start, and when this node went back to the base of an epoch."""
+        applier = self._applier
+        self._newest = self._floor = None
+        self._applied_ms = applier.time_ms
         reset = reset_of(applier.state)
         if reset is not None and reset.number == applier.number:
             self._reset(reset.time_ms, applier.time_ms, through=LogIndex(applier.index))
@@ -114,7 +121,8 @@ class CommitClock:
                 time_ms = event.detail["time_ms"]
                 assert isinstance(time_ms, int)
                 raft = self._order.raft
-                self._reset(time_ms, done.time_ms, through=done.index if raft is None else raft.last_index)
+                through = done.index if raft is None or done.again else raft.last_index
+                self._reset(time_ms, done.time_ms, through=through)
         self._newest = _Stamp(time_ms=self._applied_ms, at_s=self._desk.now.monotonic_s)
 
     def _reset(self, time_ms: int, before_ms: int, *, through: LogIndex) -> None:

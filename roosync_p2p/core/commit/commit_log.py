@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 
 from roosync_p2p import limits
 from roosync_p2p.consensus.items import Batch, LogItem, Seat
@@ -12,16 +12,21 @@ from roosync_p2p.consensus.state import Role
 from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commands import AcceptClock, HandOver, OrderEntry, ReadLedger, Recover
+from roosync_p2p.core.commit.again import Again
 from roosync_p2p.core.commit.applier import Applier, Committed, is_sound
 from roosync_p2p.core.commit.asks import Asks
+from roosync_p2p.core.commit.bases import Bases
 from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.commit.clock import CommitClock
 from roosync_p2p.core.commit.digests import Digests
 from roosync_p2p.core.commit.entries_by_id import EntriesById
+from roosync_p2p.core.commit.epochs import Epochs
 from roosync_p2p.core.commit.lone import LoneVoter
+from roosync_p2p.core.commit.lost import Lost
 from roosync_p2p.core.commit.order import Order
 from roosync_p2p.core.commit.proposer import Proposer
 from roosync_p2p.core.commit.reads import Reads
+from roosync_p2p.core.commit.recovery import Recovery
 from roosync_p2p.core.commit.seat_facts import META as AWAKE
 from roosync_p2p.core.commit.seats import Seats
 from roosync_p2p.core.commit.votes import Votes
@@ -29,6 +34,7 @@ from roosync_p2p.core.commit.waiting import Place, Waiting
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, ReadId, RequestId, Ticket
 from roosync_p2p.core.exchange import Exchange
+from roosync_p2p.core.inputs import CommitsRead, OrderedRead
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.lives import Lives
@@ -36,8 +42,7 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.rows import EntryRow, Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
-from roosync_p2p.errors import InputFault
-from roosync_p2p.ids import CommitNumber, EntryId, LogIndex, MachineId
+from roosync_p2p.ids import CommitNumber, EntryId, Epoch, LogIndex, MachineId
 from roosync_p2p.ledger.cursors import cursor_of
 from roosync_p2p.ledger.fleet import RULES_VERSION
 from roosync_p2p.ledger.state import State
@@ -48,6 +53,15 @@ from roosync_p2p.trust.statements import FLEET_FOUND
 __all__ = ["CommitLog", "Unordered"]
 
 FOUNDING_ENTRIES = 4  # the founding stands among the first entries of the founder's ledger chain
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Durable:
+    """How far this node had applied the log when a ticket was given out."""
+
+    epoch: Epoch
+    number: CommitNumber
+    digest: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,24 +126,49 @@ class CommitLog:
             load=self._load,
         )
         self._clock = CommitClock(desk, presence, self._order, self._applier)
+        self.epochs = Epochs(desk, links, loaded.meta, current=lambda: self._order.epoch)
+        self.lost = Lost(desk, loaded.meta)
+        self.again = Again(
+            desk,
+            authorship,
+            loaded.meta,
+            epoch=lambda: self._order.epoch,
+            ordered=lambda: cursor_of(self._applier.state, desk.me).place,
+            lost=self.lost.names,
+            rewritten=self._rewritten,
+        )
         self._asks = Asks(
             desk,
             authorship,
             epoch=lambda: self._order.epoch,
             now_ms=self._clock.now_ms,
             waits_for=self.waits_for,
+            now=self.again.now,
+            overtaken=self.again.withdrawn,
+        )
+        self._bases = Bases(desk, links, self.epochs, self._applier, present=lambda: self._order.epoch)
+        self.recovery = Recovery(
+            desk,
+            authorship,
+            self.epochs,
+            self._bases,
+            self.lost,
+            self._applier,
+            self._order,
+            self._clock,
+            loaded.meta,
+            moved=self._moved,
         )
         self._reads = Reads(desk, confirm=self._confirm_read, as_of=lambda: self._applier.number)
         self._lone = LoneVoter(desk, alone=self._alone, copied=self._copied)
         self._seats = Seats(
             desk, links, presence, self._order, self._applier, self._clock, stored=loaded.meta.get(AWAKE, b"")
         )
-        self._digests = Digests(desk, self._applier)
+        self._digests = Digests(desk, self._applier, epoch=lambda: self._order.epoch)
         self._remote_reads: dict[int, tuple[MachineId, int]] = {}
         self._next_remote = 0
-        self._durable = self._applier.number
-        self._durable_digest = self._applier.state.digest
-        self._unsettled: list[tuple[Ticket, CommitNumber, bytes]] = []
+        self._durable = Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
+        self._unsettled: list[tuple[Ticket, Durable]] = []
         self._may_propose = False
         self.leader: Seat | None = None
         if self._applier.alarm is not None:
@@ -146,6 +185,12 @@ class CommitLog:
     def applier(self) -> Applier:
         """How far everything is applied."""
         return self._applier
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """Epoch and number of the newest commit that was ever applied here."""
+        base = self.recovery.base
+        return self._order.epoch, max(self._applier.number, self._applier.reached, 0 if base is None else base.reached)
 
     @property
     def order(self) -> Order:
@@ -176,13 +221,13 @@ class CommitLog:
         """What this node's heartbeats say of it."""
         if self._order.me is None:
             return BeatFacts(rules=RULES_VERSION)
+        mark = self._applier.mark
         return BeatFacts(
-            size=self._durable,
-            digest=self._durable_digest,
-            mark=self._applier.mark
-            if self._applier.mark is not None and self._applier.mark[0] <= self._durable
-            else None,
+            size=self._durable.number,
+            digest=self._durable.digest,
+            mark=mark if mark is not None and mark[0] <= self._durable.number else None,
             rules=RULES_VERSION,
+            epoch=self._durable.epoch,
             store=self._order.me.store,
             on_battery=self._seats.on_battery,
         )
@@ -242,15 +287,20 @@ class CommitLog:
 
     def _arrived_by_id(self, entry: Entry) -> None:
         self._waiting.keep(entry)
+        self.epochs.carried(entry)
         self._proposer.arrived(entry.author)
         self._applier.arrived()
         self._order.arrived()
 
-    def ordered_read(self, read: ReadId, entries: Mapping[EntryId, tuple[bytes, bytes]]) -> None:
-        """The store's answer to a read by ids."""
-        if not self._by_id.read(read, entries):
-            self._applier.read(read, entries)
-            self._finish()
+    def store_read(self, answer: OrderedRead | CommitsRead) -> None:
+        """The store's answer to a read by ids, or of commits."""
+        match answer:
+            case CommitsRead(read=read, rows=rows):
+                self._bases.read(read, rows)
+            case OrderedRead(read=read, entries=entries):
+                if not self._by_id.read(read, entries):
+                    self._applier.read(read, entries)
+                    self._finish()
 
     def _holds(self, entry: EntryId) -> bool:
         return entry in self._waiting or self._applier.ordered(entry)
@@ -290,6 +340,10 @@ class CommitLog:
                 self._order.asked(peer, frame)
             case wire.Committed() as frame:
                 self._order.committed_received(peer, frame, prepared.items)
+            case wire.WantEpochs() as frame:
+                self.epochs.asked(peer, frame)
+            case wire.EpochsFrame():
+                self.epochs.shown(prepared.parts)
             case wire.ReadIndexQuery(request=request):
                 self._next_remote += 1
                 self._remote_reads[self._next_remote] = (peer, request)
@@ -307,6 +361,7 @@ class CommitLog:
     def closed(self, peer: MachineId) -> None:
         """The last link to a peer is gone."""
         self._order.gone(peer)
+        self.epochs.gone(peer)
         self._seats.reachable_changed()
 
     def heard(self, heartbeat: Heartbeat) -> None:
@@ -316,7 +371,9 @@ class CommitLog:
             return
         self._seats.heard(heartbeat)
         self._digests.compare(heartbeat)
-        if heartbeat.commit_size is not None and heartbeat.commit_size > self._applier.number:
+        self.epochs.heard(machine, heartbeat.epoch)
+        same = heartbeat.epoch == self._order.epoch
+        if same and heartbeat.commit_size is not None and heartbeat.commit_size > self._applier.number:
             self._seats.ahead(machine, heartbeat.commit_size)
 
     def verdict(self, machine: MachineId, state: Verdict) -> None:
@@ -345,8 +402,8 @@ class CommitLog:
                 self._desk.emit(Answer(request=request, result={"accepted": True}, after=Ticket(0)))
             case HandOver(timeout_s=timeout_s):
                 self._seats.hand_over_for(request, timeout_s)
-            case Recover():
-                raise InputFault("recovery is not possible yet", code="not_supported")
+            case Recover(statement=statement):
+                self.recovery.ask(request, statement)
 
     def _confirm_read(self, number: int) -> None:
         if self._order.leads:
@@ -391,16 +448,32 @@ class CommitLog:
         self._reads.applied(self._applier.index)
 
     def _tell(self, done: Committed) -> None:
-        self._unsettled.append((done.ticket, done.number, done.digest))
+        durable = Durable(epoch=self._order.epoch, number=done.number, digest=done.digest)
+        self._unsettled.append((done.ticket, durable))
         if done.register_changed:
             self._proposer.register_changed()
         self._clock.applied(done)
         self._seats.applied(done)
-        self._asks.applied(done, answer=self._lone.answer)
+        if not self.again.takes(done):
+            self._asks.applied(done, answer=self._lone.answer)
+        if self.lost.came_again(done, self._order.epoch) or done.again:
+            return  # everybody was told before
         self._desk.notify("commit", done.data(), after=done.ticket)
         for event in done.events:
             data = {"commit_number": done.number, "to": list(event.to), **event.detail}
             self._desk.notify(event.name, data, after=done.ticket)
+
+    def _rewritten(self, old: EntryId, new: EntryId) -> None:
+        self._asks.rewritten(old, new)
+
+    def _moved(self) -> None:
+        """This node is in another epoch, and its state at that epoch's base or on the way there."""
+        durable = Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
+        self._unsettled.append((self._desk.newest_ticket, durable))
+        self._remote_reads.clear()
+        self._digests.new_epoch()
+        self._clock.begin_again()
+        self._asks.new_epoch()
 
     def _alone(self) -> bool:
         raft = self._order.raft
@@ -415,23 +488,25 @@ class CommitLog:
     def persisted(self, ticket: Ticket) -> None:
         """Everything up to this ticket is durable."""
         while self._unsettled and self._unsettled[0][0] <= ticket:
-            _, self._durable, self._durable_digest = self._unsettled.pop(0)
+            self._durable = self._unsettled.pop(0)[1]
         self._order.persisted(ticket)
 
     def next_deadline(self) -> float | None:
         """When the next thing is due (monotonic seconds)."""
-        parts = (self._order, self._asks, self._reads, self._lone, self._seats)
+        parts = (self._order, self._asks, self._reads, self._lone, self._seats, self._bases)
         return min((at for part in parts if (at := part.next_deadline()) is not None), default=None)
 
     def tick(self) -> None:
         """What is due, and what came to be proposed while an input was handled."""
         for machine, state in self._presence.changed():
             self.verdict(machine, state)
+        self.recovery.tick()
         self._seats.tick()
-        if self._may_propose:
+        if self._may_propose and not self._applier.going_back:
             self._propose()
         self._order.tick()
         self._finish()
+        self.again.write()
         self._asks.tick()
         self._reads.tick()
         self._lone.tick()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from roosync_p2p.core.commit.applier import Applier
 from roosync_p2p.core.desk import Desk
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import Epoch, MachineId
 from roosync_p2p.liveness.heartbeat import Heartbeat
 
 __all__ = ["Digests"]
 
+DIVERGED: Final = "ledger_diverged"
 ALARMS_MAX: Final = 32  # machines that differ; one is alarm enough
 
 
@@ -21,9 +23,10 @@ class Digests:
         alarms: warnings by what they are about: code, message, details.
     """
 
-    def __init__(self, desk: Desk, applier: Applier) -> None:
+    def __init__(self, desk: Desk, applier: Applier, *, epoch: Callable[[], Epoch]) -> None:
         self._desk = desk
         self._applier = applier
+        self._epoch = epoch
         self.alarms: dict[str, tuple[str, str, dict[str, object]]] = {}
 
     def changed_on_disk(self, applied: bytes, found: bytes) -> None:
@@ -36,8 +39,14 @@ class Digests:
             {"applied": applied.hex(), "found": found.hex()},
         )
 
+    def new_epoch(self) -> None:
+        """What differed in another epoch means nothing in this one."""
+        self.alarms = {about: alarm for about, alarm in self.alarms.items() if alarm[0] != DIVERGED}
+
     def compare(self, heartbeat: Heartbeat) -> None:
-        """What another machine's heartbeat says of its state."""
+        """What another machine's heartbeat says of its state. In another epoch a number is another commit."""
+        if heartbeat.epoch != self._epoch():
+            return
         told = [(heartbeat.commit_size, heartbeat.commit_digest), heartbeat.commit_mark or (None, None)]
         for number, digest in told:
             mine = None if number is None else self._applier.digest_at(number)
@@ -50,7 +59,7 @@ class Digests:
     def _differs(self, machine: MachineId, number: int, mine: bytes, theirs: bytes) -> None:
         self._raise(
             machine,
-            "ledger_diverged",
+            DIVERGED,
             f"after commit {number} the state of {machine} is {theirs.hex()[:16]}… and this machine's "
             f"{mine.hex()[:16]}…: one of the two is wrong, and neither vouches for its own",
             {"machine": machine, "number": number, "mine": mine.hex(), "theirs": theirs.hex()},

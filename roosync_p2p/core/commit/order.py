@@ -14,6 +14,7 @@ transaction as the item, or in one before it.
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
@@ -21,11 +22,13 @@ import msgspec
 
 from roosync_p2p import limits
 from roosync_p2p.codec.records import Record, decode, encode
-from roosync_p2p.consensus.items import Batch, LogItem, Seat
+from roosync_p2p.consensus.items import Batch, LogItem, Seat, Voters
+from roosync_p2p.consensus.log import Configuration
 from roosync_p2p.consensus.messages import Append, Message, VoteAnswer, encode_message
 from roosync_p2p.consensus.raft import Raft, Ready, Status, StoredLog
 from roosync_p2p.consensus.state import Role, Timing
 from roosync_p2p.consensus.writes import HardState
+from roosync_p2p.core.commit.changes import epoch_of_change
 from roosync_p2p.core.commit.parked import Parked, Run
 from roosync_p2p.core.commit.votes import Votes
 from roosync_p2p.core.desk import Desk
@@ -95,6 +98,7 @@ class Order:
         self.hard = self._stored[0]
         self.me: Seat | None = None
         self._raft: Raft | None = None
+        self._halted: Raft | None = None  # of an epoch that has ended
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -107,24 +111,91 @@ class Order:
         items = (
             (LogIndex(at), Term(term), data) for at, (term, data) in enumerate(zip(log.terms, log.data, strict=True), 1)
         )
-        self._raft = Raft(
+        self._raft = self._joined(StoredLog(hard=hard, items=items, commit=applied))
+        self.drain()
+
+    def stop(self) -> None:
+        """Takes no part any more: the epoch of this log has ended."""
+        if self._raft is None:
+            return
+        self._halted, self._raft = self._raft, None
+        self._marks.clear()
+        self._parked.clear()
+        self._asked_at.clear()
+        self._changed(dataclasses.replace(self._halted.status, role=Role.FOLLOWER, leader=None))
+
+    def log_up_to(self, last: LogIndex) -> tuple[LogItem, ...]:
+        """The items of the log that was stopped, from the first on."""
+        assert self._halted is not None
+        return self._halted.items(LogIndex(1), count_max=last, bytes_max=1 << 40)
+
+    @property
+    def votes(self) -> bool:
+        """Whether this node is a voter of its epoch, by its own log."""
+        raft = self._raft or self._halted
+        if raft is None or self.me not in raft.status.configuration.voters:
+            return False
+        return self._of_this_epoch(raft, raft.status.configuration)
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the leader has something else where this node knows its log to be committed."""
+        return self._raft is not None and self._raft.counters["contradiction_of_committed"] > 0
+
+    def restart(self, epoch: Epoch, last: LogIndex) -> None:
+        """Takes part again, with the log up to that item; the rest of it is removed.
+
+        In a later epoch the terms begin anew behind the log's last one: nobody has voted in it yet, and the terms that
+        the epoch before went through elsewhere mean nothing in it. In the same epoch this is for a learner alone:
+        nobody has counted on what it removes.
+        """
+        items = self.log_up_to(last)
+        assert len(items) == last, "the log has every item that was applied"
+        if epoch == self.epoch:
+            assert not self.votes
+        else:
+            self.hard = HardState(term=items[-1].term if items else Term(0), vote=None, epoch=epoch)
+        self._desk.persist(LogCutRow(first=LogIndex(last + 1)), _hard_row(self.hard))
+        kept = ((item.index, item.term, item.data) for item in items)
+        self._raft = self._joined(StoredLog(hard=self.hard, items=kept, commit=last))
+        self._halted = None
+        self.drain()
+
+    def _joined(self, stored: StoredLog) -> Raft:
+        assert self.me is not None
+        raft = Raft(
             me=self.me,
-            stored=StoredLog(hard=hard, items=items, commit=applied),
+            stored=stored,
             timing=Timing(),
             entropy=Entropy(self._desk.entropy.bytes(32)),
             now_s=self._now,
             seal=self._seal,
         )
-        self.drain()
+        raft.keep_still(not self._of_this_epoch(raft, raft.status.configuration))
+        return raft
+
+    @staticmethod
+    def _of_this_epoch(raft: Raft, configuration: Configuration) -> bool:
+        """Whether a configuration was made in the epoch of the log.
+
+        An epoch begins with a configuration; a log that does not have it yet knows nothing of who votes. Its own last
+        configuration may name this very node as the one voter, which it was before it was given up.
+        """
+        items = raft.items(configuration.index, count_max=1, bytes_max=limits.LOG_ITEM_BYTES_MAX)
+        if configuration.index == 0 or not items:
+            return False
+        change = items[0].payload
+        assert isinstance(change, Voters)
+        return epoch_of_change(change) == raft.epoch
 
     @property
     def raft(self) -> Raft | None:
-        """The consensus; None before :meth:`begin`."""
+        """The consensus; None before :meth:`begin`, and between two epochs."""
         return self._raft
 
     @property
     def status(self) -> Status | None:
-        """What this node believes; None before :meth:`begin`."""
+        """What this node believes; None while there is no consensus."""
         return None if self._raft is None else self._raft.status
 
     @property
@@ -139,9 +210,14 @@ class Order:
 
     def bootstrap(self, time_ms: int) -> None:
         """This machine founds a fleet: its log begins."""
-        if self._raft is not None and self._raft.last_index == 0:
-            self._raft.bootstrap(time_ms=time_ms, now_s=self._now)
-            self.drain()
+        if self._raft is not None and self._raft.last_index == 0 and self.epoch == 0:
+            self.begin_epoch(time_ms)
+
+    def begin_epoch(self, time_ms: int) -> None:
+        """This machine is the one voter that an epoch begins with; its log ends with the epoch's base."""
+        assert self._raft is not None
+        self._raft.bootstrap(time_ms=time_ms, now_s=self._now)
+        self.drain()
 
     # --- messages in ----------------------------------------------------------------------------------------------
 
@@ -315,6 +391,8 @@ class Order:
         for read, index in ready.reads:
             self._read_done(read, index)
         if ready.status is not None:
+            assert self._raft is not None
+            self._raft.keep_still(not self._of_this_epoch(self._raft, ready.status.configuration))
             self._changed(ready.status)
 
     def _send(self, seat: Seat, message: Message, after: Ticket) -> None:

@@ -86,6 +86,10 @@ class Parked:
         """The peer is gone."""
         self._lanes.pop(peer, None)
 
+    def clear(self) -> None:
+        """Nothing of it means anything any more."""
+        self._lanes.clear()
+
     def _missing(self, message: Items) -> list[EntryId]:
         settled = self._settled()
         return [

@@ -38,19 +38,29 @@ class Waiting:
         self._entries: collections.OrderedDict[EntryId, Entry] = collections.OrderedDict()
         self._bytes = 0
         self._of_author: collections.Counter[MachineId] = collections.Counter()
-        for (author, incarnation, chain), state in chains.states.items():
-            if chain == LEDGER:
-                for sequence in range(_ordered_up_to(ordered(author), incarnation) + 1, state.head + 1):
-                    entry = state.id_at(sequence)
-                    assert entry is not None
-                    self._places[entry] = Place(author, incarnation, sequence)
-                    self._of_author[author] += 1
+        self._behind(ordered)
 
     def __contains__(self, entry: EntryId) -> bool:
         return entry in self._places
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def all_again(self) -> None:
+        """Every entry that is held waits for its number once more."""
+        self._places.clear()
+        self._of_author.clear()
+        self._behind(lambda _: (0, 0))
+
+    def _behind(self, ordered: Callable[[MachineId], tuple[int, int]]) -> None:
+        for (author, incarnation, chain), state in self._chains.states.items():
+            if chain != LEDGER:
+                continue
+            for sequence in range(_ordered_up_to(ordered(author), incarnation) + 1, state.head + 1):
+                entry = state.id_at(sequence)
+                assert entry is not None
+                self._places[entry] = Place(author, incarnation, sequence)
+                self._of_author[author] += 1
 
     def place(self, entry: EntryId) -> Place | None:
         """Where a waiting entry stands."""
