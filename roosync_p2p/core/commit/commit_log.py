@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Hashable, Sequence
 
 from roosync_p2p import limits
@@ -19,6 +18,7 @@ from roosync_p2p.core.commit.bases import Bases
 from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.commit.clock import CommitClock
 from roosync_p2p.core.commit.digests import Digests
+from roosync_p2p.core.commit.durable import Durable
 from roosync_p2p.core.commit.entries_by_id import EntriesById
 from roosync_p2p.core.commit.epochs import Epochs
 from roosync_p2p.core.commit.lone import LoneVoter
@@ -29,6 +29,7 @@ from roosync_p2p.core.commit.reads import Reads
 from roosync_p2p.core.commit.recovery import Recovery
 from roosync_p2p.core.commit.seat_facts import META as AWAKE
 from roosync_p2p.core.commit.seats import Seats
+from roosync_p2p.core.commit.unordered import Unordered, unordered_of
 from roosync_p2p.core.commit.votes import Votes
 from roosync_p2p.core.commit.waiting import Place, Waiting
 from roosync_p2p.core.desk import Desk
@@ -42,7 +43,7 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.rows import EntryRow, Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
-from roosync_p2p.ids import CommitNumber, EntryId, Epoch, LogIndex, MachineId
+from roosync_p2p.ids import EntryId, LogIndex, MachineId
 from roosync_p2p.ledger.cursors import cursor_of
 from roosync_p2p.ledger.fleet import RULES_VERSION
 from roosync_p2p.ledger.state import State
@@ -50,28 +51,9 @@ from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State as Verdict
 from roosync_p2p.trust.statements import FLEET_FOUND
 
-__all__ = ["CommitLog", "Unordered"]
+__all__ = ["CommitLog"]
 
 FOUNDING_ENTRIES = 4  # the founding stands among the first entries of the founder's ledger chain
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Durable:
-    """How far this node had applied the log when a ticket was given out."""
-
-    epoch: Epoch
-    number: CommitNumber
-    digest: bytes
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Unordered:
-    """An own entry without a commit number. Kind and time are None until it was read from the disk after a start."""
-
-    entry: EntryId
-    sequence: int
-    kind: str | None
-    time_ms: int | None
 
 
 class CommitLog:
@@ -198,11 +180,6 @@ class CommitLog:
         return self._order
 
     @property
-    def asks(self) -> Asks:
-        """Whoever waits for an outcome."""
-        return self._asks
-
-    @property
     def digests(self) -> Digests:
         """Alarms about states that differ."""
         return self._digests
@@ -234,18 +211,7 @@ class CommitLog:
 
     def unordered(self) -> list[Unordered]:
         """This machine's own entries that have no number yet, in their order, also those of earlier starts."""
-        found = []
-        for place, entry_id in self._waiting.of(self._desk.me):
-            entry = self._waiting.entry(entry_id)
-            found.append(
-                Unordered(
-                    entry=entry_id,
-                    sequence=place.sequence,
-                    kind=None if entry is None else entry.header.kind,
-                    time_ms=None if entry is None else entry.header.time_ms,
-                )
-            )
-        return found
+        return unordered_of(self._waiting, self._desk.me)
 
     def waits_for(self) -> tuple[str, dict[str, object]]:
         """What an undecided request waits for, in words and as facts."""
