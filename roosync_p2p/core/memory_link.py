@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from roosync_p2p import limits
@@ -15,10 +16,20 @@ from roosync_p2p.core.send_queue import Push, SendQueue
 if TYPE_CHECKING:
     from roosync_p2p.core.memory_transport import MemoryNetwork, MemoryTransport
 
-__all__ = ["Endpoint"]
+__all__ = ["Endpoint", "retransmission_pauses_s"]
 
 _WINDOW_BYTES: Final = 256 * 1024  # in flight or unread at the other end, as socket buffers allow
+_RETRANSMIT_FIRST_S: Final = 0.2  # Linux's smallest timeout; doubled for each further loss of the same frame
+_RETRANSMIT_MAX_S: Final = 3.2
 _OVERTAKEN_BY: Final = 4  # a reordered frame takes so many times longer than those that overtake it
+
+
+def retransmission_pauses_s() -> Iterator[float]:
+    """How long TCP waits after each loss of one frame, without end."""
+    pause_s = _RETRANSMIT_FIRST_S
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, _RETRANSMIT_MAX_S)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -140,7 +151,16 @@ class Endpoint:
         self._transmit(segment)
 
     def _transmit(self, segment: _Segment) -> None:
+        self._try(segment, retransmission_pauses_s())
+
+    def _try(self, segment: _Segment, pauses_s: Iterator[float]) -> None:
+        """One transmission: each meets the path as it is then, so a healed one is held up by a pause at most."""
         source, target = self.node.name, self.peer.node.name
+        if not self.is_open:
+            return
+        if self._network.loses(source, target):
+            self._network.schedule(next(pauses_s), functools.partial(self._try, segment, pauses_s))
+            return
         delay_s = self._network.transit_s(source, target)
         self._network.schedule(delay_s, functools.partial(self._reach, segment))
         if segment.payload is None or segment.out_of_order:

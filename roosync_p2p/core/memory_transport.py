@@ -17,7 +17,7 @@ from typing import Final
 
 from roosync_p2p import limits
 from roosync_p2p.core.memory_faults import NetworkCounters, NodeState, PathFault
-from roosync_p2p.core.memory_link import Endpoint
+from roosync_p2p.core.memory_link import Endpoint, retransmission_pauses_s
 from roosync_p2p.core.ports import (
     DialFailed,
     DialId,
@@ -36,8 +36,6 @@ __all__ = ["MemoryNetwork", "MemoryTransport", "Schedule"]
 Schedule = Callable[[float, Callable[[], None]], None]
 
 _SYN_RETRY_S: Final = 1.0  # RFC 6298 §2
-_RETRANSMIT_FIRST_S: Final = 0.2  # Linux's smallest timeout; doubled for each further loss of the same frame
-_RETRANSMIT_MAX_S: Final = 3.2
 _RETRY_AFTER_CUT_S: Final = 2.0  # TCP tries again within this once a path is healed
 _HEALTHY: Final = PathFault()
 
@@ -130,17 +128,18 @@ class MemoryNetwork:
         return node is not None and node.state is NodeState.VANISHED
 
     def transit_s(self, source: str, target: str) -> float:
-        """How long one frame needs, lost transmissions included."""
+        """How long one transmission needs that is not lost."""
         fault = self.path(source, target)
         delay_s = self.latency_s + fault.delay_s
         if fault.jitter_s:
             delay_s += fault.jitter_s * self._entropy.fraction()
-        pause_s = _RETRANSMIT_FIRST_S
-        while self.happens(fault.loss):
-            self.counters.transmissions_lost += 1
-            delay_s += pause_s
-            pause_s = min(2 * pause_s, _RETRANSMIT_MAX_S)
         return delay_s
+
+    def loses(self, source: str, target: str) -> bool:
+        """Whether a transmission that is made now is lost."""
+        lost = self.happens(self.path(source, target).loss)
+        self.counters.transmissions_lost += lost
+        return lost
 
     def happens(self, probability: float) -> bool:
         """A draw; costs no entropy where there is no doubt."""
@@ -161,7 +160,10 @@ class MemoryNetwork:
         if target.state is NodeState.STOPPED:
             detail = "accepts connections and says nothing"
             return self._fail(dialler, dial, DialOutcome.SILENT, detail, connect_s + limits.TLS_SILENT_S)
-        tls_s = sum(self.transit_s(*way) for way in 2 * ((dialler.name, target.name), (target.name, dialler.name)))
+        tls_s = self._tls_s(dialler.name, target.name)
+        if tls_s is None:
+            detail = "the handshake did not end"
+            return self._fail(dialler, dial, DialOutcome.UNANSWERED, detail, connect_s + limits.HANDSHAKE_TIMEOUT_S)
         self.schedule(connect_s + tls_s, functools.partial(self._shake_hands, dialler, target, dial))
         return None
 
@@ -176,6 +178,19 @@ class MemoryNetwork:
             self.counters.transmissions_lost += 1
             waited_s += _SYN_RETRY_S
         return waited_s + round_trip_s if waited_s + round_trip_s < limits.CONNECT_TIMEOUT_S else None
+
+    def _tls_s(self, source: str, target: str) -> float | None:
+        """How long two round trips of TLS need, None if not within limits.HANDSHAKE_TIMEOUT_S."""
+        needed_s = 0.0
+        for way in 2 * ((source, target), (target, source)):
+            needed_s += self.transit_s(*way)
+            for pause_s in retransmission_pauses_s():
+                if not self.loses(*way):
+                    break
+                needed_s += pause_s
+                if needed_s > limits.HANDSHAKE_TIMEOUT_S:
+                    return None
+        return needed_s
 
     def _shake_hands(self, dialler: MemoryTransport, target: MemoryTransport, dial: DialId) -> None:
         """The faults may have changed since TCP was accepted."""
