@@ -83,12 +83,11 @@ class CommitClock:
         self._accepted_ms = self._set_to()
 
     def believes(self, time_ms: int) -> bool:
-        """Whether this node, following, may acknowledge an item with that stamp.
+        """Whether this node, following, may acknowledge an item with that stamp, which is not known to be committed.
 
-        Asked of the items of an Append that are behind both its commit index and this node's: what is committed is
-        taken with any stamp.
+        No stamp may be less than the one before, so one that is no further than what was applied is right.
         """
-        return commit_time.acknowledges(time_ms, self._desk.now.wall_ms, self._heard())
+        return time_ms <= self._applied_ms or commit_time.acknowledges(time_ms, self._desk.now.wall_ms, self._heard())
 
     def _least(self) -> int:
         """The stamp before: of the newest item of the log that has one."""

@@ -94,6 +94,7 @@ class CommitLog:
             applied=self._applier.queued,
             holds=self._holds,
             want=self._by_id.want,
+            believes=lambda time_ms: self._clock.believes(time_ms),  # noqa: PLW0108 - it is made below
             committed=self._committed,
             read_done=self._read_done,
             changed=self._changed,

@@ -30,6 +30,7 @@ from roosync_p2p.consensus.state import Role, Timing
 from roosync_p2p.consensus.writes import HardState
 from roosync_p2p.core.commit.changes import epoch_of_change
 from roosync_p2p.core.commit.parked import Parked, Run
+from roosync_p2p.core.commit.stamps import Stamps
 from roosync_p2p.core.commit.votes import Votes
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
@@ -63,6 +64,7 @@ class Order:
         applied: up to where the items are applied.
         holds: whether an entry is held here, whole, or is applied already.
         want: asks a peer for entries.
+        believes: whether a follower may acknowledge an item with that stamp.
         committed: gets the committed items, each durable here, in order.
         read_done: gets the answers to :meth:`read`.
         changed: called when role, term, leader or configuration changed.
@@ -78,6 +80,7 @@ class Order:
         applied: LogIndex,
         holds: Callable[[EntryId], bool],
         want: Callable[[Iterable[EntryId], MachineId], None],
+        believes: Callable[[int], bool],
         committed: Callable[[Sequence[LogItem]], None],
         read_done: Callable[[Hashable, LogIndex | None], None],
         changed: Callable[[Status], None],
@@ -93,6 +96,7 @@ class Order:
         self._parked = Parked(
             settled=lambda: LogIndex(0) if self._raft is None else self._raft.commit, holds=holds, want=want
         )
+        self._stamps = Stamps(believes)
         self._proposed = False  # something was proposed since the last drain
         self._asked_at: dict[MachineId, float] = {}
         self.hard = self._stored[0]
@@ -233,8 +237,13 @@ class Order:
             for part in parts:
                 if isinstance(part, Verified):
                     self._votes.given(part)
-        if isinstance(message, Append) and self._parked.park(peer, message, self._now):
-            return
+        if isinstance(message, Append):
+            believable = self._stamps.believable(peer, message, self._raft.commit)
+            if believable is not message:
+                self._desk.count("consensus.stamp_refused")
+            if believable is None or self._parked.park(peer, believable, self._now):
+                return
+            message = believable
         self._pass(peer, message)
         self.drain()
 

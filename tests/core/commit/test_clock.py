@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from roosync_p2p.clock import parse_rfc3339
 from roosync_p2p.core.commands import AcceptClock
 from roosync_p2p.errors import UndecidedError
@@ -69,6 +71,34 @@ def test_a_follower_does_not_believe_a_stamp_far_ahead_unless_its_own_clock_is_o
     fleet.member("beta").clock.offset_ms = -HOUR_MS
     fleet.run(5.0)
     assert clock.believes(true_ms(fleet) + 11_000)
+
+
+def test_a_leader_that_stamps_the_future_loses_the_lead_and_the_item_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
+    honest = fleet.log("alpha").clock.stamp_ms
+    monkeypatch.setattr(fleet.log("alpha").clock, "stamp_ms", lambda: honest() + DAY_MS)
+    assert fleet.leader() == "alpha"
+    answers = fleet.ask("beta", "claim.acquire", acquire("issue-1"), timeout_s=30.0)
+    fleet.run(20.0)
+    assert fleet.leader() in ("beta", "gamma")
+    (answer,) = answers
+    assert isinstance(answer, dict)
+    assert abs(parse_rfc3339(str(answer["time"])) - true_ms(fleet)) < 30_000
+    refused = [fleet.member(name).node().desk.counters["consensus.stamp_refused"] for name in ("beta", "gamma")]
+    assert all(refused), refused
+    assert len(fleet.agreement()) == 1
+
+
+def test_a_commit_time_that_is_ahead_already_is_believed_until_clocks_have_caught_up() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
+    for name in ("alpha", "beta", "gamma"):
+        fleet.member(name).clock.offset_ms = HOUR_MS
+    fleet.run(5.0)
+    ahead_ms = stamped_ms(fleet, "beta", "issue-1")
+    for name in ("alpha", "beta", "gamma"):
+        fleet.member(name).clock.offset_ms = 0
+    fleet.run(5.0)
+    assert stamped_ms(fleet, "beta", "issue-2") == stamped_ms(fleet, "gamma", "issue-3") == ahead_ms
 
 
 def test_a_lone_clock_far_past_the_newest_stamp_waits_for_a_second_one() -> None:
