@@ -12,6 +12,7 @@ from roosync_p2p.simulation.member import Member
 __all__ = ["Truth"]
 
 FAREWELL_LATE_S = 30.0  # a cut, a pause, a lossy way hold a farewell up
+HELD_BACK_S = 12.0  # until a stalled link is taken for dead, and until TCP has tried again on one that healed before
 UNDISTURBED_S = 15.0  # more heartbeats than the samples a clock offset is estimated from
 
 
@@ -157,10 +158,10 @@ class Truth:
         """Whether that node's own clocks have not jumped for a while.
 
         After a jump it does not know whether it slept or was set, so what had been waiting in its sockets counts as
-        made now, until the limit for that has passed.
+        made now, for as long as a stalled link may hold one back.
         """
         jumped_s = self._jumped.get(name)
-        return jumped_s is None or self._fleet.now_s - jumped_s > self._fleet.profile.offline_s + 1.0
+        return jumped_s is None or self._fleet.now_s - jumped_s > HELD_BACK_S
 
     def undisturbed(self, judge: str, machine: str, via: str | None) -> bool:
         """Whether all on the way of evidence was well for so long that clocks were compared over it since."""

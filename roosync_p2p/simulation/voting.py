@@ -125,7 +125,7 @@ class Voting:
 
     def _change(self, *, add: Seat | None, remove: Seat | None) -> bool:
         leader = self.leader()
-        if leader is None:
+        if leader is None or not leader.node().commit.clock.may_stamp():
             return False
         raft = _raft(leader)
         done = raft.change_voters(

@@ -21,6 +21,7 @@ __all__ = ["CommitClock", "Warned"]
 
 TIME_RESET: Final = "time.reset"
 READ_EVERY_S: Final = 1.0  # heartbeats bring the others' clocks about this often
+VOTERS_THAT_CAN_REFUSE: Final = 3  # of fewer none can be outvoted
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +73,16 @@ class CommitClock:
         return commit_time.stamp_ms(self._desk.now.wall_ms, self._heard(), self._least())
 
     def may_stamp(self) -> bool:
-        """Whether it may: alone with a clock that is far from the newest stamp it waits for a second one."""
+        """Whether it may: where others vote it hears their clocks first; alone it may have to wait for a second one."""
+        others_vote = self._order.leads and self._voters() > 1
+        return not (others_vote and not self._heard()) and not self.unconfirmed()
+
+    def unconfirmed(self) -> bool:
+        """Whether it is alone, with a clock that is far from the newest stamp and that nobody has vouched for."""
         if not commit_time.needs_second_clock(self._desk.now.wall_ms, self._heard(), self._least()):
-            return True
+            return False
         accepted = self._accepted_ms
-        return accepted is not None and abs(self._set_to() - accepted) <= limits.CLOCK_OFF_S * 1000
+        return accepted is None or abs(self._set_to() - accepted) > limits.CLOCK_OFF_S * 1000
 
     def accept(self) -> None:
         """A person vouches for this computer's clock, until it is set again."""
@@ -85,9 +91,16 @@ class CommitClock:
     def believes(self, time_ms: int) -> bool:
         """Whether this node, following, may acknowledge an item with that stamp, which is not known to be committed.
 
-        No stamp may be less than the one before, so one that is no further than what was applied is right.
+        No stamp may be less than the one before, so one that is no further than what was applied is right. Whoever is
+        needed for a majority takes any: the item could never be got rid of, and everybody would wait for its time.
         """
+        if not self._order.votes or self._voters() < VOTERS_THAT_CAN_REFUSE:
+            return True
         return time_ms <= self._applied_ms or commit_time.acknowledges(time_ms, self._desk.now.wall_ms, self._heard())
+
+    def _voters(self) -> int:
+        status = self._order.status
+        return 0 if status is None else len(status.configuration.voters)
 
     def _least(self) -> int:
         """The stamp before: of the newest item of the log that has one."""
@@ -142,7 +155,7 @@ class CommitClock:
                 "stamps while it leads",
                 remedy="set the clock, or let the computer set it by NTP",
             )
-        if self._order.leads and not self.may_stamp():
+        if self._order.leads and self.unconfirmed():
             days = (own_ms - self._least()) / (limits.LONE_CLOCK_S * 1000)
             yield Warned(
                 code="clock_unconfirmed",
@@ -165,7 +178,7 @@ class CommitClock:
         """What the clocks show now that were heard in the last minute, by this node's monotonic clock since."""
         read_s, offsets = self._offsets
         now_s = self._desk.now.monotonic_s
-        if now_s >= read_s + READ_EVERY_S or read_s <= self._presence.resumed_s:
+        if not offsets or now_s >= read_s + READ_EVERY_S or read_s <= self._presence.resumed_s:
             offsets = self._read()
             self._offsets = (now_s, offsets)
         return [offset + round(now_s * 1000) for offset in offsets]

@@ -51,7 +51,7 @@ def _why(
         return "checking", "this machine's start-up check has not ended"
     if not voters:
         return "no_voters", "this machine has not heard yet who votes in this fleet"
-    if order.leads and not clock.may_stamp():
+    if order.leads and clock.unconfirmed():
         return "clock", "no other clock confirms this machine's, which is far past the newest commit time"
     there = len(voters) - len(missing)
     if there < majority(len(voters)):

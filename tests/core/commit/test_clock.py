@@ -64,13 +64,35 @@ def test_a_follower_knows_commit_time_by_the_newest_stamp_and_not_by_its_own_clo
 
 
 def test_a_follower_does_not_believe_a_stamp_far_ahead_unless_its_own_clock_is_off() -> None:
-    fleet = OrderedFleet("alpha", "beta", "gamma")
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
     clock = fleet.log("beta").clock
     assert clock.believes(true_ms(fleet) + 9_000)
     assert not clock.believes(true_ms(fleet) + 11_000)
     fleet.member("beta").clock.offset_ms = -HOUR_MS
     fleet.run(5.0)
     assert clock.believes(true_ms(fleet) + 11_000)
+
+
+def test_one_of_two_voters_takes_any_stamp_because_without_it_nothing_would_ever_be_decided() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta"])
+    assert fleet.log("beta").clock.believes(true_ms(fleet) + DAY_MS)
+
+
+def test_a_leader_among_other_voters_stamps_nothing_before_it_has_heard_one_of_their_clocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
+    clock = fleet.log("alpha").clock
+    assert clock.may_stamp()
+    monkeypatch.setattr(clock, "_read", list)
+    fleet.run(2.0)
+    assert not clock.may_stamp()
+    answers = fleet.ask("alpha", "claim.acquire", acquire("issue-1"))
+    fleet.run(1.0)
+    assert answers == []
+    monkeypatch.undo()
+    fleet.run(2.0)
+    assert len(answers) == 1
 
 
 def test_a_leader_that_stamps_the_future_loses_the_lead_and_the_item_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
