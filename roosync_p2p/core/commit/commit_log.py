@@ -150,7 +150,7 @@ class CommitLog:
         self._digests = Digests(desk, self._applier, epoch=lambda: self._order.epoch)
         self._remote_reads: dict[int, tuple[MachineId, int]] = {}
         self._next_remote = 0
-        self._durable = Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
+        self.durable = Durable.of(self._order.epoch, self._applier, desk.me)
         self._unsettled: list[tuple[Ticket, Durable]] = []
         self._may_propose = False
         self.leader: Seat | None = None
@@ -201,11 +201,11 @@ class CommitLog:
             return BeatFacts(rules=RULES_VERSION)
         mark = self._applier.mark
         return BeatFacts(
-            size=self._durable.number,
-            digest=self._durable.digest,
-            mark=mark if mark is not None and mark[0] <= self._durable.number else None,
+            size=self.durable.number,
+            digest=self.durable.digest,
+            mark=mark if mark is not None and mark[0] <= self.durable.number else None,
             rules=RULES_VERSION,
-            epoch=self._durable.epoch,
+            epoch=self.durable.epoch,
             store=self._order.me.store,
             on_battery=self._seats.on_battery,
         )
@@ -415,8 +415,8 @@ class CommitLog:
         self._reads.applied(self._applier.index)
 
     def _tell(self, done: Committed) -> None:
-        durable = Durable(epoch=self._order.epoch, number=done.number, digest=done.digest)
-        self._unsettled.append((done.ticket, durable))
+        before = self._unsettled[-1][1] if self._unsettled else self.durable
+        self._unsettled.append((done.ticket, before.then(self._order.epoch, done, self._desk.me)))
         if done.register_changed:
             self._proposer.register_changed()
         self._clock.applied(done)
@@ -435,7 +435,7 @@ class CommitLog:
 
     def _moved(self) -> None:
         """This node is in another epoch, and its state at that epoch's base or on the way there."""
-        durable = Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
+        durable = Durable.of(self._order.epoch, self._applier, self._desk.me)
         self._unsettled.append((self._desk.newest_ticket, durable))
         self._remote_reads.clear()
         self._digests.new_epoch()
@@ -455,7 +455,7 @@ class CommitLog:
     def persisted(self, ticket: Ticket) -> None:
         """Everything up to this ticket is durable."""
         while self._unsettled and self._unsettled[0][0] <= ticket:
-            self._durable = self._unsettled.pop(0)[1]
+            self.durable = self._unsettled.pop(0)[1]
         self._order.persisted(ticket)
 
     def next_deadline(self) -> float | None:
