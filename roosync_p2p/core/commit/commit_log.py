@@ -106,7 +106,7 @@ class CommitLog:
             state=lambda: self._applier.state,
             root=desk.identity.root,
             held_back=self._held_back,
-            load=self._load,
+            load=self._applier.load,
         )
         self._clock = CommitClock(desk, presence, self._order, self._applier)
         self.epochs = Epochs(desk, links, loaded.meta, current=lambda: self._order.epoch)
@@ -241,15 +241,19 @@ class CommitLog:
 
     # --- entries --------------------------------------------------------------------------------------------------
 
-    def entry_held(self, entry: Entry) -> None:
-        """An entry of a ledger chain was accepted, or written here."""
+    def entry_held(self, entry: Entry, *, written: bool = False) -> None:
+        """An entry of a ledger chain was accepted, or written here.
+
+        Args:
+            written: here and now. An entry of this machine that others bring back was written by an earlier life of it.
+        """
         if entry.chain != LEDGER:
             return
         if cursor_of(self._applier.state, entry.author).place < (entry.header.incarnation, entry.header.sequence):
             self._waiting.arrived(entry)
         self._arrived_by_id(entry)
         self._by_id.found(entry.id)
-        if entry.header.kind == FLEET_FOUND and entry.author == self._desk.me:
+        if entry.header.kind == FLEET_FOUND and written:
             self._order.bootstrap(self._clock.stamp_ms())
 
     def _arrived_by_id(self, entry: Entry) -> None:
@@ -274,9 +278,6 @@ class CommitLog:
 
     def _held_back(self, place: Place) -> bool:
         return self._lives.stranded_place(place.author, place.incarnation, LEDGER, place.sequence)
-
-    def _load(self, entry: EntryId) -> None:
-        self._applier.load(entry)
 
     def _want_anywhere(self, entries: tuple[EntryId, ...]) -> None:
         """A committed item names entries that are nowhere here: whoever is linked is asked."""
@@ -435,8 +436,7 @@ class CommitLog:
 
     def _moved(self) -> None:
         """This node is in another epoch, and its state at that epoch's base or on the way there."""
-        durable = Durable.of(self._order.epoch, self._applier, self._desk.me)
-        self._unsettled.append((self._desk.newest_ticket, durable))
+        self._unsettled.append((self._desk.newest_ticket, Durable.of(self._order.epoch, self._applier, self._desk.me)))
         self._remote_reads.clear()
         self._digests.new_epoch()
         self._clock.begin_again()
