@@ -225,6 +225,8 @@ class ClockAccepted(Answer, frozen=True, kw_only=True):
 
 
 class Recovered(Answer, frozen=True, kw_only=True):
-    """The epoch that has begun."""
+    """The epoch that has begun, on how many commits, and how many of this machine's are not among them."""
 
     epoch: int = msgspec.field(default=0)
+    base: int = 0
+    lost: int = 0

@@ -122,6 +122,11 @@ class LedgerService:
         if row is not None:
             return {**_waiting(row), "waits_for": self._core.commit.waits_for()[0]}
         commit = await self._ordered_request(entry)
+        again = self._core.commit.again
+        if commit.entry is not None and again.now(commit.entry) != commit.entry:  # an epoch overtook it
+            return await self.request(again.now(commit.entry).hex())
+        if commit.entry is not None and again.due(commit.entry):
+            return {**_pending(commit.entry, commit.kind, None), "waits_for": self._core.commit.waits_for()[0]}
         outcome = outcome_of(commit)["outcome"]
         return {
             "id": None if commit.entry is None else commit.entry.hex(),
@@ -342,11 +347,15 @@ def _shown(row: CommitRow) -> dict[str, Any]:
 
 
 def _waiting(row: EntryRow) -> dict[str, Any]:
+    return _pending(row.id, row.kind, rfc3339(row.received_ms))
+
+
+def _pending(entry: EntryId, kind: str, asked_at: str | None) -> dict[str, Any]:
     return {
-        "id": row.id.hex(),
-        "kind": row.kind,
+        "id": entry.hex(),
+        "kind": kind,
         "state": "pending",
-        "asked_at": rfc3339(row.received_ms),
+        "asked_at": asked_at,
         "commit_number": None,
         "outcome": None,
     }

@@ -34,7 +34,7 @@ from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, RequestId
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.entries.entry import LEDGER
-from roosync_p2p.errors import InputFault, RoosyncError
+from roosync_p2p.errors import InputFault, PeerFault, RoosyncError
 from roosync_p2p.ids import Epoch
 from roosync_p2p.ledger.bodies import Carrier
 
@@ -115,10 +115,14 @@ class Recovery:
         """The root's statement, at the machine that it names.
 
         Raises:
-            InputFault, PeerFault: it cannot be followed here; nothing was changed.
+            InputFault: it cannot be followed here; nothing was changed.
         """
         self._authorship.check_writable()
-        beginning = self._epochs.opened(envelope)
+        try:
+            beginning = self._epochs.opened(envelope)
+        except PeerFault as fault:
+            message = f"{fault.message}; nothing was changed"
+            raise InputFault(message, code=fault.code, remedy=fault.remedy, details=fault.details) from fault
         present = self._order.epoch
         if present and any(one.payload == beginning.payload for one in self._epochs.of(present)):
             self._answer(request)  # asked again: it is done
