@@ -443,7 +443,7 @@ class NodeCore:
         for entry, ticket in self.authorship.written():
             self._lives.accepted(entry)
             self.exchange.wrote(entry, ticket)
-            self.commit.entry_held(entry)
+            self.commit.entry_written(entry, ticket)
         self.commit.tick()
         if self._stopping is not None:
             self._end()

@@ -18,7 +18,7 @@ from roosync_p2p.core.commit.bases import Bases
 from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.commit.clock import CommitClock
 from roosync_p2p.core.commit.digests import Digests
-from roosync_p2p.core.commit.durable import Durable
+from roosync_p2p.core.commit.durable import Durable, Writing
 from roosync_p2p.core.commit.entries_by_id import EntriesById
 from roosync_p2p.core.commit.epochs import Epochs
 from roosync_p2p.core.commit.lone import LoneVoter
@@ -143,15 +143,14 @@ class CommitLog:
             moved=self._moved,
         )
         self._reads = Reads(desk, confirm=self._confirm_read, as_of=lambda: self._applier.number)
-        self._lone = LoneVoter(desk, alone=self._alone, copied=self._copied)
+        self._lone = LoneVoter(desk, alone=self._order.alone, copied=self._order.copied)
         self._seats = Seats(
             desk, links, presence, self._order, self._applier, self._clock, stored=loaded.meta.get(AWAKE, b"")
         )
         self._digests = Digests(desk, self._applier, epoch=lambda: self._order.epoch)
         self._remote_reads: dict[int, tuple[MachineId, int]] = {}
         self._next_remote = 0
-        self._durable = Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
-        self._unsettled: list[tuple[Ticket, Durable]] = []
+        self._writing = Writing(self._applied_now())
         self._may_propose = False
         self.leader: Seat | None = None
         if self._applier.alarm is not None:
@@ -199,13 +198,13 @@ class CommitLog:
         """What this node's heartbeats say of it."""
         if self._order.me is None:
             return BeatFacts(rules=RULES_VERSION)
-        mark = self._applier.mark
+        mark, durable = self._applier.mark, self._writing.durable
         return BeatFacts(
-            size=self._durable.number,
-            digest=self._durable.digest,
-            mark=mark if mark is not None and mark[0] <= self._durable.number else None,
+            size=durable.number,
+            digest=durable.digest,
+            mark=mark if mark is not None and mark[0] <= durable.number else None,
             rules=RULES_VERSION,
-            epoch=self._durable.epoch,
+            epoch=durable.epoch,
             store=self._order.me.store,
             on_battery=self._seats.on_battery,
         )
@@ -240,6 +239,13 @@ class CommitLog:
             self._order.bootstrap(self._clock.stamp_ms())
 
     # --- entries --------------------------------------------------------------------------------------------------
+
+    def entry_written(self, entry: Entry, ticket: Ticket) -> None:
+        """An own entry, on its way to the disk. Nobody has it before it is there, so nobody could acknowledge it."""
+        if self._order.others_vote:
+            self._writing.entry(ticket, entry)
+        else:
+            self.entry_held(entry)
 
     def entry_held(self, entry: Entry) -> None:
         """An entry of a ledger chain was accepted, or written here."""
@@ -415,8 +421,7 @@ class CommitLog:
         self._reads.applied(self._applier.index)
 
     def _tell(self, done: Committed) -> None:
-        durable = Durable(epoch=self._order.epoch, number=done.number, digest=done.digest)
-        self._unsettled.append((done.ticket, durable))
+        self._writing.applied(done.ticket, Durable(epoch=self._order.epoch, number=done.number, digest=done.digest))
         if done.register_changed:
             self._proposer.register_changed()
         self._clock.applied(done)
@@ -435,27 +440,21 @@ class CommitLog:
 
     def _moved(self) -> None:
         """This node is in another epoch, and its state at that epoch's base or on the way there."""
-        durable = Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
-        self._unsettled.append((self._desk.newest_ticket, durable))
+        self._writing.applied(self._desk.newest_ticket, self._applied_now())
         self._remote_reads.clear()
         self._digests.new_epoch()
         self._clock.begin_again()
         self._asks.new_epoch()
 
-    def _alone(self) -> bool:
-        raft = self._order.raft
-        return raft is not None and raft.status.configuration.voters == (self._order.me,) and bool(self._links.peers())
-
-    def _copied(self, index: LogIndex) -> bool:
-        raft = self._order.raft
-        return raft is None or any(peer.match >= index for peer in raft.peers())
+    def _applied_now(self) -> Durable:
+        return Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
 
     # --- time and disk --------------------------------------------------------------------------------------------
 
     def persisted(self, ticket: Ticket) -> None:
         """Everything up to this ticket is durable."""
-        while self._unsettled and self._unsettled[0][0] <= ticket:
-            self._durable = self._unsettled.pop(0)[1]
+        for entry in self._writing.persisted(ticket):
+            self.entry_held(entry)
         self._order.persisted(ticket)
 
     def next_deadline(self) -> float | None:
