@@ -17,7 +17,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core import view
-from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover
+from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, SeeLost
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.ports import Reader
 from roosync_p2p.core.rows import CommitRow, EntryRow
@@ -36,6 +36,7 @@ from roosync_p2p.node.ledger_requests import (
     LogAsked,
     RecoverAsked,
     RetireAsked,
+    SeeLostAsked,
     SettleAsked,
     StatementAsked,
     TimedAsked,
@@ -310,6 +311,10 @@ class LedgerService:
             Recover(statement=decoded(asked.statement, what="the statement", code="bad_statement")),
             timeout_s=asked.timeout_s + limits.REQUEST_TIMEOUT_S,
         )
+
+    async def see_lost(self, asked: SeeLostAsked) -> dict[str, Any]:
+        """Somebody has looked at what an epoch does not have."""
+        return await self._performer.request(SeeLost(epoch=asked.epoch))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from roosync_p2p.consensus.raft import Status
 from roosync_p2p.consensus.state import Role
 from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
-from roosync_p2p.core.commands import AcceptClock, HandOver, OrderEntry, ReadLedger, Recover
+from roosync_p2p.core.commands import AcceptClock, HandOver, OrderCommand, OrderEntry, ReadLedger, Recover, SeeLost
 from roosync_p2p.core.commit.again import Again
 from roosync_p2p.core.commit.applier import Applier, Committed, is_sound
 from roosync_p2p.core.commit.asks import Asks
@@ -357,7 +357,7 @@ class CommitLog:
 
     # --- requests -------------------------------------------------------------------------------------------------
 
-    def take(self, request: RequestId, command: OrderEntry | ReadLedger | AcceptClock | HandOver | Recover) -> None:
+    def take(self, request: RequestId, command: OrderCommand) -> None:
         """A request of a user; it is answered when the order says, or its timeout.
 
         Raises:
@@ -375,8 +375,8 @@ class CommitLog:
                 self._desk.emit(Answer(request=request, result={"accepted": True}, after=Ticket(0)))
             case HandOver(timeout_s=timeout_s):
                 self._seats.hand_over_for(request, timeout_s)
-            case Recover(statement=statement):
-                self.recovery.ask(request, statement)
+            case Recover() | SeeLost():
+                self.recovery.take(request, command)
 
     def _confirm_read(self, number: int) -> None:
         if self._order.leads:
