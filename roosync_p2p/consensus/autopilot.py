@@ -77,7 +77,8 @@ class Facts:
         most: voters that are aimed at in a large fleet, a setting.
         preferred: machines that were named by ``roosync voters prefer``.
         vacated: a voter that left made the number even, and its seat is free for whoever is awake.
-        pending: a change is not committed yet: nothing else may be done.
+        pending: a change is not committed yet, or a new leader has not heard yet which voters are there: nothing may be
+            done.
     """
 
     me: Seat
