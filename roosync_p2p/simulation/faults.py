@@ -256,8 +256,8 @@ def _slow_for(world: World, way: tuple[Member, Member], delay_s: float, for_s: f
 
 
 def voters(world: World, dice: Dice) -> bool:
-    """Somebody becomes a voter, or is one no longer."""
-    return world.voting.change(dice)
+    """Somebody becomes a voter, or is one no longer; where an autopilot decides that, nobody else does."""
+    return not world.autopilot and world.voting.change(dice)
 
 
 def hand_over(world: World, dice: Dice) -> bool:

@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from roosync_p2p.consensus.autopilot import Pace
 from roosync_p2p.core import effects, inputs, store_reads
 from roosync_p2p.core.commands import Command
 from roosync_p2p.core.identity import NodeIdentity
@@ -84,6 +85,7 @@ class Member:
         self.core: NodeCore | None = None
         self.commit_s = commit_s
         self.autopilot = True  # whether its node, leading, decides who votes
+        self.pace = Pace()  # how fast
         self.disk_stalled = False
         self.crash_point: CrashPoint | None = None  # armed: it dies at the next of these
         self.crash_keep = 0
@@ -166,6 +168,7 @@ class Member:
             now=self.clock.now(),
         )
         self.core.commit.seats.autopilot = self.autopilot
+        self.core.commit.seats.known.pace = self.pace
         self.feed(inputs.LocalAddresses(addresses=(self.address,)))
         if self._peers:
             self.feed(inputs.AddressesFound(machine=None, addresses=self._peers, source="static"))

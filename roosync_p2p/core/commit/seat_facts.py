@@ -10,7 +10,7 @@ import dataclasses
 from typing import Final
 
 from roosync_p2p import limits
-from roosync_p2p.consensus.autopilot import Facts, Member, Membership
+from roosync_p2p.consensus.autopilot import Facts, Member, Membership, Pace
 from roosync_p2p.consensus.awake import AwakeBook
 from roosync_p2p.consensus.items import Seat
 from roosync_p2p.consensus.progress import Standing
@@ -71,6 +71,7 @@ class SeatFacts:
             self.book = AwakeBook()
         self._kept_ms = desk.now.wall_ms
         self.on_battery = False
+        self.pace = Pace()
 
     # --- what is heard --------------------------------------------------------------------------------------------
 
@@ -170,6 +171,7 @@ class SeatFacts:
             preferred=frozenset(map(MachineId, preferred_voters(self._applier.state))),
             vacated=vacated,
             pending=configuration.index > raft.commit or self._awaits_answers(raft),
+            pace=self.pace,
         )
 
     def _awaits_answers(self, raft: Raft) -> bool:
