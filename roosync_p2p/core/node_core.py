@@ -114,14 +114,7 @@ class NodeCore:
         self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
         self._lives = Lives(self.desk, loaded.meta)
         self.commit = CommitLog(
-            self.desk,
-            self.links,
-            self._chains,
-            self._lives,
-            self.authorship,
-            self.presence,
-            self.exchange,
-            loaded,
+            self.desk, self.links, self._chains, self._lives, self.authorship, self.presence, self.exchange, loaded
         )
         self.watch = IdentityWatch(
             self.desk,
@@ -440,13 +433,18 @@ class NodeCore:
         self.delivery.tick()
         self.messaging.tick()
         self.renewals.tick()
+        self._take_written()
+        self.commit.tick()
+        # What that wrote has to be known before its ticket comes back, or others would not hear of it.
+        self._take_written()
+        if self._stopping is not None:
+            self._end()
+
+    def _take_written(self) -> None:
         for entry, ticket in self.authorship.written():
             self._lives.accepted(entry)
             self.exchange.wrote(entry, ticket)
             self.commit.entry_written(entry, ticket)
-        self.commit.tick()
-        if self._stopping is not None:
-            self._end()
 
     def _check_ended(self) -> None:
         self.presence.begin(self.authorship.start, after=self.authorship.started)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.consensus.items import Batch, Seat, Voters, parse_item
 from roosync_p2p.consensus.messages import Append, AppendAnswer, Message, TimeoutNow, VoteAnswer, VoteRequest
@@ -23,6 +23,7 @@ from roosync_p2p.simulation.checkers.claims import ClaimChecker
 from roosync_p2p.simulation.checkers.commits import CommitChecker
 from roosync_p2p.simulation.checkers.elections import Deposed, ElectionChecker, EpochTerm
 from roosync_p2p.simulation.checkers.replication import ReplicationChecker
+from roosync_p2p.simulation.checkers.seats import SeatChecker, Step
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.checkers.voters import VoterChecker
 from roosync_p2p.simulation.member import Member
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from roosync_p2p.simulation.fleet import Fleet
 
 __all__ = ["OrderWatch"]
+
+CLEAR_S: Final = 15.0  # what a way held back before that has arrived or is lost
 
 
 @dataclasses.dataclass(slots=True)
@@ -65,6 +68,7 @@ class OrderWatch:
         self.commits = CommitChecker()
         self.voters = VoterChecker()
         self.claims = ClaimChecker()
+        self.seats = SeatChecker()
         self.proposed_again = 0
         self.one_seat_twice = False
         self._report = found
@@ -78,6 +82,7 @@ class OrderWatch:
         self._disks: collections.Counter[str] = collections.Counter()  # how often an older one came back
         self._proposals: dict[bytes, tuple[int, int]] = {}
         self._checked: dict[tuple[str, EpochTerm], int] = {}
+        self._answers: dict[tuple[str, str], float] = {}  # by voter and leader: when, by the leader's monotonic clock
 
     def attach(self, fleet: Fleet) -> None:
         """Whom to watch."""
@@ -95,6 +100,7 @@ class OrderWatch:
                 "leader changes": self.elections.leader_changes,
                 "leaders deposed": self.elections.depositions,
                 "voter changes": self.voters.changes,
+                "steps of the autopilot": self.seats.steps,
                 "truncated tails": self.replication.cuts,
                 "proposed again": self.proposed_again,
                 "requests decided": self.commits.answers,
@@ -179,6 +185,8 @@ class OrderWatch:
         assert raft is not None
         me = order_facts.seat_text(member.identity.machine, message.by)
         term = (message.epoch, message.term)
+        if isinstance(message, AppendAnswer | VoteAnswer):
+            self._answered(me, message.to)
         match message:
             case VoteRequest(pre=False):
                 voters = frozenset(map(seat_of, raft.status.configuration.voters))
@@ -214,6 +222,12 @@ class OrderWatch:
                 self.found([Violation(checker="replication", at_s=self._now_s, text=text)])
         self._checked[member.name, term] = max(first - 1, message.match)
 
+    def _answered(self, me: str, store: bytes) -> None:
+        for home in self._fleet.of(self._stores[store]):
+            seat = _seat(home)
+            if seat is not None and seat.store == store:
+                self._answers[me, seat_of(seat)] = home.clock.now().monotonic_s
+
     def _seat_with(self, store: bytes) -> str:
         """The seat with that store; it took part before anybody could write to it."""
         return order_facts.seat_text(self._stores[store], store)
@@ -224,6 +238,28 @@ class OrderWatch:
         if number and not order_facts.holds_number(member.disk, number):
             text = f"{member.name} tells others that it applied {number}, its disk does not"
             self.found([Violation(checker="commits", at_s=self._now_s, text=text)])
+
+    def moved_seat(self, member: Member, step: str, machine: str) -> None:
+        """An autopilot changed who votes."""
+        raft, seat = _raft(member), _seat(member)
+        assert raft is not None
+        assert seat is not None
+        me, voters = seat_of(seat), raft.status.configuration.voters
+        now_s = member.clock.now().monotonic_s
+        names = {seat_of(voter): home.name for voter in voters for home in self._fleet.of(voter.machine)}
+        self.found(
+            self.seats.stepped(
+                Step(
+                    leader=me,
+                    machine=machine,
+                    adds=step == "add",
+                    voters=frozenset(map(seat_of, voters)),
+                    answered_s={voter: now_s - at_s for (voter, leader), at_s in self._answers.items() if leader == me},
+                    clear=frozenset(voter for voter in names if self._reach_s(member.name, names[voter]) > CLEAR_S),
+                ),
+                self._now_s,
+            )
+        )
 
     # --- beliefs --------------------------------------------------------------------------------------------------
 

@@ -85,9 +85,9 @@ class OrderUsers:
             if not wish.done:
                 self._ask(wish)
 
-    def ask(self) -> None:
-        """A user somewhere wants a claim."""
-        members = self._world.fleet.running()
+    def ask_besides(self, member: Member) -> None:
+        """A user of any other machine that is awake wants a claim."""
+        members = [other for other in self._world.fleet.running() if other is not member and not other.paused]
         if members:
             self._acquire(self._dice.choose(members))
 
