@@ -25,7 +25,6 @@ from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import CommitNumber, EntryId, MachineId
 from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
-from roosync_p2p.ledger.cursors import cursor_of
 from roosync_p2p.ledger.fleet import preferred_voters, voters_of
 from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.ledger.views import register_view
@@ -157,9 +156,9 @@ class LedgerService:
             return ""
 
     async def _unordered(self) -> list[EntryRow]:
-        """The entries of this machine's ledger chain behind its cursor."""
+        """The entries of this machine's ledger chain behind its cursor, which is durable as they are."""
         core = self._core
-        place = cursor_of(core.commit.state, core.me).place
+        place = core.commit.durable.own
         incarnation = core.authorship.incarnation
         first = place[1] + 1 if place[0] == incarnation else 1
         return await self._store(

@@ -118,7 +118,7 @@ class CommitLog:
             epoch=lambda: self._order.epoch,
             ordered=lambda: cursor_of(self._applier.state, desk.me).place,
             lost=self.lost.names,
-            rewritten=self._rewritten,
+            rewritten=lambda old, new: self._asks.rewritten(old, new),  # noqa: PLW0108 - they are made below
         )
         self._asks = Asks(
             desk,
@@ -150,7 +150,7 @@ class CommitLog:
         self._digests = Digests(desk, self._applier, epoch=lambda: self._order.epoch)
         self._remote_reads: dict[int, tuple[MachineId, int]] = {}
         self._next_remote = 0
-        self._writing = Writing(self._applied_now())
+        self._writing = Writing(Durable.of(self._order.epoch, self._applier, desk.me))
         self._may_propose = False
         self.leader: Seat | None = None
         if self._applier.alarm is not None:
@@ -194,11 +194,16 @@ class CommitLog:
         """Commit time as this node knows it."""
         return self._clock
 
+    @property
+    def durable(self) -> Durable:
+        """How far this node has applied the log, on its disk."""
+        return self._writing.durable
+
     def beat_facts(self) -> BeatFacts:
         """What this node's heartbeats say of it."""
         if self._order.me is None:
             return BeatFacts(rules=RULES_VERSION)
-        mark, durable = self._applier.mark, self._writing.durable
+        mark, durable = self._applier.mark, self.durable
         return BeatFacts(
             size=durable.number,
             digest=durable.digest,
@@ -421,7 +426,7 @@ class CommitLog:
         self._reads.applied(self._applier.index)
 
     def _tell(self, done: Committed) -> None:
-        self._writing.applied(done.ticket, Durable(epoch=self._order.epoch, number=done.number, digest=done.digest))
+        self._writing.applied(done.ticket, self._writing.newest.then(self._order.epoch, done, self._desk.me))
         if done.register_changed:
             self._proposer.register_changed()
         self._clock.applied(done)
@@ -435,19 +440,13 @@ class CommitLog:
             data = {"commit_number": done.number, "to": list(event.to), **event.detail}
             self._desk.notify(event.name, data, after=done.ticket)
 
-    def _rewritten(self, old: EntryId, new: EntryId) -> None:
-        self._asks.rewritten(old, new)
-
     def _moved(self) -> None:
         """This node is in another epoch, and its state at that epoch's base or on the way there."""
-        self._writing.applied(self._desk.newest_ticket, self._applied_now())
+        self._writing.applied(self._desk.newest_ticket, Durable.of(self._order.epoch, self._applier, self._desk.me))
         self._remote_reads.clear()
         self._digests.new_epoch()
         self._clock.begin_again()
         self._asks.new_epoch()
-
-    def _applied_now(self) -> Durable:
-        return Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
 
     # --- time and disk --------------------------------------------------------------------------------------------
 
