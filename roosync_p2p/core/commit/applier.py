@@ -307,6 +307,12 @@ class Applier:
         match item.payload:
             case Batch(time_ms=time_ms, entries=entries):
                 for entry_id in entries:
+                    if self._lacks_rules():
+                        # It was another entry of this batch that put them in force. What has its number is passed over
+                        # when a newer program applies this item again.
+                        self._queue.appendleft(item)
+                        self._keep_progress()
+                        return
                     entry = self._waiting.entry(entry_id)
                     assert entry is not None
                     if takes(self.state, entry, root=self._desk.identity.root) is Take.NEXT:
