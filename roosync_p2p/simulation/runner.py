@@ -35,6 +35,7 @@ WANTED_IN_100: Final[Mapping[str, int]] = {
     "claims refused": 150,
     "reads": 90,
     "stale reads": 35,
+    "recoveries": 1,
 }
 
 
