@@ -21,6 +21,7 @@ from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.commit.support import say_rules
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
@@ -45,6 +46,7 @@ from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
 from roosync_p2p.ids import BootId, MachineId
+from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.liveness.detector import Liveness
 from roosync_p2p.liveness.profile import Profile
 from roosync_p2p.liveness.verdicts import State
@@ -66,6 +68,7 @@ class NodeCore:
         entropy: freshly seeded.
         now: the moment of the start.
         startup_check: off only to show what happens without it.
+        rules: those of the ledger that this program knows.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class NodeCore:
         entropy: Entropy,
         now: Now,
         startup_check: bool = True,
+        rules: Rules = RULES,
     ) -> None:
         self.me = identity.machine
         self.version = __version__
@@ -88,7 +92,7 @@ class NodeCore:
         directory = Directory.found(identity.root)
         for member in loaded.members:
             directory = directory.with_chain(member.leaf, member.issuer)
-        self.desk = Desk(identity, directory, entropy)
+        self.desk = Desk(identity, directory, entropy, rules)
         self.desk.now = now
         self.desk.learn(identity.leaf, identity.issuer)
 
@@ -415,6 +419,7 @@ class NodeCore:
         """This machine may write from now on."""
         self.commit.begin()
         self.admission.ready()
+        say_rules(self.desk, self.authorship, self.commit)
         self.requests.tick()
 
     # --- time, disk, end --------------------------------------------------------------------------------------------

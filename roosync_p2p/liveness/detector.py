@@ -130,6 +130,7 @@ class Liveness:
         track.life_s = now.monotonic_s
         track.link_up_s = now.monotonic_s if opened_s is None else opened_s
         track.redial_asked_s = None
+        track.contradict_refusal(track.link_up_s)
         self._connected(now.monotonic_s, now.monotonic_s)
         self._look(track, now.monotonic_s)
 

@@ -97,7 +97,7 @@ class Member:
         self._entropy = entropy
         self._peers = peers
         self._profile = profile
-        self._parts = parts if parts is not None else real_parts()
+        self.parts = parts if parts is not None else real_parts()
         self._observer = observer
         self._life = 0
         self._outbox = Outbox()
@@ -146,7 +146,7 @@ class Member:
         self._life += 1
         self.died_at = self.settled_at_s = None
         self.disk.reopen()
-        self._outbox = self._parts.outbox()
+        self._outbox = self.parts.outbox()
         self._queue.clear()
         self._committing = []
         self._told_disk_lag_s = 0.0
@@ -160,7 +160,7 @@ class Member:
             leaf=self.identity.leaf,
             sink=lambda event: self._arrived(life, event),
         )
-        self.core = self._parts.core(
+        self.core = self.parts.core(
             identity=self.identity,
             loaded=self.disk.load(),
             profile=self._profile,
@@ -285,7 +285,7 @@ class Member:
             self.feed(event)
             return
         try:
-            prepared = self._parts.prepare(event.data, self.core.directory)
+            prepared = self.parts.prepare(event.data, self.core.directory)
         except PeerFault as fault:
             self.feed(inputs.BadFrame(link=event.link, fault=fault))
             return

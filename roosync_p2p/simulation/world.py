@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Final
 
 from roosync_p2p.consensus.autopilot import Pace
-from roosync_p2p.core.commands import OfferCountersignature
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.profile import LAN, Profile
 from roosync_p2p.simulation import inspection
@@ -31,6 +30,7 @@ from roosync_p2p.simulation.homes import Homes
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.order_workload import OrderUsers
 from roosync_p2p.simulation.parts import Parts, real_parts
+from roosync_p2p.simulation.root_key import RootKey
 from roosync_p2p.simulation.voting import Voting
 from roosync_p2p.simulation.watch import Watch
 from roosync_p2p.simulation.workload import Workload
@@ -143,6 +143,7 @@ class World:
         self.homes = Homes(self)
         self.workload = Workload(self, Dice.of(seed, "workload"))
         self.voting = Voting(self.fleet)
+        self.root_key = RootKey(self)
         self.users = OrderUsers(self, Dice.of(seed, "order"))
         self.adversary = Adversary(self, Dice.of(seed, "adversary"))
         self.watch.attach(self.fleet, overheard=self.adversary.overheard, touched=lambda: self.homes.touched)
@@ -263,11 +264,12 @@ class World:
         while self.fleet.now_s < began_s + CONVERGE_S:
             self.fleet.run(0.5)
             self._start_all()
-            self._bring_root_key()
+            self.root_key.countersign()
+            self.root_key.recover(began_s)
             repairs = not self.autopilot and self.voting.repair()
             pending = self.workload.pending() or (self.order_goes_on() and self.users.pending())
             said = not pending or self.fleet.now_s > began_s + PATIENCE_S
-            at_rest = said and not repairs and not self._unrest()
+            at_rest = said and not repairs and not self._unrest() and not self.root_key.is_wanted()
             if at_rest and not self.watch.convergence.differences(inspection.views(self)):
                 return self.fleet.now_s - began_s
             if (self.fleet.now_s - began_s) % 5 == 0:
@@ -280,15 +282,6 @@ class World:
         if not self.autopilot or not self.order_goes_on():
             return []
         return self.watch.order.seats.unrest(len(self.voting.voters()))
-
-    def _bring_root_key(self) -> None:
-        """A person comes with the root's key, where no issuer can countersign."""
-        for member in self.fleet.running():
-            core = member.node()
-            renewal = core.authorship.renewal
-            if renewal is not None and not core.renewals.waiting_for():
-                envelope = self.fleet.keys.root_countersignature(renewal)
-                member.request(OfferCountersignature(envelope=envelope), lambda _result: None)
 
     def _check(self) -> None:
         now_s = self.fleet.now_s

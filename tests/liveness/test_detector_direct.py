@@ -141,6 +141,16 @@ def test_a_machine_that_dials_in_and_refuses_the_dial_back_lives() -> None:
     assert fleet.state("node-b") is not State.OFFLINE
 
 
+def test_a_machine_that_refused_since_the_start_and_dials_in_lives() -> None:
+    fleet = Driver("node-b")
+    fleet.advance(1)
+    fleet.redialled("node-b", RedialOutcome.REFUSED)
+    fleet.advance(4.5)
+    fleet.link("node-b")
+    fleet.advance(5.25)  # its first heartbeat is late
+    assert fleet.state("node-b") is not State.OFFLINE
+
+
 def test_a_restarted_machine_is_called_offline_by_a_refusal_though_its_earlier_start_refused_alive() -> None:
     fleet = Driver("node-b")
     fleet.meet("node-b")

@@ -45,7 +45,6 @@ from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.ids import EntryId, LogIndex, MachineId
 from roosync_p2p.ledger.cursors import cursor_of
-from roosync_p2p.ledger.fleet import RULES_VERSION
 from roosync_p2p.ledger.state import State
 from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State as Verdict
@@ -202,13 +201,13 @@ class CommitLog:
     def beat_facts(self) -> BeatFacts:
         """What this node's heartbeats say of it."""
         if self._order.me is None:
-            return BeatFacts(rules=RULES_VERSION)
+            return BeatFacts(rules=self._desk.rules.newest)
         mark, durable = self._applier.mark, self.durable
         return BeatFacts(
             size=durable.number,
             digest=durable.digest,
             mark=mark if mark is not None and mark[0] <= durable.number else None,
-            rules=RULES_VERSION,
+            rules=self._desk.rules.newest,
             epoch=durable.epoch,
             store=self._order.me.store,
             on_battery=self._seats.on_battery,
