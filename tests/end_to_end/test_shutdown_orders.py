@@ -43,6 +43,7 @@ class Row:
     buses: dict[str, str]
     acknowledged: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
     voted: set[str] = dataclasses.field(default_factory=set)
+    whole: bool = True
 
     def start(self, machine: Machine) -> None:
         """Starts a node that knows the others' addresses, on its own bus."""
@@ -87,6 +88,9 @@ def row() -> Iterator[Row]:
 def test_whoever_leaves_hands_over_and_nothing_that_was_acknowledged_is_lost(
     row: Row, number: int, record_property: Report
 ) -> None:
+    if not row.whole:
+        pytest.skip("an earlier order ended badly")
+    row.whole = False
     print(f"\nseed: ROOSYNC_TEST_SEED={SEED}")
     record_property("seed", SEED)
     dice = random.Random(f"{SEED} {number}")
@@ -136,6 +140,7 @@ def test_whoever_leaves_hands_over_and_nothing_that_was_acknowledged_is_lost(
     row.commit(victim, f"{number} back")
     _until_alike(row)
     shutil.rmtree(row.fleet.path / "backups")
+    row.whole = True
 
 
 def _prefer(row: Row, names: list[str]) -> None:
@@ -229,8 +234,9 @@ def _until_alike(row: Row) -> None:
 def _nothing_is_missing(row: Row) -> None:
     logs = [machine.json("log", "--from", "1", "--limit", "1000")["entries"] for machine in row.fleet.running()]
     assert len(logs) == len(_NAMES)
+    common = min(map(len, logs))  # the leader may give somebody a vote meanwhile
+    assert common >= max(row.acknowledged)
     for log in logs:
-        assert log == logs[0]
-        found = {entry["number"]: entry for entry in log}
+        assert log[:common] == logs[0][:common]
         for number, entry in row.acknowledged.items():
-            assert found[number] == entry
+            assert log[number - 1] == entry

@@ -54,6 +54,35 @@ def test_a_founder_whose_disk_was_wiped_follows_the_fleets_log_and_begins_none_o
     assert fleet.done("alpha", "claim.acquire", acquire("issue-2"))["outcome"]["accepted"]
 
 
+def test_an_old_disk_with_a_vote_that_was_handed_over_waits_for_whoever_starts_at_the_same_time() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    assert fleet.voters("alpha") == ["alpha"]
+    monday = fleet.member("alpha").disk.snapshot()
+    fleet.member("alpha").leave()
+    fleet.run(6.0)
+    (heir,) = fleet.voters("beta")
+    assert heir in ("beta", "gamma")
+    fleet.done("beta", "claim.acquire", acquire("issue-1"))
+    for name in ("beta", "gamma"):
+        fleet.fleet.power_off(name)
+    fleet.member("alpha").disk.restore(monday)
+    (other,) = {"beta", "gamma"} - {heir}
+    for name in ("alpha", other):
+        fleet.member(name).start()
+    fleet.run(3.0)
+    assert fleet.log("alpha").order.me is None, "whom the vote went to may still come"
+    fleet.member(heir).start()
+    fleet.run(10.0)
+    renewal = fleet.member("alpha").node().authorship.renewal
+    assert renewal is not None
+    assert fleet.done("beta", "claim.acquire", acquire("issue-2"))["outcome"]["accepted"]
+    offer = OfferCountersignature(envelope=fleet.fleet.keys.root_countersignature(renewal))
+    fleet.member("alpha").request(offer, lambda _: None)
+    fleet.run(10.0)
+    assert len(fleet.agreement()) == 1
+    assert fleet.voters("alpha") == [heir]
+
+
 def test_a_voter_that_only_crashed_takes_part_again_under_its_seat() -> None:
     fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
     seat = fleet.log("gamma").order.me
