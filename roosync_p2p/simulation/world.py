@@ -239,7 +239,8 @@ class World:
 
     def _heal(self) -> None:
         self.healing = True
-        self.watch.order.seats.quiet(quiet=True)
+        # Where machines are still updated, and leave for it, votes have a reason to move.
+        self.watch.order.seats.quiet(quiet=not self.updates.planned)
         self.fleet.paths.heal()
         self.homes.put_away()
         for member in list(self.fleet.members.values()):
