@@ -32,6 +32,8 @@ __all__ = [
     "Recovered",
     "Register",
     "RetireRequest",
+    "SeeLostRequest",
+    "SeenLost",
     "SettleRequest",
     "StatementRequest",
     "TimedRequest",
@@ -131,6 +133,12 @@ class RecoverRequest(TimedRequest, frozen=True, kw_only=True):
     statement: _Statement
 
 
+class SeeLostRequest(Request, frozen=True, kw_only=True):
+    """The epoch that does not have what was looked at."""
+
+    epoch: Annotated[int, Meta(ge=1, le=limits.NUMBER_MAX)]
+
+
 # --- answers -----------------------------------------------------------------------------------------------------
 
 
@@ -225,6 +233,14 @@ class ClockAccepted(Answer, frozen=True, kw_only=True):
 
 
 class Recovered(Answer, frozen=True, kw_only=True):
-    """The epoch that has begun."""
+    """The epoch that has begun, on how many commits, and how many of this machine's are not among them."""
 
     epoch: int = msgspec.field(default=0)
+    base: int = 0
+    lost: int = 0
+
+
+class SeenLost(Answer, frozen=True, kw_only=True):
+    """How many commits are not warned of any more."""
+
+    seen: int

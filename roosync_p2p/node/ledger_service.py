@@ -17,7 +17,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core import view
-from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover
+from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, SeeLost
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.ports import Reader
 from roosync_p2p.core.rows import CommitRow, EntryRow
@@ -35,6 +35,7 @@ from roosync_p2p.node.ledger_requests import (
     LogAsked,
     RecoverAsked,
     RetireAsked,
+    SeeLostAsked,
     SettleAsked,
     StatementAsked,
     TimedAsked,
@@ -121,6 +122,11 @@ class LedgerService:
         if row is not None:
             return {**_waiting(row), "waits_for": self._core.commit.waits_for()[0]}
         commit = await self._ordered_request(entry)
+        again = self._core.commit.again
+        if commit.entry is not None and again.now(commit.entry) != commit.entry:  # an epoch overtook it
+            return await self.request(again.now(commit.entry).hex())
+        if commit.entry is not None and again.due(commit.entry):
+            return {**_pending(commit.entry, commit.kind, None), "waits_for": self._core.commit.waits_for()[0]}
         outcome = outcome_of(commit)["outcome"]
         return {
             "id": None if commit.entry is None else commit.entry.hex(),
@@ -305,6 +311,10 @@ class LedgerService:
             timeout_s=asked.timeout_s + limits.REQUEST_TIMEOUT_S,
         )
 
+    async def see_lost(self, asked: SeeLostAsked) -> dict[str, Any]:
+        """Somebody has looked at what an epoch does not have."""
+        return await self._performer.request(SeeLost(epoch=asked.epoch))
+
     # --- inside ---------------------------------------------------------------------------------------------------
 
     async def _store(self, read: Callable[[], T]) -> T:
@@ -341,11 +351,15 @@ def _shown(row: CommitRow) -> dict[str, Any]:
 
 
 def _waiting(row: EntryRow) -> dict[str, Any]:
+    return _pending(row.id, row.kind, rfc3339(row.received_ms))
+
+
+def _pending(entry: EntryId, kind: str, asked_at: str | None) -> dict[str, Any]:
     return {
-        "id": row.id.hex(),
-        "kind": row.kind,
+        "id": entry.hex(),
+        "kind": kind,
         "state": "pending",
-        "asked_at": rfc3339(row.received_ms),
+        "asked_at": asked_at,
         "commit_number": None,
         "outcome": None,
     }

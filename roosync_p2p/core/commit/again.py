@@ -86,6 +86,10 @@ class Again:
             entry = later
         return entry
 
+    def due(self, entry: EntryId) -> bool:
+        """Whether it has no effect because of its epoch, and is about to be written again."""
+        return entry in self._due
+
     def takes(self, done: Committed) -> bool:
         """An entry got its number; whether it is to be asked anew, so that its outcome is none yet."""
         entry = done.entry

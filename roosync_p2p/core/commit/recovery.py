@@ -23,6 +23,7 @@ import msgspec
 
 from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.core.authorship import Authorship, Phase
+from roosync_p2p.core.commands import Recover, SeeLost
 from roosync_p2p.core.commit.applier import Applier
 from roosync_p2p.core.commit.bases import Bases, base_not_here, refusal
 from roosync_p2p.core.commit.clock import CommitClock
@@ -34,7 +35,7 @@ from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, RequestId
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.entries.entry import LEDGER
-from roosync_p2p.errors import InputFault, RoosyncError
+from roosync_p2p.errors import InputFault, PeerFault, RoosyncError
 from roosync_p2p.ids import Epoch
 from roosync_p2p.ledger.bodies import Carrier
 
@@ -111,14 +112,31 @@ class Recovery:
 
     # --- the command ----------------------------------------------------------------------------------------------
 
+    def take(self, request: RequestId, command: Recover | SeeLost) -> None:
+        """A request of a user.
+
+        Raises:
+            InputFault: it cannot be followed here; nothing was changed.
+        """
+        match command:
+            case Recover(statement=statement):
+                self.ask(request, statement)
+            case SeeLost(epoch=epoch):
+                seen = self._lost.see(epoch)
+                self._desk.emit(Answer(request=request, result={"seen": seen}, after=self._desk.newest_ticket))
+
     def ask(self, request: RequestId, envelope: bytes) -> None:
         """The root's statement, at the machine that it names.
 
         Raises:
-            InputFault, PeerFault: it cannot be followed here; nothing was changed.
+            InputFault: it cannot be followed here; nothing was changed.
         """
         self._authorship.check_writable()
-        beginning = self._epochs.opened(envelope)
+        try:
+            beginning = self._epochs.opened(envelope)
+        except PeerFault as fault:
+            message = f"{fault.message}; nothing was changed"
+            raise InputFault(message, code=fault.code, remedy=fault.remedy, details=fault.details) from fault
         present = self._order.epoch
         if present and any(one.payload == beginning.payload for one in self._epochs.of(present)):
             self._answer(request)  # asked again: it is done

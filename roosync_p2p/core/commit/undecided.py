@@ -22,8 +22,8 @@ def undecided(order: Order, known: SeatFacts, clock: CommitClock) -> tuple[str, 
 
     Returns:
         One clause for a person, and the details: ``leader`` (or None), ``voters``, ``missing`` (voters that are not
-        heard), ``state``: ``checking``, ``no_voters``, ``clock``, ``deciding``, ``unreachable``, ``only_vote``,
-        ``no_quorum`` or ``electing``.
+        heard), ``state``: ``checking``, ``new_epoch``, ``no_voters``, ``clock``, ``deciding``, ``unreachable``,
+        ``only_vote``, ``no_quorum`` or ``electing``.
     """
     status = order.status
     voters = () if status is None else status.configuration.voters
@@ -49,6 +49,11 @@ def _why(
 ) -> tuple[str, str]:
     if order.me is None:
         return "checking", "this machine's start-up check has not ended"
+    if order.raft is None:
+        return (
+            "new_epoch",
+            "the fleet's log begins anew, and this machine is on its way there or cannot tell which it is",
+        )
     if not voters:
         return "no_voters", "this machine has not heard yet who votes in this fleet"
     if order.leads and clock.unconfirmed():
