@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from roosync_p2p.core.effects import Answer, Effect, Notify, Persist, Send, Ticket
+from roosync_p2p.core.effects import Answer, Effect, Notify, Persist, PublishFiles, Send, Ticket
 
 __all__ = ["Outbox"]
 
@@ -41,7 +41,7 @@ class Outbox:
         for effect in effects:
             if isinstance(effect, Persist):
                 persist.append(effect)
-            elif isinstance(effect, Send | Answer | Notify) and effect.after > self._durable:
+            elif isinstance(effect, Send | Answer | Notify | PublishFiles) and effect.after > self._durable:
                 self._order += 1
                 heapq.heappush(self._waiting, (effect.after, self._order, effect))
             else:
