@@ -83,9 +83,10 @@ class MemoryShare:
         if self.stopped:
             return
         now_s = self._now_s()
-        due = sorted(change for change in self._due if change.at_s <= now_s)
+        due = sorted(change for change in self._due if change.at_s <= now_s and not self._folders[change.to].local)
         if due:
-            self._due = [change for change in self._due if change.at_s > now_s]
+            arrived = {change.number for change in due}
+            self._due = [change for change in self._due if change.number not in arrived]
         for change in due:
             files = self._folders[change.to].files
             if change.data is None:

@@ -1,4 +1,4 @@
-"""The shared folder as a way by which heartbeats come (docs/protocol/liveness.md §9): facts in, tracks brought up to date.
+"""The shared folder as a way by which heartbeats come (docs/protocol/liveness.md §9): facts in, tracks looked at.
 
 A part of :class:`~roosync_p2p.liveness.detector.Liveness`, which owns the tracks.
 """
