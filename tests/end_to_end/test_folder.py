@@ -100,3 +100,36 @@ def test_they_travel_through_a_copier_that_lags_reorders_and_doubles(
         record_property("files copied", shared.copied)
         assert [row["subject"] for row in reversed(berta.inbox())] == [f"Numéro {number}" for number in range(12)]
         assert len(alice.inbox()) == 1
+
+
+def test_a_decision_is_made_by_the_only_voter_and_comes_back_through_the_folder(
+    fleet: Fleet, record_property: Report, tmp_path: Path
+) -> None:
+    alice, berta = fleet.machines.values()
+    _start(alice, tmp_path)
+    _start(berta, tmp_path)
+    until(lambda: "alice" in berta.states(), ARRIVES_S, what="berta learns of alice", shown=fleet.report)
+    proposed = berta.json(
+        *("decision", "propose", "Deux relectures", "--target", "all", "--timeout", "60"),
+        *("--set", "config:ci.json#/reviews", "2"),
+    )
+    assert (proposed["state"], proposed["author"]) == ("pending", "berta")
+    assert alice.json("decision", "approve", proposed["id"])["state"] == "approved"
+    shown = until(
+        lambda: berta.json("decision", "show", proposed["id"])["decisions"][0]["state"] == "approved",
+        ARRIVES_S,
+        what="berta hears of the approval",
+        shown=fleet.report,
+    )
+    record_property("the approval comes back after", round(shown, 2))
+    sizes = {machine.name: machine.json("status")["commit"] for machine in (alice, berta)}
+    until(
+        lambda: alice.json("status")["commit"]["digest"] == berta.json("status")["commit"]["digest"],
+        ARRIVES_S,
+        what=f"both have the same ledger: {sizes}",
+        shown=fleet.report,
+    )
+    assert alice.json("status")["links"] == 0
+    waits = berta.refusal("claim", "bug-1", "--timeout", "1", code=4)
+    assert waits["details"]["missing"] == ["alice"]
+    assert "shared folder" in waits["message"], waits
