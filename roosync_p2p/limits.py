@@ -164,6 +164,9 @@ FOLDER_TEMPORARY_MAX: Final = 16  # names of temporary files, used in turn: what
 FOLDER_FAREWELL_S: Final = 2.0  # a stopping node waits so long for its last file
 FOLDER_SUSPECT_S: Final = 180.0  # three files missed; the folder's lag is added
 FOLDER_OFFLINE_S: Final = 300.0  # five files missed; twice the lag is added
+FOLDER_JOIN_LOOK_S: Final = 5.0  # an issuer with an open invite looks for requests this often
+FOLDER_JOIN_POLL_S: Final = 1.0  # and whoever joins for the answer
+FOLDER_JOIN_WAIT_S: Final = 1_800.0  # so long: a folder may be half an hour late, and is asked again by the command
 FOLDER_LOOK_FAST_S: Final = 2.0  # and this often while somebody is reachable no other way
 
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------

@@ -25,6 +25,9 @@ __all__ = [
     "SegmentFile",
     "certificates_path",
     "heartbeat_path",
+    "join_answer_path",
+    "join_hello_path",
+    "join_request_path",
     "log_folder",
     "parse_path",
     "quarantine_path",
@@ -124,6 +127,21 @@ def certificates_path(owner: MachineId, digest: bytes) -> str:
 def quarantine_path(owner: MachineId, digest: bytes, suffix: str) -> str:
     """Where a machine keeps a copy of what it refused, by the content's hash."""
     return f"{ROOT}/{owner}/quarantine/{digest.hex()[:16]}.{suffix}"
+
+
+def join_hello_path(issuer: MachineId) -> str:
+    """Where an issuer with an open invite leaves its side of the joining conversation."""
+    return f"{ROOT}/{issuer}/join/hello"
+
+
+def join_request_path(joiner: MachineId, invite: bytes) -> str:
+    """Where a machine that joins leaves its request."""
+    return f"{ROOT}/{joiner}/join/{invite.hex()[:16]}.request"
+
+
+def join_answer_path(issuer: MachineId, digest: bytes) -> str:
+    """Where the issuer leaves the answer to a request with that hash."""
+    return f"{ROOT}/{issuer}/join/{digest.hex()[:16]}.answer"
 
 
 def parse_path(path: str) -> FolderName | None:

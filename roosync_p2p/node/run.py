@@ -46,6 +46,7 @@ from roosync_p2p.ids import EntryId
 from roosync_p2p.liveness.profile import NAMED, Profile, custom
 from roosync_p2p.node.backend import NodeBackend
 from roosync_p2p.node.event_log import EventLog
+from roosync_p2p.node.folder_door import FolderDoor
 from roosync_p2p.node.folder_service import FolderService
 from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.logs import open_log
@@ -202,7 +203,8 @@ class _Node:
             tasks.start_soon(performer.run)
             tasks.start_soon(watch_power, performer, around)
             tasks.start_soon(watch_battery, performer)
-            folder = await self._open_folder(performer, loaded, tasks)
+            folder = await self._open_folder(performer, membership, loaded, tasks)
+            around.folder = None if folder is None else folder.place
             self._ready(around, ready_file)
             await around.stop.wait()
             _LOG.info("stopping: %s", around.stop_reason)
@@ -218,7 +220,11 @@ class _Node:
         return 0
 
     async def _open_folder(
-        self, performer: Performer, loaded: Loaded, tasks: anyio.abc.TaskGroup
+        self,
+        performer: Performer,
+        membership: MembershipService,
+        loaded: Loaded,
+        tasks: anyio.abc.TaskGroup,
     ) -> FolderService | None:
         chosen = self._settings.folder
         if not chosen.enabled or not chosen.path:
@@ -226,8 +232,9 @@ class _Node:
         paths = _places(chosen.path)
         founds = self._identity.issuer_key is not None and FOLDER_USED not in loaded.meta
         folder = Candidates(paths, self._identity.fleet, founds=founds)
-        service = FolderService(performer, folder, folder.root.as_posix() if len(paths) == 1 else "")
+        service = FolderService(performer, folder, lambda: folder.root)
         await tasks.start(service.run)
+        tasks.start_soon(FolderDoor(service, membership, self._identity).run)
         return service
 
     def _ready(self, around: Surroundings, ready_file: Path | None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.copier import Copier
-from tests.helpers.fleet import Fleet, Machine, until
+from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 from tests.helpers.netlab import netlab_missing
 
 _MISSING = netlab_missing()
@@ -133,3 +133,31 @@ def test_a_decision_is_made_by_the_only_voter_and_comes_back_through_the_folder(
     waits = berta.refusal("claim", "bug-1", "--timeout", "1", code=4)
     assert waits["details"]["missing"] == ["alice"]
     assert "shared folder" in waits["message"], waits
+
+
+def test_a_machine_joins_through_the_folder_and_takes_part(record_property: Report, tmp_path: Path) -> None:
+    with Fleet() as fleet:
+        alice = fleet.add("alice", listen="127.0.0.1:0", wrap=_alone)
+        folder = tmp_path / "Mon Drive"
+        refused = alice.refusal("init", "--no-passphrase", "--machine", "alice", "--folder", str(folder), tool=ADMIN)
+        assert refused["code"] == "folder_missing"
+        folder.mkdir()
+        alice.json("init", "--no-passphrase", "--machine", "alice", "--folder", str(folder), tool=ADMIN)
+        alice.start()
+        until(lambda: alice.client.status()["folder"]["state"] == "alone", ARRIVES_S, what="it has its folder")
+        assert alice.client.status()["folder"]["path"] == str(folder)
+        code = alice.admin("invite", "carla").strip()
+        carla = fleet.add("carla", listen="127.0.0.1:0", wrap=_alone)
+        joined = carla.json("join", code, "--folder", str(folder))
+        assert (joined["machine"], joined["inbound"]["outcome"]) == ("carla", "by_folder")
+        assert carla.refusal("join", code, "--folder", str(folder))["code"] == "identity_exists"
+        carla.start()  # its settings know the folder
+        sent = carla.client.send("alice", "Me voilà", "par le dossier") if "alice" in carla.states() else None
+        if sent is None:
+            until(lambda: "alice" in carla.states(), ARRIVES_S, what="carla learns of alice", shown=fleet.report)
+            sent = carla.client.send("alice", "Me voilà", "par le dossier")
+        record_property("arrives after", round(_arrived(fleet, alice, sent["id"]), 2))
+        row = next(row for row in alice.inbox() if row["id"] == sent["id"])
+        assert (row["verified"], row["signer"]) == (True, "carla")
+        checks = {check["id"]: check for check in alice.json("doctor")["checks"]}
+        assert str(folder) in checks["folder"]["message"]

@@ -16,7 +16,7 @@ from roosync_p2p.errors import FolderError, InputFault
 from roosync_p2p.gossip.folder_paths import MARKER, ROOT
 from roosync_p2p.ids import FleetId
 
-__all__ = ["Candidates", "found_folder"]
+__all__ = ["Candidates", "found_folder", "require_directory"]
 
 
 class Candidates:
@@ -85,11 +85,22 @@ def found_folder(path: Path, fleet: FleetId) -> None:
         InputFault: ``folder_missing``: there is no such directory.
         FolderError: it belongs to another fleet, or cannot be written.
     """
-    if not path.is_dir():
-        raise InputFault(
-            f"there is no directory {path}", code="folder_missing", remedy="name the directory that is synchronised"
-        )
+    require_directory(path)
     folder = Directory(path)
     if not folder.read(MARKER, bytes_max=1):
         folder.write(MARKER, marker_bytes(fleet))
     check_marker(folder, fleet)
+
+
+def require_directory(path: Path) -> None:
+    """Returns if the directory is there: it is never made, because a drive that is away leaves nothing behind.
+
+    Raises:
+        InputFault: ``folder_missing``.
+    """
+    if not path.is_dir():
+        raise InputFault(
+            f"there is no directory {path}; nothing was changed",
+            code="folder_missing",
+            remedy="name the directory that is synchronised",
+        )
