@@ -157,6 +157,7 @@ def on_append_answer(state: State, sender: Seat, answer: AppendAnswer, now_s: fl
         state.counters["answer_beyond_log"] += 1
         return
     peer.heard_s = now_s
+    peer.answered = True
     peer.round = max(peer.round, answer.round)
     peer.commit = max(peer.commit, answer.commit)
     if answer.ok:

@@ -17,9 +17,11 @@ __all__ = [
     "HandOver",
     "MarkRead",
     "OfferCountersignature",
+    "OrderCommand",
     "OrderEntry",
     "ReadLedger",
     "Recover",
+    "SeeLost",
     "SendMessage",
 ]
 
@@ -126,15 +128,14 @@ class Recover:
     statement: bytes
 
 
-Command: TypeAlias = (
-    SendMessage
-    | MarkRead
-    | AddInvite
-    | AdmitMachine
-    | OfferCountersignature
-    | OrderEntry
-    | ReadLedger
-    | AcceptClock
-    | HandOver
-    | Recover
-)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SeeLost:
+    """A person has looked at what is not in that epoch; the warning about it ends. The list itself is kept."""
+
+    epoch: int
+
+
+OrderCommand: TypeAlias = OrderEntry | ReadLedger | AcceptClock | HandOver | Recover | SeeLost
+"""What the commit log answers, when the order says."""
+
+Command: TypeAlias = SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | OrderCommand

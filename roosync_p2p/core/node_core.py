@@ -21,6 +21,7 @@ from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.commit.support import say_rules
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
@@ -46,6 +47,7 @@ from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
 from roosync_p2p.ids import BootId, MachineId
+from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.liveness.detector import Liveness
 from roosync_p2p.liveness.profile import Profile
 from roosync_p2p.liveness.verdicts import State
@@ -67,6 +69,7 @@ class NodeCore:
         entropy: freshly seeded.
         now: the moment of the start.
         startup_check: off only to show what happens without it.
+        rules: those of the ledger that this program knows.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class NodeCore:
         entropy: Entropy,
         now: Now,
         startup_check: bool = True,
+        rules: Rules = RULES,
     ) -> None:
         self.me = identity.machine
         self.version = __version__
@@ -89,7 +93,7 @@ class NodeCore:
         directory = Directory.found(identity.root)
         for member in loaded.members:
             directory = directory.with_chain(member.leaf, member.issuer)
-        self.desk = Desk(identity, directory, entropy)
+        self.desk = Desk(identity, directory, entropy, rules)
         self.desk.now = now
         self.desk.learn(identity.leaf, identity.issuer)
 
@@ -115,14 +119,7 @@ class NodeCore:
         self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
         self._lives = Lives(self.desk, loaded.meta)
         self.commit = CommitLog(
-            self.desk,
-            self.links,
-            self._chains,
-            self._lives,
-            self.authorship,
-            self.presence,
-            self.exchange,
-            loaded,
+            self.desk, self.links, self._chains, self._lives, self.authorship, self.presence, self.exchange, loaded
         )
         self.watch = IdentityWatch(
             self.desk,
@@ -413,6 +410,7 @@ class NodeCore:
         """This machine may write from now on."""
         self.commit.begin()
         self.admission.ready()
+        say_rules(self.desk, self.authorship, self.commit)
         self.requests.tick()
 
     # --- time, disk, end --------------------------------------------------------------------------------------------
@@ -431,14 +429,19 @@ class NodeCore:
         self.delivery.tick()
         self.messaging.tick()
         self.renewals.tick()
-        for entry, ticket in self.authorship.written():
-            self._lives.accepted(entry)
-            self.exchange.wrote(entry, ticket)
-            self.commit.entry_held(entry)
+        self._take_written()
         self.commit.tick()
+        # What that wrote has to be known before its ticket comes back, or others would not hear of it.
+        self._take_written()
         self.folder.tick()
         if self._stopping is not None:
             self._end()
+
+    def _take_written(self) -> None:
+        for entry, ticket in self.authorship.written():
+            self._lives.accepted(entry)
+            self.exchange.wrote(entry, ticket)
+            self.commit.entry_written(entry, ticket)
 
     def _check_ended(self) -> None:
         self.presence.begin(self.authorship.start, after=self.authorship.started)

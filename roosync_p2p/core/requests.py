@@ -13,15 +13,12 @@ from roosync_p2p.core import inputs
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commands import (
-    AcceptClock,
     AddInvite,
     AdmitMachine,
-    HandOver,
     MarkRead,
     OfferCountersignature,
-    OrderEntry,
+    OrderCommand,
     ReadLedger,
-    Recover,
     SendMessage,
 )
 from roosync_p2p.core.commit.commit_log import CommitLog
@@ -70,7 +67,7 @@ class Requests:
         result: dict[str, object] | RoosyncError
         try:
             self._require_store()
-            if isinstance(request.command, OrderEntry | ReadLedger | AcceptClock | HandOver | Recover):
+            if isinstance(request.command, OrderCommand):
                 self._commit.take(request.request, request.command)  # answered when the order says
                 return
             result, after = self._command(request.command)

@@ -159,7 +159,7 @@ class Track:
         """Direct evidence, unless it was on its way when a dial was refused."""
         self.direct_version = sighting.version
         self.linked_sent_s = max(self.linked_sent_s, sighting.sent_s + self.profile.suspect_s)
-        self._contradict_refusal(sighting.sent_s)
+        self.contradict_refusal(sighting.sent_s)
         if self.refused_s is None:
             self.direct = sighting
             self.lost_told = False
@@ -167,7 +167,7 @@ class Track:
 
     def saw_relayed(self, via: MachineId, sighting: Sighting) -> None:
         """Evidence through a member; of too many members the longest silent is forgotten."""
-        self._contradict_refusal(sighting.sent_s)
+        self.contradict_refusal(sighting.sent_s)
         self.linked_sent_s = max(self.linked_sent_s, sighting.sent_s + self.profile.relayed_suspect_s)
         self.relayed[via] = sighting
         if len(self.relayed) > limits.RELAY_SOURCES_MAX:
@@ -176,7 +176,7 @@ class Track:
 
     def saw_in_folder(self, sighting: Sighting) -> None:
         """Evidence through the shared folder."""
-        self._contradict_refusal(sighting.sent_s)
+        self.contradict_refusal(sighting.sent_s)
         self.in_folder = sighting
         self._saw(sighting.sent_s)
 
@@ -195,7 +195,7 @@ class Track:
         if self.last_sent_s is not None:
             self.last_sent_s -= seconds
 
-    def _contradict_refusal(self, sent_s: float) -> None:
+    def contradict_refusal(self, sent_s: float) -> None:
         """A program that was called dead by a refused dial and lived on is not believed dead by a refusal again."""
         if self.refused_s is None or sent_s <= self.refused_s:
             return

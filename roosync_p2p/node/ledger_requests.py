@@ -18,6 +18,7 @@ __all__ = [
     "ReleaseAsked",
     "RenewAsked",
     "RetireAsked",
+    "SeeLostAsked",
     "SettleAsked",
     "SpokenAsked",
     "StatementAsked",
@@ -85,6 +86,14 @@ class SettleAsked(OrderAsked, Protocol):
     def machine(self) -> str: ...
     @property
     def keep(self) -> str: ...
+
+
+class SeeLostAsked(Protocol):
+    """The epoch that does not have what was looked at."""
+
+    @property
+    def epoch(self) -> int:
+        """Its number."""
 
 
 class RecoverAsked(TimedAsked, Protocol):

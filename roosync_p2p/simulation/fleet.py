@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roosync_p2p.clock import Now
+from roosync_p2p.consensus.autopilot import Pace
 from roosync_p2p.core.folder.reading import marker_bytes
 from roosync_p2p.core.memory_faults import PathFault
 from roosync_p2p.core.memory_folder import MemoryShare
@@ -39,6 +40,7 @@ class Fleet:
         admitted: how many of them are members from the beginning; the rest join later with :meth:`admit`.
         dice: where keys, jitter and boot ids come from.
         autopilot: whether leaders decide who votes; off where the caller does.
+        pace: how fast.
         folder: whether all have a shared folder; its faults are those of ``share``.
     """
 
@@ -52,6 +54,7 @@ class Fleet:
         parts: Parts | None = None,
         observer: Observer = NOBODY,
         autopilot: bool = True,
+        pace: Pace | None = None,
         folder: bool = False,
     ) -> None:
         self.scheduler = Scheduler()
@@ -61,6 +64,7 @@ class Fleet:
         self.parts = parts if parts is not None else real_parts()
         self.observer = observer
         self.autopilot = autopilot
+        self.pace = pace if pace is not None else Pace()
         ids = [MachineId(machine) for machine in machines]
         self.keys = FleetKeys.make(ids, dice.entropy("keys"))
         self.members: dict[str, Member] = {}
@@ -105,6 +109,7 @@ class Fleet:
             observer=self.observer,
         )
         member.autopilot = self.autopilot
+        member.pace = self.pace
         member.folder = None if self.share is None else self.share.folder(name)
         self.members[name] = member
         return member

@@ -26,7 +26,7 @@ class Voting:
     def leader(self) -> Member | None:
         """A member that believes that it leads, the one of the newest term."""
         leading = [member for member in self._fleet.running() if member.node().commit.order.leads]
-        return max(leading, key=lambda member: _raft(member).status.term, default=None)
+        return max(leading, key=lambda member: (_raft(member).epoch, _raft(member).status.term), default=None)
 
     def taking_part(self) -> list[Member]:
         """Members whose word in the consensus counts: those whose start-up check has ended, and that are no copies.
@@ -53,12 +53,16 @@ class Voting:
         """Whether those could commit something, under the newest configuration that anybody holds."""
         seats = self.seats().values()
         held = [
-            raft.status.configuration
+            (raft.epoch, raft.status.configuration)
             for member in self._fleet.running()
             if (raft := member.node().commit.order.raft) is not None
         ]
-        newest = max(held, key=lambda configuration: configuration.index, default=None)
+        _, newest = max(held, key=lambda one: (one[0], one[1].index), default=(None, None))
         return newest is not None and sum(seat in seats for seat in newest.voters) > len(newest.voters) // 2
+
+    def furthest(self) -> Member | None:
+        """Whoever has applied the most, of those whose word counts."""
+        return max(self.taking_part(), key=_reached, default=None)
 
     def grow(self, size: int) -> bool:
         """One step towards so many voters."""
@@ -137,6 +141,11 @@ class Voting:
         )
         _follow(leader)
         return isinstance(done, int)
+
+
+def _reached(member: Member) -> tuple[int, int]:
+    commit = member.node().commit
+    return commit.order.epoch, commit.applier.number
 
 
 def _follow(leader: Member) -> None:

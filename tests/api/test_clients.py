@@ -87,6 +87,7 @@ def test_every_answer_about_the_ledger_has_the_documented_shape(api: RunningApi,
         (client.register(), ordered_schemas.Register),
         (client.accept_clock(), ordered_schemas.ClockAccepted),
         (client.carry_statement("person.add", b"statement"), ordered_schemas.Ordered),
+        (client.see_lost(1), ordered_schemas.SeenLost),
         (client.retire("myia-po-2023", reason="sold"), ordered_schemas.Ordered),
         (client.close_session(opened["secret"]), claim_schemas.ClosedSession),
     ]
@@ -163,6 +164,7 @@ def test_a_claim_without_a_speaker_is_this_programs(client: SyncClient) -> None:
         (lambda client: client.settle("myia-po-2023", "ab" * 32), "no_such_fork"),
         (lambda client: client.leave(), "last_member"),
         (lambda client: client.recover(b"statement"), "not_supported"),
+        (lambda client: client.see_lost(2), "nothing_lost"),
         (lambda client: client.pending_request("ffffffff"), "no_such_request"),
     ],
 )
