@@ -167,6 +167,8 @@ FOLDER_OFFLINE_S: Final = 300.0  # five files missed; twice the lag is added
 FOLDER_JOIN_LOOK_S: Final = 5.0  # an issuer with an open invite looks for requests this often
 FOLDER_JOIN_POLL_S: Final = 1.0  # and whoever joins for the answer
 FOLDER_JOIN_WAIT_S: Final = 1_800.0  # so long: a folder may be half an hour late, and is asked again by the command
+FOLDER_MAIL_KEPT_S: Final = 30 * 24 * 3600.0  # mail that somebody lacks stays in the folder so long
+FOLDER_AGES_S: Final = 600.0  # how often the oldest file of each chain is looked at for that
 FOLDER_LOOK_FAST_S: Final = 2.0  # and this often while somebody is reachable no other way
 
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------

@@ -57,6 +57,8 @@ class Publisher:
         self._reaches = reaches
         self.names: set[FolderName] = set()
         self._lacks_since: dict[ChainKey | str, float] = {}
+        self._expired: dict[ChainKey, int] = {}  # mail up to there is too old for the folder
+        self._ages_at = -math.inf
         self._plan_at = -math.inf
         self._reading = False
         self._ready: list[tuple[str, bytes]] = []
@@ -126,7 +128,7 @@ class Publisher:
         held = {machine: self._delivery.head_of(machine, key) for machine in lacking}
         lacking = [machine for machine in lacking if held[machine] < head]
         start = min((held[machine] for machine in lacking), default=head) + 1
-        start = max(start, self._floor(key))
+        start = max(start, self._floor(key), self._expired.get(key, 0) + 1)
         files = [name for name in self.names if isinstance(name, SegmentFile) and name.key == key]
         first = covered(files, start) + 1
         if not lacking or first > head or not self._time_has_come(key, key[0], lacking):
@@ -155,6 +157,7 @@ class Publisher:
         self._reading = False
         self._plan_at = self._desk.now.monotonic_s + limits.FOLDER_GATHER_S
         rows = rows[: next((at for at, row in enumerate(rows) if row.body is None), len(rows))]
+        rows = self._young(rows)
         if not rows:
             return
         name = SegmentFile(
@@ -169,6 +172,15 @@ class Publisher:
         self._ready.append((name.path, wrap(encode_frame(frame))))
         own = [mine for mine in self._mine(SegmentFile) if mine.key == name.key]
         self._gone += [old.path for old in superseded(own, name)]
+
+    def _young(self, rows: tuple[EntryRow, ...]) -> tuple[EntryRow, ...]:
+        """Those that are not too old to be kept in the folder; who lacks older mail gets it over a link one day."""
+        oldest_ms = self._desk.now.wall_ms - round(limits.FOLDER_MAIL_KEPT_S * 1000)
+        old = [row for row in rows if row.chain != LEDGER and row.received_ms < oldest_ms]
+        for row in old:
+            key: ChainKey = (row.author, row.incarnation, row.chain)
+            self._expired[key] = max(row.sequence, self._expired.get(key, 0))
+        return rows[len(old) :] if rows[: len(old)] == tuple(old) else rows
 
     # --- the log --------------------------------------------------------------------------------------------------
 
@@ -227,7 +239,8 @@ class Publisher:
 
     def _tidy(self) -> None:
         """Removes what everybody has, or makes one file of many small ones; one thing at a time."""
-        done = [name.path for name in self._mine(SegmentFile) if self._everybody_has(name)]
+        mine = self._mine(SegmentFile)
+        done = [name.path for name in mine if self._everybody_has(name) or name.last <= self._expired.get(name.key, 0)]
         done += [name.path for name in self._mine(LogFile) if name.epoch < self._commit.order.epoch]
         if done:
             self._gone += done[: limits.FOLDER_REMOVED_AT_ONCE_MAX]
@@ -240,12 +253,25 @@ class Publisher:
         chains: dict[ChainKey, list[SegmentFile]] = {}
         for name in self._mine(SegmentFile):
             chains.setdefault(name.key, []).append(name)
+        self._ask_age(mine)
         for key, names in sorted(chains.items()):
             run = mergeable(names)
             if run is not None:
                 self._reading = True
                 self._exchange.read(key, run[0], run[1] - run[0] + 1, self._read)
                 return
+
+    def _ask_age(self, mine: list[SegmentFile]) -> None:
+        """Looks at the oldest mail of each chain now and then."""
+        now_s = self._desk.now.monotonic_s
+        if now_s < self._ages_at:
+            return
+        self._ages_at = now_s + limits.FOLDER_AGES_S
+        oldest: dict[ChainKey, SegmentFile] = {}
+        for name in sorted((name for name in mine if name.chain != LEDGER), key=lambda name: -name.first):
+            oldest[name.key] = name
+        for key, name in sorted(oldest.items()):
+            self._exchange.read(key, name.last, 1, lambda rows: (self._young(rows), None)[1])
 
     def _everybody_has(self, name: SegmentFile) -> bool:
         """Whether no member needs it; of the ledger only what another relays for its author is removed."""
