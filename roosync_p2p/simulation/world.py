@@ -26,6 +26,7 @@ from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.epilogue import Epilogue
 from roosync_p2p.simulation.faults import KINDS, ORDER, RARE, USUAL
 from roosync_p2p.simulation.fleet import Fleet
+from roosync_p2p.simulation.folder_faults import heal_folder, plan_folder
 from roosync_p2p.simulation.homes import Homes
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.order_workload import OrderUsers
@@ -69,6 +70,7 @@ class Plan:
     votes: tuple[int, int] = (1, 7)
     homes_chance: float = 0.35
     autopilot_chance: float = 0.33
+    folder_chance: float = 0.3
     sample_s: float = 2.3
 
     @classmethod
@@ -134,6 +136,7 @@ class World:
             parts=self.parts,
             autopilot=self.autopilot,
             pace=HURRIED,
+            folder=Dice.of(seed, "folder").chance(self.plan.folder_chance),
             observer=self.watch,
         )
         self._late = self.machines[count - late :]
@@ -190,6 +193,8 @@ class World:
             self.later(users.between(1, SETTLE_S + self.plan.faulty_s - 1), self.workload.act)
         self.later(self.plan.sample_s, self._sample)
         self._plan_order(Dice.of(self.seed, "votes"))
+        if self.fleet.share is not None:
+            plan_folder(self, Dice.of(self.seed, "folder faults"))
 
     def _plan_order(self, dice: Dice) -> None:
         """Requests from the time on when the founder leads, and voters that come and go."""
@@ -235,6 +240,7 @@ class World:
         self._healing = True
         self.watch.order.seats.quiet(quiet=True)
         self.fleet.paths.heal()
+        heal_folder(self)
         self.homes.put_away()
         for member in list(self.fleet.members.values()):
             if member in self.homes.copies:
