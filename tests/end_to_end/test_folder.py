@@ -161,3 +161,23 @@ def test_a_machine_joins_through_the_folder_and_takes_part(record_property: Repo
         assert (row["verified"], row["signer"]) == (True, "carla")
         checks = {check["id"]: check for check in alice.json("doctor")["checks"]}
         assert str(folder) in checks["folder"]["message"]
+
+
+def test_a_drive_that_goes_away_is_told_and_nothing_is_lost(fleet: Fleet, tmp_path: Path) -> None:
+    alice, berta = fleet.machines.values()
+    folder, away = tmp_path / "drive", tmp_path / "away"
+    folder.mkdir()
+    _start(alice, folder)
+    _start(berta, folder)
+    until(lambda: "berta" in alice.states(), ARRIVES_S, what="alice learns of berta", shown=fleet.report)
+    until(lambda: alice.client.status()["folder"]["state"] == "ok", ARRIVES_S, what="it is well", shown=fleet.report)
+    folder.rename(away)
+    folder.mkdir()  # what an unmounted drive leaves behind
+    until(lambda: "folder_unmounted" in alice.warnings(), ARRIVES_S, what="it is told", shown=fleet.report)
+    sent = alice.client.send("berta", "Pendant la panne", "corps")
+    assert alice.run("doctor", code=None).returncode == 1
+    assert not list(folder.iterdir())
+    folder.rmdir()
+    away.rename(folder)
+    _arrived(fleet, berta, sent["id"])
+    until(lambda: "folder_unmounted" not in alice.warnings(), ARRIVES_S, what="it is over", shown=fleet.report)
