@@ -47,6 +47,7 @@ from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
 from roosync_p2p.ids import BootId, MachineId
+from roosync_p2p.ledger.fleet import voters_of
 from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.liveness.detector import Liveness
 from roosync_p2p.liveness.profile import Profile
@@ -106,6 +107,7 @@ class NodeCore:
             loaded.meta,
             voted=lambda: self.commit.order.hard,
             applied=lambda: self.commit.reached,
+            has_vote=lambda store: (self.me, store) in voters_of(self.commit.state),
             check=startup_check,
         )
         self.links = Links(self.desk, boot=self.boot, silent_after_s=profile.suspect_s)
@@ -218,9 +220,7 @@ class NodeCore:
                 self.requests.store_failed(fault)
             case inputs.Shutdown(reason=reason):
                 self._stop(reason)
-            case inputs.Tick():
-                pass
-        self._tick()
+        self._tick()  # an inputs.Tick is nothing else
 
     def effects(self) -> list[Effect]:
         """What is to be done since the last call, in order."""

@@ -130,7 +130,7 @@ class Tally:
         """Kinds of fault that should have happened by now and did not."""
         if self.seeds < EVERY_KIND_AFTER_SEEDS:
             return []
-        return sorted(kind for kind in (*KINDS, "wrong_clock") if not self.active[kind])
+        return sorted(kind for kind in (*KINDS, "wrong_clock", "autopilot", "update") if not self.active[kind])
 
     def too_few(self) -> list[str]:
         """What should have come of the faults more often by now."""

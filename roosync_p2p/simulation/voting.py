@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from roosync_p2p.consensus.items import Seat
@@ -18,10 +19,14 @@ __all__ = ["Voting"]
 
 
 class Voting:
-    """Acts on the consensus of the member that leads; each of its verbs says whether something was begun."""
+    """Acts on the consensus of the member that leads; each of its verbs says whether something was begun.
 
-    def __init__(self, fleet: Fleet) -> None:
+    ``lacking`` names members that get no vote.
+    """
+
+    def __init__(self, fleet: Fleet, *, lacking: Callable[[], Collection[str]] = tuple) -> None:
         self._fleet = fleet
+        self._lacking = lacking
 
     def leader(self) -> Member | None:
         """A member that believes that it leads, the one of the newest term."""
@@ -71,7 +76,7 @@ class Voting:
             return False
         if len(voters) > size:
             return self.remove(voters[-1])
-        outside = [seat for seat in self.seats().values() if seat not in voters]
+        outside = self._outside(voters)
         return bool(outside) and self.add(outside[0])
 
     def repair(self) -> bool:
@@ -83,7 +88,7 @@ class Voting:
     def change(self, dice: Dice) -> bool:
         """Somebody becomes a voter, or is one no longer."""
         voters = self.voters()
-        outside = [seat for seat in self.seats().values() if seat not in voters]
+        outside = self._outside(voters)
         if outside and (len(voters) <= 1 or dice.chance(0.5)):
             return self.add(dice.choose(outside))
         return len(voters) > 1 and self.remove(dice.choose(voters))
@@ -102,6 +107,11 @@ class Voting:
             for name, seat in seats.items()
             if seat in voters and leader is not None and name != leader.name
         ]
+
+    def _outside(self, voters: Collection[Seat]) -> list[Seat]:
+        """Who could become a voter: nobody makes one of a machine whose program lacks the rules in force."""
+        lacking = self._lacking()
+        return [seat for name, seat in self.seats().items() if seat not in voters and name not in lacking]
 
     # --- single steps ---------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.order_workload import OrderUsers
 from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.root_key import RootKey
+from roosync_p2p.simulation.updates import Updates
 from roosync_p2p.simulation.voting import Voting
 from roosync_p2p.simulation.watch import Watch
 from roosync_p2p.simulation.workload import Workload
@@ -57,6 +58,7 @@ class Plan:
         requests: how many things they ask of the one order.
         votes: how often the voters change, or the leader hands over or is lost.
         homes_chance: of a world in which a home is restored or copied.
+        updates_chance: of a world in which machine after machine gets a program with newer rules.
         autopilot_chance: of a world in which leaders decide by themselves who votes; else it is drawn, far more often
             than they would change it.
         sample_s: evidence is asked for this often.
@@ -69,6 +71,7 @@ class Plan:
     requests: tuple[int, int] = (6, 20)
     votes: tuple[int, int] = (1, 7)
     homes_chance: float = 0.35
+    updates_chance: float = 0.2
     autopilot_chance: float = 0.33
     folder_chance: float = 0.3
     sample_s: float = 2.3
@@ -85,6 +88,7 @@ class Plan:
             requests=(wishes, wishes),
             votes=(faults // 3, faults // 3),
             homes_chance=0.0,
+            updates_chance=0.0,
             autopilot_chance=0.0,
             sample_s=17.3,
         )
@@ -145,12 +149,13 @@ class World:
         self.requests = 0
         self.homes = Homes(self)
         self.workload = Workload(self, Dice.of(seed, "workload"))
-        self.voting = Voting(self.fleet)
+        self.updates = Updates(self, Dice.of(seed, "updates"))
+        self.voting = Voting(self.fleet, lacking=lambda: self.updates.lacking)
         self.root_key = RootKey(self)
         self.users = OrderUsers(self, Dice.of(seed, "order"))
         self.adversary = Adversary(self, Dice.of(seed, "adversary"))
         self.watch.attach(self.fleet, overheard=self.adversary.overheard, touched=lambda: self.homes.touched)
-        self._healing = False
+        self.healing = False
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -195,6 +200,7 @@ class World:
         self._plan_order(Dice.of(self.seed, "votes"))
         if self.fleet.share is not None:
             plan_folder(self, Dice.of(self.seed, "folder faults"))
+        self.updates.plan(SETTLE_S, SETTLE_S + self.plan.faulty_s * 0.8)
 
     def _plan_order(self, dice: Dice) -> None:
         """Requests from the time on when the founder leads, and voters that come and go."""
@@ -212,7 +218,7 @@ class World:
     def _grow(self, voters: int) -> None:
         """Until so many vote, or are found never to."""
         self.voting.grow(voters)
-        if not self._healing and len(self.voting.voters()) != voters:
+        if not self.healing and len(self.voting.voters()) != voters:
             self.later(1.0, lambda: self._grow(voters))
 
     def _sample(self) -> None:
@@ -237,8 +243,9 @@ class World:
             self.watch.active[kind] += 1
 
     def _heal(self) -> None:
-        self._healing = True
-        self.watch.order.seats.quiet(quiet=True)
+        self.healing = True
+        # Where machines are still updated, and leave for it, votes have a reason to move.
+        self.watch.order.seats.quiet(quiet=not self.updates.planned)
         self.fleet.paths.heal()
         heal_folder(self)
         self.homes.put_away()
@@ -270,18 +277,22 @@ class World:
         while self.fleet.now_s < began_s + CONVERGE_S:
             self.fleet.run(0.5)
             self._start_all()
+            self.updates.finish()
             self.root_key.countersign()
             self.root_key.recover(began_s)
             repairs = not self.autopilot and self.voting.repair()
             pending = self.workload.pending() or (self.order_goes_on() and self.users.pending())
             said = not pending or self.fleet.now_s > began_s + PATIENCE_S
-            at_rest = said and not repairs and not self._unrest() and not self.root_key.is_wanted()
+            at_rest = said and not repairs and not self._unrest() and not self._waits_for_people()
             if at_rest and not self.watch.convergence.differences(inspection.views(self)):
                 return self.fleet.now_s - began_s
             if (self.fleet.now_s - began_s) % 5 == 0:
                 self.workload.retry_all()
                 self.users.retry_all()
         return CONVERGE_S
+
+    def _waits_for_people(self) -> bool:
+        return self.root_key.is_wanted() or not self.updates.settled
 
     def _unrest(self) -> list[str]:
         """What an autopilot still has to do about the seats."""
@@ -331,9 +342,9 @@ class World:
         self.later(delay_s, lambda: self._restart(member))
 
     def _restart(self, member: Member) -> None:
-        if self._healing or self.homes.touched == member.identity.machine:
+        if self.healing or self.homes.touched == member.identity.machine:
             self.busy.discard(member.name)
-            if self._healing or member.running:
+            if self.healing or member.running:
                 return
         self.busy.discard(member.name)
         member.crash_point = None
@@ -353,7 +364,7 @@ class World:
 
     def _resume(self, member: Member) -> None:
         self.busy.discard(member.name)
-        if member.paused and not self._healing:  # healing woke everybody, and what is paused after it is no fault
+        if member.paused and not self.healing:  # healing woke everybody, and what is paused after it is no fault
             self.wake(member)
 
     def wake(self, member: Member) -> None:

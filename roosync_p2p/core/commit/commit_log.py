@@ -105,7 +105,7 @@ class CommitLog:
             state=lambda: self._applier.state,
             root=desk.identity.root,
             held_back=self._held_back,
-            load=self._load,
+            load=self._applier.load,
         )
         self._clock = CommitClock(desk, presence, self._order, self._applier)
         self.epochs = Epochs(desk, links, loaded.meta, current=lambda: self._order.epoch)
@@ -250,6 +250,8 @@ class CommitLog:
             self._writing.entry(ticket, entry)
         else:
             self.entry_held(entry)
+        if entry.header.kind == FLEET_FOUND:  # here and now; brought back by others it begins no second log
+            self._order.bootstrap(self._clock.stamp_ms())
 
     def entry_held(self, entry: Entry) -> None:
         """An entry of a ledger chain was accepted, or written here."""
@@ -259,8 +261,6 @@ class CommitLog:
             self._waiting.arrived(entry)
         self._arrived_by_id(entry)
         self._by_id.found(entry.id)
-        if entry.header.kind == FLEET_FOUND and entry.author == self._desk.me:
-            self._order.bootstrap(self._clock.stamp_ms())
 
     def _arrived_by_id(self, entry: Entry) -> None:
         self._waiting.keep(entry)
@@ -284,9 +284,6 @@ class CommitLog:
 
     def _held_back(self, place: Place) -> bool:
         return self._lives.stranded_place(place.author, place.incarnation, LEDGER, place.sequence)
-
-    def _load(self, entry: EntryId) -> None:
-        self._applier.load(entry)
 
     def _want_anywhere(self, entries: tuple[EntryId, ...]) -> None:
         """A committed item names entries that are nowhere here: whoever is linked is asked."""

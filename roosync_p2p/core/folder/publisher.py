@@ -56,6 +56,7 @@ class Publisher:
         self._commit = commit
         self._reaches = reaches
         self.names: set[FolderName] = set()
+        self._floors: dict[ChainKey, int] = {}
         self._lacks_since: dict[ChainKey | str, float] = {}
         self._expired: dict[ChainKey, int] = {}  # mail up to there is too old for the folder
         self._ages_at = -math.inf
@@ -73,7 +74,7 @@ class Publisher:
 
     def soon(self) -> None:
         """Something came that may have to be written."""
-        self._plan_at = min(self._plan_at, self._desk.now.monotonic_s + limits.FOLDER_GATHER_S)
+        self._plan_at = min(self._plan_at, self._desk.now.monotonic_s + limits.FOLDER_GATHER_S * self._scale)
 
     # --- the plan -------------------------------------------------------------------------------------------------
 
@@ -88,6 +89,11 @@ class Publisher:
         return ready, gone
 
     @property
+    def _scale(self) -> float:
+        """A plan looks at every chain for every member: in a large fleet it is made less often."""
+        return max(1.0, len(self._desk.directory.members) / limits.FULL_MESH_MEMBERS_MAX)
+
+    @property
     def waiting(self) -> bool:
         """Whether something is to be written."""
         return bool(self._ready or self._gone)
@@ -97,7 +103,8 @@ class Publisher:
         now_s = self._desk.now.monotonic_s
         if self._reading or self.waiting or now_s < self._plan_at:
             return
-        self._plan_at = now_s + limits.FOLDER_PLAN_S
+        self._plan_at = now_s + limits.FOLDER_PLAN_S * self._scale
+        self._floors = {span.key: span.floor for span in self._exchange.spans() if span.head >= span.floor}
         if self._papers() or self._log() or any(self._chain(key) for key in self._keys()):
             self._plan_at = now_s + limits.FOLDER_GATHER_S
             return
@@ -105,8 +112,7 @@ class Publisher:
 
     def _keys(self) -> list[ChainKey]:
         """Own chains first, the ledger before the mail."""
-        keys = (span.key for span in self._exchange.spans() if span.head >= span.floor)
-        return sorted(keys, key=lambda key: (key[0] != self._desk.me, key[2], key))
+        return sorted(self._floors, key=lambda key: (key[0] != self._desk.me, key[2], key))
 
     # --- certificates -----------------------------------------------------------------------------------------------
 
@@ -128,7 +134,7 @@ class Publisher:
         held = {machine: self._delivery.head_of(machine, key) for machine in lacking}
         lacking = [machine for machine in lacking if held[machine] < head]
         start = min((held[machine] for machine in lacking), default=head) + 1
-        start = max(start, self._floor(key), self._expired.get(key, 0) + 1)
+        start = max(start, self._floors[key], self._expired.get(key, 0) + 1)
         files = [name for name in self.names if isinstance(name, SegmentFile) and name.key == key]
         first = covered(files, start) + 1
         if not lacking or first > head or not self._time_has_come(key, key[0], lacking):
@@ -138,9 +144,6 @@ class Publisher:
         self._reading = True
         self._exchange.read(key, first, min(head - first + 1, limits.ENTRIES_PER_FRAME_MAX), self._read)
         return True
-
-    def _floor(self, key: ChainKey) -> int:
-        return next((span.floor for span in self._exchange.spans() if span.key == key), 1)
 
     def _time_has_come(self, what: ChainKey | str, author: MachineId | None, lacking: list[MachineId]) -> bool:
         """Whether what somebody lacks is to be written now, and by this node."""
