@@ -25,6 +25,7 @@ __all__ = ["Directory"]
 R = TypeVar("R")
 
 _SHARING: Final = frozenset({5, 32, 33})  # Windows: access denied while scanned, sharing violation, lock violation
+_DENIED: Final = 5  # retried like the others, because a scanned file answers so; after that it is what it says
 _BUSY: Final = frozenset({errno.EBUSY, errno.ETXTBSY, errno.EAGAIN, errno.EINTR})
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
@@ -162,7 +163,7 @@ def _unmounted(root: Path) -> FolderError:
 
 def _explained(error: OSError, root: Path, path: str) -> OSError | FolderError:
     said = error.strerror or str(error)
-    if _held(error):
+    if _held(error) and getattr(error, "winerror", None) != _DENIED:
         return FolderError(f"another program holds {path} open: {said}", code="folder_busy", remedy="nothing, or wait")
     if error.errno in _ABSENT:
         return FileNotFoundError(error.errno, said, path)

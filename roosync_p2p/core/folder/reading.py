@@ -164,7 +164,8 @@ def check_marker(folder: Folder, fleet: FleetId) -> None:
         raise FolderError(
             "the shared folder is not there, or is not the one: it has no p2p/v1/fleet",
             code="folder_unmounted",
-            remedy="start the program that synchronises it, or correct [folder] path",
+            remedy="start the program that synchronises it, or correct [folder] path; "
+            "a new one is made by `roosync up --folder DIR` on the fleet's issuer",
         )
     if data.removeprefix(b"\xef\xbb\xbf").strip() != marker_bytes(fleet).strip():
         raise FolderError(
@@ -187,9 +188,9 @@ def look(folder: Folder, wanted: Wanted, directory: Directory) -> Looked:
             survey.machine(folder, item.name)
         elif f"{ROOT}/{item.name}" != MARKER:
             survey.foreign += 1
-    reader = _Reader(folder, wanted, directory)
-    for name in _chosen(survey.names, wanted):
-        if not reader.read(name, survey.sizes):
+    reader = _Reader(folder, directory)
+    for name in _chosen(survey.names, survey.sizes, wanted):
+        if not reader.read(name):
             break
     return Looked(
         names=tuple(survey.names),
@@ -269,20 +270,20 @@ class _Survey:
             self.sizes[path] = size
 
 
-def _chosen(names: Iterable[FolderName], wanted: Wanted) -> Iterator[FolderName]:
+def _chosen(names: Iterable[FolderName], sizes: Mapping[str, int], wanted: Wanted) -> Iterator[FolderName]:
     """Certificates, then heartbeats, then chains in sequence, the ledger before the mail, then the log."""
-    names = list(names)
+    names = [name for name in names if wanted.refused.get(name.path) != sizes[name.path]]
     yield from (name for name in names if isinstance(name, ChainFile) and name.path not in wanted.papers)
     yield from (name for name in names if isinstance(name, HeartbeatFile))
     chains: dict[ChainKey, list[SegmentFile]] = collections.defaultdict(list)
     for name in names:
-        if isinstance(name, SegmentFile) and wanted.refused.get(name.path) is None:
+        if isinstance(name, SegmentFile):
             chains[name.key].append(name)
     for key in sorted(chains, key=lambda key: (key[2], key)):
         yield from _following(chains[key], wanted.heads.get(key, 0))
     logs = [name for name in names if isinstance(name, LogFile) and name.epoch >= wanted.epoch]
     newest = max((name.epoch for name in logs), default=0)
-    usable = [name for name in logs if name.epoch == newest and wanted.refused.get(name.path) is None]
+    usable = [name for name in logs if name.epoch == newest]
     yield from _following(usable, wanted.items if newest == wanted.epoch else 0)
 
 
@@ -303,9 +304,8 @@ def _following(names: Iterable[SegmentFile | LogFile], head: int) -> Iterator[Se
 class _Reader:
     """Reads files until a bound is reached."""
 
-    def __init__(self, folder: Folder, wanted: Wanted, directory: Directory) -> None:
+    def __init__(self, folder: Folder, directory: Directory) -> None:
         self._folder = folder
-        self._wanted = wanted
         self._directory = directory
         self._bytes = 0
         self._count = 0
@@ -315,11 +315,9 @@ class _Reader:
         self.unreadable = 0
         self.more = False
 
-    def read(self, name: FolderName, sizes: Mapping[str, int]) -> bool:
+    def read(self, name: FolderName) -> bool:
         """Reads one; False once there is enough."""
         path = name.path
-        if self._wanted.refused.get(path) == sizes.get(path):
-            return True
         if self._count >= limits.FOLDER_READS_MAX or self._bytes >= limits.FOLDER_READ_BYTES_MAX:
             self.more = True
             return False

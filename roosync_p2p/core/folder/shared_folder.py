@@ -308,7 +308,12 @@ class SharedFolder:
 
     def _own(self, read: BeaconRead) -> None:
         """This machine's own file: of this start, or by another store that used its id (entries.md §3)."""
-        if read.beacon.boot == self._boot or read.beacon.start < self._authorship.start:
+        if read.beacon.boot == self._boot:
+            return
+        heartbeat = read_heartbeat(read.heartbeat)
+        if heartbeat.store == self._authorship.store and heartbeat.commit_size is not None:
+            self._authorship.commits_shown(heartbeat.epoch, heartbeat.commit_size)
+        if read.beacon.start < self._authorship.start:
             return
         if self._authorship.phase is Phase.CHECKING:
             self._authorship.start_shown(read.beacon.start)
