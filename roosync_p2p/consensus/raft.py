@@ -249,8 +249,8 @@ class Raft:
         if state.role is not Role.LEADER:
             return state.election_at if state.may_campaign else None
         due = [state.transfer_ends_at] if state.transfer_to is not None else []
-        if any(peer.standing is not Standing.LEARNER or peer.unanswered for peer in state.progress.values()):
-            due.append(state.heartbeat_at)
+        if state.progress:
+            due.append(replication.beat_at(state))
         return min(due, default=None)
 
     def tick(self, now_s: float) -> None:

@@ -47,7 +47,6 @@ from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
 from roosync_p2p.ids import BootId, MachineId
-from roosync_p2p.ledger.fleet import voters_of
 from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.liveness.detector import Liveness
 from roosync_p2p.liveness.profile import Profile
@@ -107,7 +106,7 @@ class NodeCore:
             loaded.meta,
             voted=lambda: self.commit.order.hard,
             applied=lambda: self.commit.reached,
-            has_vote=lambda store: (self.me, store) in voters_of(self.commit.state),
+            has_vote=lambda store: self.commit.has_vote(store),  # noqa: PLW0108 - it is made below
             check=startup_check,
         )
         self.links = Links(self.desk, boot=self.boot, silent_after_s=profile.suspect_s)

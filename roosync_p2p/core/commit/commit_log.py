@@ -43,8 +43,9 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.rows import EntryRow, Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
-from roosync_p2p.ids import EntryId, LogIndex, MachineId
+from roosync_p2p.ids import EntryId, LogIndex, MachineId, StoreId
 from roosync_p2p.ledger.cursors import cursor_of
+from roosync_p2p.ledger.fleet import voters_of
 from roosync_p2p.ledger.state import State
 from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State as Verdict
@@ -172,6 +173,10 @@ class CommitLog:
         """Epoch and number of the newest commit that was ever applied here."""
         base = self.recovery.base
         return self._order.epoch, max(self._applier.number, self._applier.reached, 0 if base is None else base.reached)
+
+    def has_vote(self, store: StoreId) -> bool:
+        """Whether that store of this machine is a voter, by what is applied."""
+        return (self._desk.me, store) in voters_of(self._applier.state)
 
     @property
     def order(self) -> Order:
