@@ -11,7 +11,8 @@
     │   └── ConflictError     two statements that exclude each other, both signed
     ├── EnvironmentFault      disk, database, port, clock, permissions: says what is kept and the remedy
     │   ├── StoreError
-    │   └── NetworkError
+    │   ├── NetworkError
+    │   └── FolderError
     ├── UndecidedError        signed and kept here, and not ordered in time: it may be yet (exit code 4)
     └── NotRunningError       no node answers here (exit code 3)
 
@@ -26,6 +27,7 @@ from collections.abc import Mapping
 __all__ = [
     "ConflictError",
     "EnvironmentFault",
+    "FolderError",
     "InputFault",
     "MalformedError",
     "NetworkError",
@@ -136,6 +138,12 @@ class NetworkError(EnvironmentFault):
     """A port that is taken, an address that cannot be used, a connection that failed."""
 
     default_code = "network"
+
+
+class FolderError(EnvironmentFault):
+    """The shared folder: not mounted, read-only, full, held open, another fleet's."""
+
+    default_code = "folder"
 
 
 class UndecidedError(RoosyncError):

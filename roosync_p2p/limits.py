@@ -130,6 +130,47 @@ STAMP_AHEAD_S: Final = 10.0  # a stamp further ahead of good clocks is not ackno
 CLOCKS_HEARD_S: Final = 60.0  # clocks count that were heard within this
 LONE_CLOCK_S: Final = 24 * 3600.0  # one clock alone may have been set wrong; a day is what a mistake may cost
 
+# --- the shared folder (docs/protocol/folder.md) -----------------------------------------------------------------
+FOLDER_PATH_CHARS_MAX: Final = 200  # two machine ids, a chain and two numbers are 180
+FOLDER_NONCES_KEPT: Final = 64  # own probes that may still be echoed: an hour of them at the usual cadence
+FOLDER_LAG_SAMPLES: Final = 32  # files that the lag is measured on: half an hour of one other machine
+FOLDER_PROBES_MISSED: Final = 2  # files of everybody that are missing before the folder is called stale
+FOLDER_CADENCE_S: Final = 60.0  # from one heartbeat file to the next
+FOLDER_CADENCE_FAST_S: Final = 30.0  # the same while somebody is reachable no other way
+FOLDER_CADENCE_REST_S: Final = 300.0  # the same while all links are fine and nothing changed
+FOLDER_LOOK_S: Final = 10.0  # the folder is looked at this often; listing it costs the sync client too
+FOLDER_BEACON_BYTES_MAX: Final = 128 * 1024  # a heartbeat, a frontier of 300 members, and their echoes
+FOLDER_MACHINES_MAX: Final = 300  # parts of the folder that are looked into: the largest fleet
+FOLDER_FILES_MAX: Final = 20_000  # names kept of one look: ten times what a busy year leaves behind
+FOLDER_READS_MAX: Final = 256  # files read in one look, before the core gets them
+FOLDER_READ_BYTES_MAX: Final = 16 * 1024 * 1024  # the same in bytes
+FOLDER_NEWS_S: Final = 3.0  # from one heartbeat file to the next when it has news for somebody without a link
+FOLDER_FAST_FOR_S: Final = 600.0  # whoever was lost is looked for in the folder this long, as if it were there
+FOLDER_GATHER_S: Final = 1.0  # entries that come together become one segment: at most one a second
+FOLDER_PLAN_S: Final = 5.0  # how often a node thinks about what others lack, if nothing happens
+FOLDER_SETTLE_S: Final = 20.0  # links deliver what they can within this; only then is it worth a file
+FOLDER_RELAY_AFTER_S: Final = 120.0  # what lacks in the folder for so long is written by others than its author
+FOLDER_RELAY_STEP_S: Final = 30.0  # and by the next of them so much later: two copies help nobody
+FOLDER_SEGMENTS_MAX: Final = 32  # files of one chain before they are merged; a burst of half a minute
+FOLDER_REMOVED_AT_ONCE_MAX: Final = 64  # files removed by one job
+FOLDER_RETRY_S: Final = 10.0  # a folder that failed is tried again after this
+FOLDER_BLOCKED_S: Final = 30.0  # a job that takes longer is shown: opening an online-only file takes 5 s
+FOLDER_REFUSED_MAX: Final = 1_024  # bad files remembered, so that they are not read again and again
+FOLDER_DAMAGED_S: Final = 600.0  # so long may a synchroniser take to fill a file that has its full length
+FOLDER_QUARANTINE_MAX: Final = 64  # copies of bad files kept; more are only counted
+FOLDER_SHARING_FIRST_S: Final = 0.05  # a file that another program holds is tried again after this, then twice that
+FOLDER_SHARING_S: Final = 2.0  # and not longer than this: an antivirus lets go within a second
+FOLDER_TEMPORARY_MAX: Final = 16  # names of temporary files, used in turn: what a crash leaves behind is replaced
+FOLDER_FAREWELL_S: Final = 2.0  # a stopping node waits so long for its last file
+FOLDER_SUSPECT_S: Final = 180.0  # three files missed; the folder's lag is added
+FOLDER_OFFLINE_S: Final = 300.0  # five files missed; twice the lag is added
+FOLDER_JOIN_LOOK_S: Final = 5.0  # an issuer with an open invite looks for requests this often
+FOLDER_JOIN_POLL_S: Final = 1.0  # and whoever joins for the answer
+FOLDER_JOIN_WAIT_S: Final = 1_800.0  # so long: a folder may be half an hour late, and is asked again by the command
+FOLDER_MAIL_KEPT_S: Final = 30 * 24 * 3600.0  # mail that somebody lacks stays in the folder so long
+FOLDER_AGES_S: Final = 600.0  # how often the oldest file of each chain is looked at for that
+FOLDER_LOOK_FAST_S: Final = 2.0  # and this often while somebody is reachable no other way
+
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------
 INVITES_OUTSTANDING_MAX: Final = 64  # more open doors than a fleet has machines to let in
 JOIN_ATTEMPTS_PER_MINUTE_MAX: Final = 10  # for one address; a code has 128 bits, so this only saves work

@@ -21,10 +21,20 @@ _CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer")
 @click.option("--fleet", "fleet_name", metavar="NAME", help="What people call the fleet. [default: the machine's id]")
 @click.option("--machine", metavar="ID", help="This machine's id. [default: ROOSYNC_MACHINE_ID, else the host name]")
 @click.option("--listen", metavar="HOST:PORT", help="Where links are accepted. [default: 0.0.0.0:47600]")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The shared folder: a directory that some program copies to every machine.",
+)
 @click.option("--no-passphrase", is_flag=True, help="Leave the root key open to whoever can read its file.")
 @common_options
 def init(
-    invocation: Invocation, fleet_name: str | None, machine: str | None, listen: str | None, no_passphrase: bool
+    invocation: Invocation,
+    fleet_name: str | None,
+    machine: str | None,
+    listen: str | None,
+    folder: Path | None,
+    no_passphrase: bool,
 ) -> None:
     """Found a fleet: root key, first issuer, first machine.
 
@@ -34,12 +44,18 @@ def init(
     Examples:
       roosync-admin init
       roosync-admin init --fleet "Our machines" --machine myia-ai-01 --listen 0.0.0.0:47600
+      roosync-admin init --folder "G:/My Drive/.shared-state"
     """
     from roosync_p2p.adapters.home import Home  # noqa: PLC0415 - costs start-up time
     from roosync_p2p.adapters.system import read_now  # noqa: PLC0415 - the same
     from roosync_p2p.admin.founding import Wishes, found  # noqa: PLC0415 - the same
     from roosync_p2p.admin.passphrases import file_is_open_to_others, new_passphrase  # noqa: PLC0415 - the same
 
+    if folder is not None:
+        from roosync_p2p.adapters.shared_folder.opening import found_folder, require_directory  # noqa: PLC0415
+        from roosync_p2p.adapters.shared_folder.remembering import remember_folder  # noqa: PLC0415 - the same
+
+        require_directory(folder)
     founded = found(
         Home(invocation.home),
         Wishes(fleet_name=fleet_name, machine=machine, listen=listen),
@@ -48,6 +64,9 @@ def init(
         passphrase=lambda: new_passphrase(os.environ, none_wanted=no_passphrase),
         wall_s=read_now().wall_ms // 1000,
     )
+    if folder is not None:
+        found_folder(folder, founded.identity.fleet)
+        remember_folder(Home(invocation.home), folder)
     document = _founded_document(
         invocation, founded.identity.fleet.hex(), founded.identity.fleet_name, founded.identity.machine
     )

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,14 +22,20 @@ __all__ = ["inbound_lines", "join"]
 @click.argument("code")
 @click.option("--machine", metavar="ID", help="This machine's id. [default: the code's, ROOSYNC_MACHINE_ID, host name]")
 @click.option("--at", metavar="HOST:PORT", help="Where the issuer is, when it cannot be found otherwise.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The shared folder: asked when no address leads to the issuer. [default: ROOSYNC_SHARED_PATH]",
+)
 @common_options
-def join(invocation: Invocation, code: str, machine: str | None, at: str | None) -> None:
+def join(invocation: Invocation, code: str, machine: str | None, at: str | None, folder: Path | None) -> None:
     """Enrol this machine with a join code from `roosync-admin invite`.
 
     \b
     Examples:
       roosync join ROO1-7GQ2…
       roosync join ROO1-7GQ2… --machine myia-po-2023 --at 192.168.1.10:47600
+      roosync join ROO1-7GQ2… --folder "G:/My Drive/.shared-state"
     """
     # loaded only here, as in `up`
     from roosync_p2p.node.joining import join as run_join  # noqa: PLC0415
@@ -37,7 +44,9 @@ def join(invocation: Invocation, code: str, machine: str | None, at: str | None)
     chosen = propose_machine(machine, decode_join_code(code).machine, os.environ, socket.gethostname())
     texts = load_texts(invocation.home)
     invocation.progress(texts.get("joining", machine=chosen, home=invocation.home))
-    result = run_join(invocation.home, code, machine=chosen, at=at, progress=invocation.progress)
+    shared = os.environ.get("ROOSYNC_SHARED_PATH", "").strip()
+    place = folder if folder is not None else (Path(shared) if shared else None)
+    result = run_join(invocation.home, code, machine=chosen, at=at, folder=place, progress=invocation.progress)
     if invocation.as_json:
         invocation.print_json(result)
     else:

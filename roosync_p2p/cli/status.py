@@ -13,7 +13,16 @@ from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 from roosync_p2p.cli.tables import table
 from roosync_p2p.cli.texts import Texts, load_texts
 
-__all__ = ["commit_line", "machines", "redrawn", "render_machines", "render_status", "status", "top_line"]
+__all__ = [
+    "commit_line",
+    "folder_line",
+    "machines",
+    "redrawn",
+    "render_machines",
+    "render_status",
+    "status",
+    "top_line",
+]
 
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # cursor home, clear screen and scrollback
 _HOME, _END_OF_LINE, _BELOW, _SCROLLBACK = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[3J"  # ECMA-48: cursor home, and erasing
@@ -61,6 +70,8 @@ def render_status(document: dict[str, Any], texts: Texts) -> str:
     parts = [top_line(document, texts), "", render_machines(document.get("machines", []), texts)]
     if document.get("commit"):
         parts += ["", commit_line(document["commit"], document["summary"].get("decisions_pending"), texts)]
+    if document.get("folder"):
+        parts += ["", folder_line(document["folder"], texts)]
     for warning in document.get("warnings", []):
         parts += ["", texts.get("warning", message=safe_line(str(warning.get("message", ""))))]
         if warning.get("remedy"):
@@ -87,6 +98,14 @@ def commit_line(commit: dict[str, Any], waiting: int | None, texts: Texts) -> st
     leader = commit.get("leader") or texts.get("voters.nobody")
     line = texts.get("commit.line", leader=leader, size=commit.get("size"), voters=", ".join(commit.get("voters", ())))
     return safe_line(line + (" · " + texts.get("commit.waiting", count=waiting) if waiting else ""))
+
+
+def folder_line(folder: dict[str, Any], texts: Texts) -> str:
+    """Where the shared folder is, how it is, how late."""
+    state = texts.word("folder_state", str(folder.get("state")))
+    line = texts.get("folder.line", state=state, path=folder.get("path"))
+    lag_s = folder.get("lag_s")
+    return safe_line(line if lag_s is None else f"{line} · {texts.get('folder.lag', seconds=f'{lag_s:.0f}')}")
 
 
 def render_machines(rows: list[dict[str, Any]], texts: Texts) -> str:

@@ -18,12 +18,18 @@ __all__ = ["up"]
 @click.option("--listen", metavar="HOST:PORT", help="Accept links here instead of [node] listen.")
 @click.option("--peer", "peers", multiple=True, metavar="HOST:PORT", help="Dial this node too (repeatable).")
 @click.option("--no-mdns", is_flag=True, help="Do not look for nodes on the LAN.")
+@click.option("--folder", metavar="DIR", help="The shared folder, instead of [folder] path.")
 @click.option(
     "--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Write this file when links and API are open."
 )
 @common_options
 def up(
-    invocation: Invocation, listen: str | None, peers: tuple[str, ...], no_mdns: bool, ready_file: Path | None
+    invocation: Invocation,
+    listen: str | None,
+    peers: tuple[str, ...],
+    no_mdns: bool,
+    folder: str | None,
+    ready_file: Path | None,
 ) -> int:
     """Run the node in the foreground; prints `ready` when it is.
 
@@ -33,6 +39,7 @@ def up(
     Examples:
       roosync up
       roosync up --peer wss://203.0.113.7:47600 --no-mdns
+      roosync up --folder "G:/My Drive/.shared-state"
     """
     _check_addresses("--listen", [listen] if listen is not None else [])
     _check_addresses("--peer", peers)
@@ -45,6 +52,7 @@ def up(
         listen=listen,
         peers=peers,
         mdns=False if no_mdns else None,
+        folder=folder,
         ready_file=ready_file,
         serve_api=serve,
         say=invocation.progress if invocation.as_json else invocation.print,

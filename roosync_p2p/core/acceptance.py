@@ -50,8 +50,8 @@ class Acceptance:
         self._learned = learned
         self.last_ms: int | None = None
 
-    def received(self, peer: MachineId, prepared: Prepared) -> None:
-        """A frame of entries, each verified or an error in its place.
+    def received(self, peer: MachineId | None, prepared: Prepared) -> None:
+        """A frame of entries, each verified or an error in its place. ``peer`` is None for a file of the folder.
 
         Raises:
             PeerFault: the certificates that the frame introduces contradict what is pinned; nothing of it is taken.
@@ -63,7 +63,8 @@ class Acceptance:
         for part in prepared.parts:
             if isinstance(part, PeerFault):
                 self._watch.key_conflict(part)
-                self._links.bad_part(peer, part)
+                if peer is not None:
+                    self._links.bad_part(peer, part)
             elif isinstance(part, Entry) and self._may_author(part):
                 entries.append(part)
         for entry in self._exchange.received(peer, entries):

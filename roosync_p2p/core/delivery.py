@@ -75,10 +75,19 @@ class Delivery:
 
     def holds(self, machine: MachineId, key: ChainKey, sequence: int) -> bool:
         """Whether that machine has signed that it holds an entry."""
+        return self.head_of(machine, key) >= sequence
+
+    def head_of(self, machine: MachineId, key: ChainKey) -> int:
+        """Up to where that machine has signed that it holds a chain; 0 if it has not."""
         if machine not in self._heads:
             record = self._latest.get(FRONTIER, machine)
             self._heads[machine] = {} if record is None else _heads(record.envelope)
-        return self._heads[machine].get(key, 0) >= sequence
+        return self._heads[machine].get(key, 0)
+
+    def own_frontier(self) -> bytes:
+        """This machine's newest signed frontier; empty before the first of this start."""
+        record = self._latest.get(FRONTIER, self._desk.me)
+        return b"" if record is None else record.envelope
 
     def versions(self) -> list[RecordVersion]:
         """Which records are held, in a canonical order."""

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.intake import Prepared
+from roosync_p2p.core.links import Link
+from roosync_p2p.errors import PeerFault
 from roosync_p2p.ids import MachineId
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["about_here", "dispatch"]
+__all__ = ["about_here", "dispatch", "relayed"]
 
 
 def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
@@ -69,8 +71,37 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
     core.presence.act()
 
 
-def about_here(core: NodeCore, told: inputs.LocalAddresses | inputs.Health | inputs.Power) -> None:
-    """What the shell says about this computer."""
+def relayed(core: NodeCore, link: Link, prepared: Prepared) -> None:
+    """What is wrong inside a relayed frame is its source's fault, not that of the peer that passed it on.
+
+    Raises:
+        PeerFault: the peer is the source itself.
+    """
+    assert prepared.relay is not None
+    source = MachineId(prepared.relay.source)
+    try:
+        if prepared.inner is None:
+            fault = prepared.parts[1]
+            assert isinstance(fault, PeerFault)
+            raise fault
+        dispatch(core, source, prepared.inner)
+    except PeerFault as fault:
+        if link.machine == source:
+            raise
+        core.watch.key_conflict(fault)
+        core.desk.fault(fault)
+
+
+def about_here(
+    core: NodeCore,
+    told: inputs.LocalAddresses
+    | inputs.Health
+    | inputs.Power
+    | inputs.FolderOpened
+    | inputs.FilesPublished
+    | inputs.FolderLooked,
+) -> None:
+    """What the shell says about this computer, its shared folder included."""
     match told:
         case inputs.LocalAddresses(addresses=addresses):
             core.presence.set_addresses(addresses)
@@ -78,3 +109,9 @@ def about_here(core: NodeCore, told: inputs.LocalAddresses | inputs.Health | inp
             core.presence.set_health(loop_lag_s, disk_lag_s)
         case inputs.Power(on_battery=on_battery):
             core.commit.seats.on_battery = on_battery
+        case inputs.FolderOpened(path=path):
+            core.folder.opened(path)
+        case inputs.FilesPublished():
+            core.folder.published(told)
+        case inputs.FolderLooked():
+            core.folder.looked(told)

@@ -10,19 +10,23 @@ from __future__ import annotations
 import dataclasses
 from typing import NewType, TypeAlias
 
+from roosync_p2p.core.folder.reading import Wanted
 from roosync_p2p.core.ports import DialId, LinkId
 from roosync_p2p.core.rows import Row
 from roosync_p2p.core.wire import WireEntry
 from roosync_p2p.errors import RoosyncError
-from roosync_p2p.ids import Chain, CommitNumber, EntryId, MachineId
+from roosync_p2p.ids import Chain, CommitNumber, EntryId, FleetId, MachineId
 
 __all__ = [
     "Answer",
     "CloseLink",
     "Dial",
     "Effect",
+    "FolderJobId",
+    "LookIntoFolder",
     "Notify",
     "Persist",
+    "PublishFiles",
     "Push",
     "ReadCommits",
     "ReadEntries",
@@ -37,6 +41,7 @@ __all__ = [
 Ticket = NewType("Ticket", int)
 RequestId = NewType("RequestId", int)
 ReadId = NewType("ReadId", int)
+FolderJobId = NewType("FolderJobId", int)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,28 @@ class Notify:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PublishFiles:
+    """Put files into the shared folder once ``after`` is durable, then remove others; answered by FilesPublished.
+
+    One folder job is out at a time: the next one is only asked for when this one was answered.
+    """
+
+    job: FolderJobId
+    fleet: FleetId
+    files: tuple[tuple[str, bytes], ...]
+    removed: tuple[str, ...]
+    after: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LookIntoFolder:
+    """List the shared folder and read what is wanted; answered by FolderLooked."""
+
+    job: FolderJobId
+    wanted: Wanted
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """The node has said farewell; the process may end."""
 
@@ -141,5 +168,17 @@ class Stop:
 
 
 Effect: TypeAlias = (
-    Persist | Send | Push | CloseLink | Dial | ReadEntries | ReadOrdered | ReadCommits | Answer | Notify | Stop
+    Persist
+    | Send
+    | Push
+    | CloseLink
+    | Dial
+    | ReadEntries
+    | ReadOrdered
+    | ReadCommits
+    | Answer
+    | Notify
+    | PublishFiles
+    | LookIntoFolder
+    | Stop
 )

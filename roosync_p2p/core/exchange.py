@@ -82,6 +82,10 @@ class Exchange:
         """Sequence of the newest durable entry of a chain; 0 when there is none."""
         return self._durable.get(key, 0)
 
+    def heads(self) -> dict[ChainKey, int]:
+        """Sequence of the newest entry of every chain that is held, durable or on its way there."""
+        return {key: state.head for key, state in self._chains.states.items()}
+
     def linked(self, machine: MachineId, peer: MachineId) -> bool:
         """Whether that machine and a linked peer hear each other directly, as far as the peer says."""
         return machine in self._hears(peer)
@@ -101,14 +105,15 @@ class Exchange:
 
     # --- entries in -----------------------------------------------------------------------------------------------
 
-    def received(self, source: MachineId, entries: Iterable[Entry]) -> list[Entry]:
-        """Takes verified entries from a peer; returns those that were accepted, in order.
+    def received(self, source: MachineId | None, entries: Iterable[Entry]) -> list[Entry]:
+        """Takes verified entries from a peer, or from the shared folder (None); returns those that were accepted.
 
         The caller has checked with ``Authorship.surfaced`` that own entries among them may be kept.
         """
         accepted = []
         for entry in entries:
-            self._offered(source, entry.place, entry.header.sequence, delay_s=0.0)
+            if source is not None:
+                self._offered(source, entry.place, entry.header.sequence, delay_s=0.0)
             if self._accept(source, entry):
                 accepted.append(entry)
         for key in dict.fromkeys(entry.place for entry in accepted):
@@ -120,7 +125,7 @@ class Exchange:
         self._grown(entry, ticket)
         self._push(entry, ticket, source=None)
 
-    def _accept(self, source: MachineId, entry: Entry) -> bool:
+    def _accept(self, source: MachineId | None, entry: Entry) -> bool:
         match self._chains.fit(entry):
             case Fit.NEXT if self._after_fork(entry):
                 self._desk.count("entries.after_fork")
@@ -136,7 +141,7 @@ class Exchange:
                 self._chains.append(entry)
                 ticket = self._desk.persist(entry_row(entry, self._desk.now.wall_ms))
                 self._grown(entry, ticket)
-                self._push(entry, ticket, source=source)
+                self._push(entry, ticket, source=source or entry.author)
                 return True
             case Fit.AHEAD:
                 self._desk.count("entries.ahead")
@@ -144,7 +149,8 @@ class Exchange:
                 self._prove_fork(entry)
             case Fit.BROKEN:
                 # Our head is on another branch than the sender's: its entry in that place is the proof.
-                self._ask_one(source, entry.place, entry.header.sequence - 1)
+                if source is not None:
+                    self._ask_one(source, entry.place, entry.header.sequence - 1)
             case Fit.KNOWN | Fit.BELOW:
                 self._desk.count("entries.duplicate")
         return False

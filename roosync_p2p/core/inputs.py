@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from roosync_p2p.core.commands import Command
-from roosync_p2p.core.effects import ReadId, RequestId, Ticket
+from roosync_p2p.core.effects import FolderJobId, ReadId, RequestId, Ticket
+from roosync_p2p.core.folder.reading import Looked
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkId, LinkOpened
 from roosync_p2p.core.rows import CommitRow, EntryRow
-from roosync_p2p.errors import EnvironmentFault, PeerFault
+from roosync_p2p.errors import EnvironmentFault, FolderError, PeerFault
 from roosync_p2p.ids import EntryId, MachineId
 
 __all__ = [
@@ -19,6 +20,9 @@ __all__ = [
     "BadFrame",
     "CommitsRead",
     "EntriesRead",
+    "FilesPublished",
+    "FolderLooked",
+    "FolderOpened",
     "FrameReceived",
     "Health",
     "Input",
@@ -119,6 +123,32 @@ class Power:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FolderOpened:
+    """This node has a shared folder: from now on it is looked into and written to. ``path`` is for people."""
+
+    path: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FilesPublished:
+    """What became of PublishFiles; with a fault the rest of the files were not written."""
+
+    job: FolderJobId
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    fault: FolderError | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FolderLooked:
+    """What LookIntoFolder found, verified; or why the folder cannot be used."""
+
+    job: FolderJobId
+    looked: Looked | None
+    fault: FolderError | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A command of a user; exactly one Answer follows."""
 
@@ -154,6 +184,9 @@ Input: TypeAlias = (
     | LocalAddresses
     | Health
     | Power
+    | FolderOpened
+    | FilesPublished
+    | FolderLooked
     | Request
     | Tick
     | Shutdown

@@ -25,9 +25,10 @@ from roosync_p2p.core.commit.support import say_rules
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
-from roosync_p2p.core.dispatch import about_here, dispatch
+from roosync_p2p.core.dispatch import about_here, dispatch, relayed
 from roosync_p2p.core.effects import Effect, Stop, Ticket
 from roosync_p2p.core.exchange import Exchange
+from roosync_p2p.core.folder.shared_folder import folder_of
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.identity_watch import IdentityWatch
@@ -170,6 +171,7 @@ class NodeCore:
             self.commit,
             learned=self._follow_directory,
         )
+        self.folder = folder_of(self, learned=self._follow_directory)
         self._members_known = 0
         self._follow_directory()
         for author in self.forks.authors():
@@ -211,6 +213,8 @@ class NodeCore:
                 self.dialling.learned(machine, addresses, alive=source == "mdns")
             case inputs.LocalAddresses() | inputs.Health() | inputs.Power():
                 about_here(self, happened)
+            case inputs.FolderOpened() | inputs.FilesPublished() | inputs.FolderLooked():
+                about_here(self, happened)
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)
             case inputs.Shutdown(reason=reason):
@@ -235,6 +239,7 @@ class NodeCore:
                 self.renewals,
                 self.authorship,
                 self.commit,
+                self.folder,
             )
         ]
         if self.authorship.phase is Phase.CHECKING:
@@ -378,26 +383,12 @@ class NodeCore:
         if isinstance(frame, wire.Relay):
             assert prepared.relay is not None
             if self._relaying.received(link, frame, prepared.relay):
-                self._relayed(link, MachineId(prepared.relay.source), prepared)
+                relayed(self, link, prepared)
             return
         if isinstance(frame, wire.Beat):
             self._beat(link, frame, prepared)
             return
         dispatch(self, link.machine, prepared)
-
-    def _relayed(self, link: Link, source: MachineId, prepared: Prepared) -> None:
-        """What is wrong inside a relayed frame is its source's fault, not that of the peer that passed it on."""
-        try:
-            if prepared.inner is None:
-                fault = prepared.parts[1]
-                assert isinstance(fault, PeerFault)
-                raise fault
-            dispatch(self, source, prepared.inner)
-        except PeerFault as fault:
-            if link.machine == source:
-                raise
-            self.watch.key_conflict(fault)
-            self.desk.fault(fault)
 
     def _is_primary(self, link: Link) -> bool:
         return self.links.primary(link.machine) is link
@@ -427,7 +418,7 @@ class NodeCore:
         """Everything that is due. Cheap when nothing is."""
         if self.authorship.phase is Phase.CHECKING:
             others = [machine for machine in self.desk.directory.members if machine != self.me]
-            if self.authorship.tick(others=others, reachable=self.dialling.reachable()):
+            if self.authorship.tick(others=others, reachable=self.dialling.reachable() | self.folder.to_be_seen):
                 self._check_ended()
         self.requests.tick()
         self.links.tick()
@@ -441,6 +432,7 @@ class NodeCore:
         self.commit.tick()
         # What that wrote has to be known before its ticket comes back, or others would not hear of it.
         self._take_written()
+        self.folder.tick()
         if self._stopping is not None:
             self._end()
 
@@ -466,6 +458,7 @@ class NodeCore:
         self.requests.stored()
         if self.exchange.persisted(ticket):
             self.delivery.frontier_moved()
+            self.folder.grown()
         self.commit.persisted(ticket)
 
     def _stop(self, reason: str) -> None:
@@ -479,6 +472,7 @@ class NodeCore:
             return
         self._ended = True
         self.presence.farewell()
+        self.folder.farewell()
         assert self._stopping is not None
         self.desk.emit(Stop(reason=self._stopping))
 

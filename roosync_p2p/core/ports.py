@@ -31,6 +31,8 @@ __all__ = [
     "DialId",
     "DialOutcome",
     "EventSink",
+    "Folder",
+    "FolderItem",
     "FrameArrived",
     "HandshakeRefused",
     "InboxItem",
@@ -234,3 +236,36 @@ class Transport(Protocol):
 
 
 EventSink: TypeAlias = Callable[[TransportEvent], None]
+
+
+# --- the shared folder ----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FolderItem:
+    """Something that lies in a directory: a file with its size in bytes, or a directory."""
+
+    name: str
+    size: int = 0
+    folder: bool = False
+
+
+class Folder(Protocol):
+    """A synchronised directory (docs/protocol/folder.md §1). Every call may block for long: never in the core's task.
+
+    Paths are relative, with ``/``, and only such as :mod:`~roosync_p2p.gossip.folder_paths` makes. Each call raises
+    FolderError when the directory cannot be used: ``folder_unmounted``, ``folder_read_only``, ``folder_full``,
+    ``folder_busy`` (held open by another program for longer than is waited), ``folder_failing``.
+    """
+
+    def items(self, path: str) -> list[FolderItem]:
+        """What lies directly in a directory, by name; nothing where there is none."""
+
+    def read(self, path: str, *, bytes_max: int) -> bytes | None:
+        """The first ``bytes_max`` bytes of a file as it is now, perhaps half written; None where there is none."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Puts a file there, at once and whole as far as this computer sees it; directories are made."""
+
+    def delete(self, path: str) -> None:
+        """Removes a file; nothing happens where there is none."""

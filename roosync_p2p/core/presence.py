@@ -10,6 +10,8 @@ import dataclasses
 import math
 from typing import Final
 
+from msgspec import structs
+
 from roosync_p2p import limits
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode, encode
@@ -23,7 +25,7 @@ from roosync_p2p.errors import MalformedError, UntrustedError
 from roosync_p2p.ids import BootId, MachineId, parse_machine_id
 from roosync_p2p.liveness import verdicts
 from roosync_p2p.liveness.detector import Liveness
-from roosync_p2p.liveness.heartbeat import Health, Heartbeat, validate
+from roosync_p2p.liveness.heartbeat import Health, Heartbeat, precedence, validate
 from roosync_p2p.liveness.verdicts import Heard, Path, RedialOutcome, State, Verdict
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified, seal
@@ -60,6 +62,8 @@ class Presence:
         self.resumed_s = -math.inf  # monotonic time at which the clocks jumped last
         self._addresses: tuple[str, ...] = ()
         self._health = Health()
+        self.folder_lag_ms: int | None = None  # how late the shared folder is, where there is one
+        self.sent = b""  # this node's newest heartbeat, as it went out
         self._latest: dict[MachineId, LatestBeat] = {}
         self._direct: dict[MachineId, LatestBeat] = {}
         self._hears: dict[MachineId, frozenset[MachineId]] = {}
@@ -192,7 +196,7 @@ class Presence:
             heads=tuple(heads or ()),
             version=__version__,
             awake_since_ms=self._awake_since_ms,
-            health=self._health,
+            health=structs.replace(self._health, folder_lag_ms=self.folder_lag_ms),
             state="leaving" if state == "leaving" else "up",
             commit_size=told.size,
             commit_digest=told.digest,
@@ -209,6 +213,7 @@ class Presence:
             author=self._desk.me,
             payload=encode(heartbeat),
         )
+        self.sent = envelope
         self._links.broadcast(Beat(envelope=envelope), after=self._started, shadows=True)
 
     # --- others' heartbeats ---------------------------------------------------------------------------------------
@@ -241,6 +246,30 @@ class Presence:
         if heard in (Heard.NEW, Heard.UNBELIEVED) and machine != self._desk.me:
             self._remember(machine, heartbeat, verified.raw, direct=direct)
         return heartbeat
+
+    def from_folder(
+        self, heartbeat: Heartbeat, envelope: bytes, *, cadence_s: float, proved_s: float | None
+    ) -> float | None:
+        """The heartbeat in a machine's newest file of the shared folder.
+
+        Args:
+            heartbeat: verified, by its own machine.
+            envelope: as it was signed.
+            cadence_s: how often the machine writes its file.
+            proved_s: since when it must have been made, where a probe proves that (monotonic seconds).
+
+        Returns:
+            How old it is by a clock that was compared; None if it was not.
+        """
+        machine = MachineId(heartbeat.machine)
+        now = self._desk.now
+        heard = self.liveness.folder.heard(heartbeat, cadence_s=cadence_s, proved_s=proved_s, now=now)
+        if heard not in (Heard.NEW, Heard.DUPLICATE):
+            self._desk.count(str(heard))
+        known = self._latest.get(machine)
+        if known is None or precedence(heartbeat) > precedence(known.heartbeat):
+            self._remember(machine, heartbeat, envelope, direct=False)
+        return self.liveness.folder.age_s(machine, now)
 
     def _remember(self, machine: MachineId, heartbeat: Heartbeat, envelope: bytes, *, direct: bool) -> None:
         beat = LatestBeat(heartbeat=heartbeat, envelope=envelope, at_s=self._desk.now.monotonic_s)

@@ -21,6 +21,7 @@ from roosync_p2p.liveness.profile import NAMED
 
 __all__ = [
     "DiscoverySettings",
+    "FolderSettings",
     "KeyInfo",
     "LivenessSettings",
     "NodeSettings",
@@ -32,6 +33,7 @@ __all__ = [
     "parse_host_port",
     "parse_settings",
     "parse_toml",
+    "with_folder",
 ]
 
 
@@ -64,6 +66,14 @@ class LivenessSettings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSettings:
+    """``[folder]``. ``path`` empty: there is none; the first that holds this fleet's marker is used."""
+
+    path: tuple[str, ...]
+    enabled: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class UiSettings:
     """``[ui]``: the language of terminal text; JSON, codes and logs stay English."""
 
@@ -77,6 +87,7 @@ class Settings:
     node: NodeSettings
     discovery: DiscoverySettings
     liveness: LivenessSettings
+    folder: FolderSettings
     ui: UiSettings
 
 
@@ -125,8 +136,14 @@ def parse_settings(table: Mapping[str, object]) -> Settings:
             peers=_texts(values["discovery.peers"]),
         ),
         liveness=_liveness(values),
+        folder=FolderSettings(path=_texts(values["folder.path"]), enabled=bool(values["folder.enabled"])),
         ui=UiSettings(language=str(values["ui.language"])),
     )
+
+
+def with_folder(settings: Settings, path: str) -> Settings:
+    """The settings with another shared folder, which is then used whatever the file says."""
+    return dataclasses.replace(settings, folder=FolderSettings(path=(path,), enabled=True))
 
 
 def describe() -> list[KeyInfo]:
@@ -216,6 +233,10 @@ def _list_of_text(key: str, value: object) -> list[str]:
     return value
 
 
+def _paths(key: str, value: object) -> object:
+    return _list_of_text(key, [value] if isinstance(value, str) else value)
+
+
 # --- the table ---------------------------------------------------------------------------------------------------
 
 
@@ -269,6 +290,14 @@ _KEYS: Final[Mapping[str, _Key]] = {
     "liveness.offline_s": _Key(
         "number", None, "seconds", _seconds(1, 7200), "without a heartbeat until offline; 5 intervals when left out"
     ),
+    "folder.path": _Key(
+        "text or list of text",
+        [],
+        "",
+        _paths,
+        "the shared folder, a directory that some program copies to every machine; of several the first that is it",
+    ),
+    "folder.enabled": _Key("true or false", True, "", _boolean, "use the shared folder, where one is named"),
     "ui.language": _Key('"en" or "fr"', "en", "", _choice("en", "fr"), "language of text at a terminal"),
 }
 _SECTIONS: Final = tuple(dict.fromkeys(key.partition(".")[0] for key in _KEYS))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
+from roosync_p2p.core.folder.health import folder_status, folder_warnings
 from roosync_p2p.core.presence import verdict_data
 from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.decision_state import live_decisions
@@ -60,7 +61,7 @@ def status(core: NodeCore) -> dict[str, object]:
             if (link := core.links.primary(peer)) is not None
         ],
         "commit": commit(core),
-        "folder": None,
+        "folder": folder_status(core),
         "counters": dict(sorted(core.desk.counters.items())),
         "warnings": found,
         "machines": rows,
@@ -132,6 +133,7 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
             )
         )
     found += _commit_warnings(core)
+    found += folder_warnings(core)
     if core.store_fault is not None:
         fault = core.store_fault
         found.append(_warning(fault.code, f"nothing is being stored: {fault.message}", fault.remedy))

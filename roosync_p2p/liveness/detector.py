@@ -16,6 +16,8 @@ from roosync_p2p.clock import Now
 from roosync_p2p.ids import BootId, MachineId
 from roosync_p2p.liveness import judgement
 from roosync_p2p.liveness.agenda import Agenda
+from roosync_p2p.liveness.folder import FolderSense
+from roosync_p2p.liveness.folder_way import FolderWay
 from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.judgement import Surroundings
 from roosync_p2p.liveness.own import OwnIdentity
@@ -62,6 +64,8 @@ class Liveness:
         self._agenda = Agenda()
         self._patience = Patience()
         self._proof = Proof()
+        self._sense = FolderSense()
+        self.folder = FolderWay(self._sense, self._tracks, look=self._look, own_offset_s=self._own_offset_s)
         self._own = OwnIdentity(me)
         self._questions: dict[Question, None] = {}  # in the order of asking, each once
         self._changes: list[Change] = []
@@ -81,7 +85,8 @@ class Liveness:
             self._forget(machine)
         self._profile = self._chosen_profile.for_members(len(wanted) + 1)
         for machine in sorted(wanted - self._tracks.keys()):
-            self._tracks[machine] = Track(machine=machine, profile=self._profile, known_since_s=now.monotonic_s)
+            track = Track(machine=machine, profile=self._profile, known_since_s=now.monotonic_s, sense=self._sense)
+            self._tracks[machine] = track
         for track in self._tracks.values():
             self._adapt(track)
             self._look(track, now.monotonic_s)
@@ -204,6 +209,7 @@ class Liveness:
         that; if the clock was only set, the next heartbeat corrects it.
         """
         self._proof.forget()
+        self._sense.older_by(slept_s)
         self._offset_until_s = now.monotonic_s
         for track in self._tracks.values():
             track.older_by(slept_s)
@@ -301,7 +307,7 @@ class Liveness:
 
     @property
     def _around(self) -> Surroundings:
-        return Surroundings(patience=self._patience, proof=self._proof, profile=self._profile)
+        return Surroundings(patience=self._patience, proof=self._proof, profile=self._profile, folder=self._sense)
 
     def _live_peers(self, at_s: float) -> list[MachineId]:
         return [peer for peer in self._links if at_s < self._tracks[peer].life_s + self._profile.suspect_s]
@@ -325,6 +331,7 @@ class Liveness:
         self._links.discard(machine)
         self._unproved.discard(machine)
         self._proof.forget_machine(machine)
+        self._sense.forget(machine)
         for track in self._tracks.values():
             track.relayed.pop(machine, None)
             track.reports.pop(machine, None)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from roosync_p2p import limits
 from roosync_p2p.ids import MachineId
+from roosync_p2p.liveness.folder import FolderSense
 from roosync_p2p.liveness.patience import Patience
 from roosync_p2p.liveness.profile import Profile
 from roosync_p2p.liveness.proof import Proof
@@ -38,11 +39,13 @@ class Surroundings:
         patience: what this node grants because it is late itself.
         proof: whether it is connected.
         profile: cadence and limits of this fleet.
+        folder: what the shared folder shows.
     """
 
     patience: Patience
     proof: Proof
     profile: Profile
+    folder: FolderSense
 
 
 def judge(track: Track, around: Surroundings, at_s: float) -> Verdict:
@@ -90,8 +93,13 @@ def _judge_expired(track: Track, around: Surroundings, at_s: float) -> Verdict:
     # 2. Frames without heartbeats keep a machine from being called offline; they never bring it back.
     if track.state in (State.ONLINE, State.SUSPECT) and _link_speaks(track, around.patience, at_s):
         return _verdict(track, State.SUSPECT, Reason.NO_HEARTBEATS, None, at_s)
-    # 3. An offline that was proved before stands.
+    # 3. What only the shared folder showed, only the shared folder can show to be gone.
     why = _why_gone(track)
+    if track.last_sent_s is not None and around.folder.proves_gone(track.machine, track.last_sent_s):
+        return _verdict(track, State.OFFLINE, why, None, at_s)
+    if not track.offline and _only_in_folder(track):
+        return _verdict(track, State.UNKNOWN, _no_proof(around), None, at_s)
+    #    An offline that was proved before stands.
     if track.offline:
         return _verdict(track, State.OFFLINE, why, None, at_s)
     # 4. What is unknown becomes offline when its dial is refused, or after this node was connected for a whole limit.
@@ -110,14 +118,24 @@ def _judge_expired(track: Track, around: Surroundings, at_s: float) -> Verdict:
         return _verdict(track, State.OFFLINE, why, None, at_s)
     if at_s < around.proof.expected_until(around.profile):
         return _verdict(track, State.SUSPECT, Reason.AWAITING_PROOF, None, at_s)
-    return _verdict(track, State.UNKNOWN, Reason.NO_PROOF, None, at_s)
+    return _verdict(track, State.UNKNOWN, _no_proof(around), None, at_s)
+
+
+def _only_in_folder(track: Track) -> bool:
+    """Whether the last sign of life came through the shared folder, and no dial was refused since."""
+    sighting = track.in_folder
+    return sighting is not None and track.refused_s is None and sighting.sent_s > track.linked_sent_s
+
+
+def _no_proof(around: Surroundings) -> Reason:
+    return Reason.FOLDER_STALLED if around.folder.stalled else Reason.NO_PROOF
 
 
 def _judge_unknown(track: Track, around: Surroundings, why: Reason, at_s: float) -> Verdict:
     if track.last_sent_s is None and at_s < _never_heard_at(track, around.patience):
         return _verdict(track, State.UNKNOWN, Reason.NEVER_HEARD, None, at_s)
     if track.proved_since_s is None or at_s >= around.proof.cut_off_at(around.profile):
-        return _verdict(track, State.UNKNOWN, Reason.NO_PROOF, None, at_s)
+        return _verdict(track, State.UNKNOWN, _no_proof(around), None, at_s)
     if at_s < _proved_at(track, around.patience) or _peers_may_answer(track, at_s):
         return _verdict(track, State.UNKNOWN, Reason.PROVING, None, at_s)
     return _verdict(track, State.OFFLINE, why, None, at_s)
@@ -173,12 +191,16 @@ def ask_first_at(track: Track, patience: Patience) -> float:
     """When peers are to be asked whether they hear the machine: once its best evidence is suspect."""
     if track.refused_s is not None:
         return -math.inf
-    bases = [basis for basis in (track.direct_basis(patience), track.relayed_basis(patience)) if basis is not None]
+    bases = [basis for basis in _bases(track, patience) if basis is not None]
     if bases:
         return max(basis.suspect_at for basis in bases)
     if track.last_sent_s is not None:
         return -math.inf  # its evidence was voided
     return patience.crossing(track.known_since_s, track.profile.relayed_suspect_s)
+
+
+def _bases(track: Track, patience: Patience) -> tuple[Basis | None, ...]:
+    return track.direct_basis(patience), track.relayed_basis(patience), track.folder_basis(patience)
 
 
 def ask_again_at(track: Track) -> float | None:
@@ -217,7 +239,7 @@ def _limits(track: Track, around: Surroundings) -> Iterator[float | None]:
     yield lost_at(track, patience)
     if track.leaving or track.conflict is not None:
         return
-    for basis in (track.direct_basis(patience), track.relayed_basis(patience)):
+    for basis in _bases(track, patience):
         if basis is not None:
             yield basis.suspect_at
             yield basis.offline_at

@@ -9,7 +9,7 @@ from roosync_p2p.liveness.starts import Place
 from roosync_p2p.liveness.track import Conflict, Sighting, Track
 from roosync_p2p.liveness.verdicts import Heard
 
-__all__ = ["receive"]
+__all__ = ["receive", "receive_in_folder"]
 
 
 def receive(
@@ -47,6 +47,44 @@ def receive(
         track.lost_by_peer = False
         return Heard.NEW
     return Heard.STALE if _far_behind(track, heartbeat) else Heard.DUPLICATE
+
+
+def receive_in_folder(
+    track: Track, heartbeat: Heartbeat, *, proved_s: float | None, own_offset_s: float, now: Now
+) -> Heard:
+    """The same with the heartbeat in a machine's newest file of the shared folder.
+
+    ``proved_s``: it was made after that, as the echo of this node's probe proves (monotonic seconds).
+    """
+    place = track.starts.place(heartbeat, direct=False, now=now)
+    match place:
+        case Place.CONFLICT:
+            assert track.starts.conflict is not None
+            _contradict(track, track.starts.conflict, heartbeat)
+            return Heard.CONFLICT
+        case Place.OLD_START:
+            return Heard.STALE
+        case Place.NEW_START:
+            _begin(track, heartbeat)
+        case Place.KNOWN if track.in_folder is not None and precedence(heartbeat) <= track.in_folder.version:
+            return Heard.DUPLICATE
+    newer = place is not Place.KNOWN
+    if newer:
+        track.newest = heartbeat
+    sent_s = track.sent_times.relayed(
+        heartbeat,
+        age_s=0.0,
+        own_offset_s=own_offset_s,
+        now=now,
+        behind_s_max=track.sense.offline_s(track.machine),
+        proved_s=proved_s,
+    )
+    if sent_s is None:
+        return Heard.UNBELIEVED if newer else Heard.STALE
+    track.saw_in_folder(Sighting(precedence(heartbeat), sent_s))
+    if precedence(heartbeat) == track.starts.version:
+        track.leaving = heartbeat.state == "leaving"
+    return Heard.NEW if newer else Heard.DUPLICATE
 
 
 def _contradict(track: Track, reason: str, heartbeat: Heartbeat) -> None:

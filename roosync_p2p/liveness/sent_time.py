@@ -84,7 +84,16 @@ class SentTimes:
         self._differences.append(difference_s)
         self._sampled_s = now.monotonic_s
 
-    def relayed(self, heartbeat: Heartbeat, *, age_s: float, own_offset_s: float, now: Now) -> float | None:
+    def relayed(
+        self,
+        heartbeat: Heartbeat,
+        *,
+        age_s: float,
+        own_offset_s: float,
+        now: Now,
+        behind_s_max: float | None = None,
+        proved_s: float | None = None,
+    ) -> float | None:
         """When a relayed heartbeat was made; None when nothing vouches for its signed time.
 
         Args:
@@ -92,8 +101,11 @@ class SentTimes:
             age_s: what the relay adds.
             own_offset_s: how far this node's wall clock is ahead of the fleet's.
             now: the time of receipt.
+            behind_s_max: on a way that may be so late, a clock that nobody measured is believed as it is, if it is
+                not ahead; elsewhere, where it was made just now, within the tolerance between clocks.
+            proved_s: it was not made before, whatever clocks say.
         """
-        candidates = [self._signed(heartbeat, own_offset_s, now), self._counted(heartbeat)]
+        candidates = [self._signed(heartbeat, own_offset_s, now, behind_s_max), self._counted(heartbeat), proved_s]
         sent_s = _latest(candidates, newest_s=now.monotonic_s - max(age_s, 0.0))
         last = self._last
         if (
@@ -106,7 +118,7 @@ class SentTimes:
         self._keep(heartbeat, sent_s)
         return sent_s
 
-    def _signed(self, heartbeat: Heartbeat, own_offset_s: float, now: Now) -> float | None:
+    def _signed(self, heartbeat: Heartbeat, own_offset_s: float, now: Now, behind_s_max: float | None) -> float | None:
         offset_s = self.offset_s
         if offset_s is not None and heartbeat.boot == self._boot:
             late_s = now.monotonic_s - heartbeat.wall_ms / 1000 - offset_s
@@ -115,6 +127,9 @@ class SentTimes:
         # machine and this node know about their own.
         fleet_time_s = (heartbeat.wall_ms - (heartbeat.health.clock_offset_ms or 0)) / 1000
         behind_s = now.wall_ms / 1000 - own_offset_s - fleet_time_s
+        if behind_s_max is not None:
+            believed = -limits.CLOCK_TOLERANCE_S <= behind_s <= behind_s_max
+            return now.monotonic_s - max(behind_s, 0.0) if believed else None
         believed = -limits.HEARTBEAT_FUTURE_S <= behind_s <= limits.CLOCK_TOLERANCE_S
         return now.monotonic_s if believed else None
 

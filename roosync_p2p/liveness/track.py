@@ -6,10 +6,12 @@ Times are monotonic seconds. Nothing here decides: :mod:`~roosync_p2p.liveness.j
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from roosync_p2p import limits
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.damping import Damper
+from roosync_p2p.liveness.folder import FolderSense
 from roosync_p2p.liveness.heartbeat import Heartbeat, Version
 from roosync_p2p.liveness.patience import Patience
 from roosync_p2p.liveness.profile import Profile
@@ -63,6 +65,7 @@ class Track:
     machine: MachineId
     profile: Profile
     known_since_s: float
+    sense: FolderSense = dataclasses.field(default_factory=FolderSense)  # of its node, the same for all machines
     starts: Starts = dataclasses.field(default_factory=Starts)
     sent_times: SentTimes = dataclasses.field(default_factory=SentTimes)
     damper: Damper = dataclasses.field(default_factory=Damper)
@@ -71,6 +74,8 @@ class Track:
     direct: Sighting | None = None
     direct_version: Version = (0, -1)  # newest that ever came directly: relayed copies up to it prove nothing more
     relayed: dict[MachineId, Sighting] = dataclasses.field(default_factory=dict)
+    in_folder: Sighting | None = None
+    linked_sent_s: float = -math.inf  # newest sign of life that came over links, with the time it is good for
     reports: dict[MachineId, Report] = dataclasses.field(default_factory=dict)
     last_sent_s: float | None = None  # newest sign of life, also after its evidence was voided
     # the link
@@ -116,13 +121,26 @@ class Track:
         limits_s = self.profile.suspect_s, self.profile.offline_s
         return self._basis(Path.DIRECT, None, self.direct.sent_s, limits_s, patience)
 
+    def folder_basis(self, patience: Patience) -> Basis | None:
+        """The evidence of the shared folder, if it says more than what came over links.
+
+        It must have been made after link evidence had become suspect: who dies has usually just written its file.
+        """
+        sighting = self.in_folder
+        if sighting is None or sighting.version <= self.direct_version or sighting.sent_s <= self.linked_sent_s:
+            return None
+        if self.refused_s is not None and sighting.sent_s <= self.refused_s:
+            return None
+        limits_s = self.sense.suspect_s(self.machine), self.sense.offline_s(self.machine)
+        return self._basis(Path.FOLDER, None, sighting.sent_s, limits_s, patience)
+
     def best_basis(self, patience: Patience, at_s: float) -> Basis | None:
         """The evidence that counts now: direct while it is good, else whatever lasts longest; None past all limits."""
-        direct, relayed = self.direct_basis(patience), self.relayed_basis(patience)
-        for basis in (direct, relayed):
+        bases = (self.direct_basis(patience), self.relayed_basis(patience), self.folder_basis(patience))
+        for basis in bases:
             if basis is not None and at_s < basis.suspect_at:
                 return basis
-        late = [basis for basis in (direct, relayed) if basis is not None and at_s < basis.offline_at]
+        late = [basis for basis in bases if basis is not None and at_s < basis.offline_at]
         return max(late, key=lambda basis: basis.offline_at, default=None)
 
     def best_report(self) -> tuple[MachineId, float] | None:
@@ -140,6 +158,7 @@ class Track:
     def saw_direct(self, sighting: Sighting) -> None:
         """Direct evidence, unless it was on its way when a dial was refused."""
         self.direct_version = sighting.version
+        self.linked_sent_s = max(self.linked_sent_s, sighting.sent_s + self.profile.suspect_s)
         self.contradict_refusal(sighting.sent_s)
         if self.refused_s is None:
             self.direct = sighting
@@ -149,15 +168,25 @@ class Track:
     def saw_relayed(self, via: MachineId, sighting: Sighting) -> None:
         """Evidence through a member; of too many members the longest silent is forgotten."""
         self.contradict_refusal(sighting.sent_s)
+        self.linked_sent_s = max(self.linked_sent_s, sighting.sent_s + self.profile.relayed_suspect_s)
         self.relayed[via] = sighting
         if len(self.relayed) > limits.RELAY_SOURCES_MAX:
             del self.relayed[min(self.relayed, key=lambda member: (self.relayed[member].sent_s, member))]
+        self._saw(sighting.sent_s)
+
+    def saw_in_folder(self, sighting: Sighting) -> None:
+        """Evidence through the shared folder."""
+        self.contradict_refusal(sighting.sent_s)
+        self.in_folder = sighting
         self._saw(sighting.sent_s)
 
     def older_by(self, seconds: float) -> None:
         """This node's monotonic clock stood still for so long: whatever was seen was seen earlier."""
         if self.direct is not None:
             self.direct = dataclasses.replace(self.direct, sent_s=self.direct.sent_s - seconds)
+        if self.in_folder is not None:
+            self.in_folder = dataclasses.replace(self.in_folder, sent_s=self.in_folder.sent_s - seconds)
+        self.linked_sent_s -= seconds
         for via, sighting in self.relayed.items():
             self.relayed[via] = dataclasses.replace(sighting, sent_s=sighting.sent_s - seconds)
         for reporter, report in self.reports.items():

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Path(StrEnum):
-    """By which way a heartbeat came. ``FOLDER`` is the shared folder's place in answers and documents."""
+    """By which way a heartbeat came."""
 
     DIRECT = "direct"
     RELAYED = "relayed"
@@ -61,6 +61,7 @@ class Reason(StrEnum):
     LOST = "lost"
     NEVER_HEARD = "never_heard"
     NO_PROOF = "no_proof"
+    FOLDER_STALLED = "folder_stalled"
     PROVING = "proving"
     FAREWELL = "farewell"
     TWO_BOOTS = "two_boots"
@@ -82,6 +83,7 @@ _WORDS = {
     Reason.LOST: "those who heard it lost it",
     Reason.NEVER_HEARD: "not heard since this node started",
     Reason.NO_PROOF: "nothing proves that this node is connected",
+    Reason.FOLDER_STALLED: "the shared folder stands still, and nothing else leads there",
     Reason.PROVING: "this node is connected again, waiting for signs of it",
     Reason.FAREWELL: "said goodbye",
     Reason.TWO_BOOTS: "two programs use one start number",

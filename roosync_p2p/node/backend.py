@@ -56,6 +56,9 @@ class NodeBackend:
         warnings = status["warnings"]
         assert isinstance(warnings, list)
         warnings.extend(self._surroundings.warnings())
+        folder = status["folder"]
+        if isinstance(folder, dict) and self._surroundings.folder is not None:
+            folder["path"] = str(self._surroundings.folder())  # of several, the one in use
         counters = status["counters"]
         assert isinstance(counters, dict)
         counters.update((f"transport.{name}", count) for name, count in self._surroundings.traffic().items())

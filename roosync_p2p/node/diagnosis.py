@@ -7,6 +7,7 @@ from typing import Final
 import anyio.to_thread
 
 from roosync_p2p.core import view
+from roosync_p2p.core.folder.health import folder_status
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.errors import StoreError
 from roosync_p2p.node.surroundings import Surroundings
@@ -29,6 +30,7 @@ async def diagnose(core: NodeCore, around: Surroundings) -> list[Check]:
         _certificate(core, around),
         await _store(around),
         _mdns(around),
+        _folder(core),
     ]
     checks += [
         _bad(str(warning["code"]), "error", str(warning["message"]), str(warning["remedy"]))
@@ -112,6 +114,15 @@ def _mdns(around: Surroundings) -> Check:
     if around.mdns_warning:
         return _bad("mdns", "warning", around.mdns_warning, "name the others' addresses: [discovery] peers, --peer")
     return _good("mdns", "discovery on the LAN works")
+
+
+def _folder(core: NodeCore) -> Check:
+    """What is wrong with it is among the warnings."""
+    status = folder_status(core)
+    if status is None:
+        return _good("folder", "no shared folder is configured: [folder] path, or `roosync up --folder`")
+    lag = "its lag is not measured yet" if status["lag_s"] is None else f"it is {status['lag_s']} s late"
+    return _good("folder", f"{status['path']}: {status['state']}, {status['machines']} other machines, {lag}")
 
 
 def _good(check: str, message: str) -> Check:

@@ -18,6 +18,7 @@ from roosync_p2p.adapters.home import Home, create_home
 from roosync_p2p.adapters.home_lock import HomeLock
 from roosync_p2p.adapters.keystore import Identity, PendingIdentity, create_request, install_enrolment
 from roosync_p2p.adapters.mdns import NodeSeen, browse_fleets
+from roosync_p2p.adapters.shared_folder.remembering import remember_folder
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.adapters.system import read_now
 from roosync_p2p.adapters.websocket.joining import JoinConnection, connect_join
@@ -25,6 +26,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.rows import AddressRow
 from roosync_p2p.errors import NetworkError, PeerFault, RoosyncError
 from roosync_p2p.ids import MachineId
+from roosync_p2p.node.folder_joining import join_by_folder
 from roosync_p2p.node.inbound_check import Inbound, check_inbound
 from roosync_p2p.trust.enrolment import Enrolment
 from roosync_p2p.trust.invites import JoinCode, decode_join_code
@@ -46,7 +48,7 @@ class _Joining(NamedTuple):
 
 class _Joined(NamedTuple):
     identity: Identity
-    address: str
+    address: str | None
     inbound: Inbound
 
 
@@ -63,8 +65,14 @@ _FINAL: Final = frozenset(
 )
 
 
-def join(home: Path, code: str, *, machine: str, at: str | None, progress: Progress) -> dict[str, Any]:
+def join(
+    home: Path, code: str, *, machine: str, at: str | None, folder: Path | None = None, progress: Progress
+) -> dict[str, Any]:
     """Enrols this machine; blocks until it is done.
+
+    Args:
+        at: where the issuer is, instead of everywhere it may be.
+        folder: the shared folder, tried when no address leads to the issuer, and used from then on.
 
     Raises:
         RoosyncError: the code is no good, the home has an identity, or nobody could be reached; what was begun goes
@@ -75,7 +83,9 @@ def join(home: Path, code: str, *, machine: str, at: str | None, progress: Progr
     create_home(place, os.environ)
     with HomeLock.acquire(place.lock_file, program="roosync join", started=rfc3339(read_now().wall_ms)):
         pending = create_request(home, MachineId(machine))
-        joined = anyio.run(_enrol, _Joining(place, decoded, pending, progress), at)
+        joined = _enrolled_anyhow(_Joining(place, decoded, pending, progress), at, folder)
+        if folder is not None:
+            remember_folder(place, folder)
     return {
         "machine": joined.identity.machine,
         "fleet": joined.identity.fleet.hex(),
@@ -84,6 +94,21 @@ def join(home: Path, code: str, *, machine: str, at: str | None, progress: Progr
         "home": str(home),
         "inbound": joined.inbound.document(),
     }
+
+
+def _enrolled_anyhow(joining: _Joining, at: str | None, folder: Path | None) -> _Joined:
+    """By an address, else through the folder."""
+    try:
+        return anyio.run(_enrol, joining, at)
+    except NetworkError:
+        if folder is None:
+            raise
+    try:
+        enrolment = join_by_folder(folder, joining.code, joining.pending, joining.progress)
+    except PeerFault as error:
+        raise _explained(error) from error
+    identity = install_enrolment(joining.home.path, enrolment, fleet=joining.code.fleet)
+    return _Joined(identity, None, Inbound(outcome="by_folder"))
 
 
 async def _enrol(joining: _Joining, at: str | None) -> _Joined:

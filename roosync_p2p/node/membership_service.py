@@ -145,12 +145,7 @@ class MembershipService:
 
     async def serve_joiner(self, connection: JoinConnection) -> None:
         """One stranger on the joining path."""
-        session = IssuerSession(
-            leaf=self._identity.leaf,
-            issuer=self._identity.issuer,
-            root=self._identity.root,
-            nonce=os.urandom(JOIN_NONCE_BYTES),
-        )
+        session = self._session(os.urandom(JOIN_NONCE_BYTES))
         try:
             with anyio.fail_after(limits.JOIN_TIMEOUT_S):
                 leaf = await self._converse(connection, session)
@@ -162,6 +157,29 @@ class MembershipService:
         except NetworkError as error:
             _LOG.info("joining: %s", error.message)
             await connection.aclose()
+
+    def hello_file(self, nonce: bytes) -> bytes:
+        """The issuer's side of a conversation in files; its nonce serves every request until it is changed."""
+        return self._session(nonce).hello()
+
+    async def answer_file(self, nonce: bytes, data: bytes) -> bytes:
+        """The answer to a request that came as a file: certificates, or why there are none.
+
+        ``nonce`` is that of the hello that is out. The same request again gets the same certificates again.
+        """
+        session = self._session(nonce)
+        try:
+            async with self._admitting:
+                return (await self._answered(session, data)).message
+        except RoosyncError as error:
+            self._performer.core.desk.count(f"join.{error.code}")
+            _LOG.warning("refused to let a machine join by folder: %s", error.message, extra={"code": error.code})
+            return session.refuse(error)
+
+    def _session(self, nonce: bytes) -> IssuerSession:
+        return IssuerSession(
+            leaf=self._identity.leaf, issuer=self._identity.issuer, root=self._identity.root, nonce=nonce
+        )
 
     async def _converse(self, connection: JoinConnection, session: IssuerSession) -> bytes | None:
         """The leaf that was given; None after a refusal, with the conversation ended."""

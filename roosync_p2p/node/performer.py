@@ -20,6 +20,7 @@ from roosync_p2p import limits
 from roosync_p2p.adapters.system import read_now
 from roosync_p2p.core import effects, inputs
 from roosync_p2p.core.commands import Command
+from roosync_p2p.core.folder.jobs import FolderJob
 from roosync_p2p.core.intake import prepare, signatures_in
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
@@ -51,6 +52,7 @@ class Performer:
         self._store: Final = store
         self._notify: Final = notify
         self._transport: Transport | None = None
+        self._folder: Callable[[FolderJob], None] | None = None
         self._outbox: Final = Outbox()
         self._inputs: collections.deque[inputs.Input] = collections.deque()
         self._busy = False
@@ -74,6 +76,10 @@ class Performer:
     def attach(self, transport: Transport) -> None:
         """The transport whose events come to :meth:`arrived`."""
         self._transport = transport
+
+    def attach_folder(self, take: Callable[[FolderJob], None]) -> None:
+        """Who does the jobs in the shared folder; without one there are none."""
+        self._folder = take
 
     def arrived(self, event: TransportEvent) -> None:
         """The transport's sink."""
@@ -265,6 +271,9 @@ class Performer:
                 self._answer(request, result)
             case effects.Notify():
                 self._notify(effect)
+            case effects.PublishFiles() | effects.LookIntoFolder():
+                assert self._folder is not None
+                self._folder(effect)
             case effects.Stop(reason=reason):
                 self.stop_reason = reason
                 self._stopped.set()

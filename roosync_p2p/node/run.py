@@ -29,21 +29,25 @@ from roosync_p2p.adapters.interfaces import local_addresses
 from roosync_p2p.adapters.keystore import Identity, has_identity, load_identity
 from roosync_p2p.adapters.mdns import MdnsDiscovery, NodeSeen, browse_fleets
 from roosync_p2p.adapters.permissions import write_private
+from roosync_p2p.adapters.shared_folder.opening import Candidates
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.adapters.system import read_now, seed_entropy
 from roosync_p2p.adapters.websocket.tls import TlsIdentity
 from roosync_p2p.adapters.websocket.transport import WebsocketTransport
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core import effects, inputs
+from roosync_p2p.core.folder.shared_folder import FOLDER_USED
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.rows import Loaded, PendingRow
-from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml
+from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml, with_folder
 from roosync_p2p.errors import EnvironmentFault, RoosyncError
 from roosync_p2p.ids import EntryId
 from roosync_p2p.liveness.profile import NAMED, Profile, custom
 from roosync_p2p.node.backend import NodeBackend
 from roosync_p2p.node.event_log import EventLog
+from roosync_p2p.node.folder_door import FolderDoor
+from roosync_p2p.node.folder_service import FolderService
 from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.logs import open_log
 from roosync_p2p.node.mail_service import MailService
@@ -61,6 +65,8 @@ _LEVELS: Final = {  # of events in the log; the others are informative
     "fork": logging.WARNING,
     "identity": logging.WARNING,
     "store": logging.WARNING,
+    "folder": logging.WARNING,
+    "folder_quarantine": logging.WARNING,
     "alarm": logging.WARNING,
     "commit": logging.DEBUG,  # the commit log is a log itself
 }
@@ -80,6 +86,7 @@ def run_node(
     listen: str | None,
     peers: tuple[str, ...],
     mdns: bool | None,
+    folder: str | None = None,
     ready_file: Path | None,
     serve_api: ServeApi,
     say: Callable[[str], None] = print,
@@ -90,6 +97,7 @@ def run_node(
         listen: ``HOST:PORT`` instead of the setting.
         peers: addresses to dial besides those of the settings.
         mdns: whether to use discovery, instead of the setting.
+        folder: the shared folder, instead of the setting.
         ready_file: written when links and API are open.
         serve_api: serves the local API.
         say: prints a line for people.
@@ -109,6 +117,7 @@ def run_node(
         handler = open_log(place.logs, settings.node.log_level)
         store = SqliteStore.open(place.database)
         try:
+            settings = settings if folder is None else with_folder(settings, folder)
             node = _Node(place, settings, identity, store, serve_api, say)
             return anyio.run(
                 node.run,
@@ -194,17 +203,39 @@ class _Node:
             tasks.start_soon(performer.run)
             tasks.start_soon(watch_power, performer, around)
             tasks.start_soon(watch_battery, performer)
+            folder = await self._open_folder(performer, membership, loaded, tasks)
+            around.folder = None if folder is None else folder.place
             self._ready(around, ready_file)
             await around.stop.wait()
             _LOG.info("stopping: %s", around.stop_reason)
             with anyio.CancelScope(shield=True), anyio.move_on_after(limits.SHUTDOWN_S):
                 await performer.stop(around.stop_reason)
                 await performer.ended.wait()
+                if folder is not None:
+                    await folder.drained()
                 await transport.close_all("leaving")
             links.cancel_scope.cancel()
             tasks.cancel_scope.cancel()
         self._say("stopped")
         return 0
+
+    async def _open_folder(
+        self,
+        performer: Performer,
+        membership: MembershipService,
+        loaded: Loaded,
+        tasks: anyio.abc.TaskGroup,
+    ) -> FolderService | None:
+        chosen = self._settings.folder
+        if not chosen.enabled or not chosen.path:
+            return None
+        paths = _places(chosen.path)
+        founds = self._identity.issuer_key is not None and FOLDER_USED not in loaded.meta
+        folder = Candidates(paths, self._identity.fleet, founds=founds)
+        service = FolderService(performer, folder, lambda: folder.root)
+        await tasks.start(service.run)
+        tasks.start_soon(FolderDoor(service, membership, self._identity).run)
+        return service
 
     def _ready(self, around: Surroundings, ready_file: Path | None) -> None:
         _LOG.info("ready: %s, version %s, at %s", self._identity.machine, __version__, ", ".join(around.listening))
@@ -257,6 +288,10 @@ class _Node:
             warned=warned,
             wanted=self._settings.discovery.interfaces,
         ).run()
+
+
+def _places(paths: tuple[str, ...]) -> list[Path]:
+    return [Path(path).expanduser().absolute() for path in paths]
 
 
 def _only_fault(error: BaseException) -> RoosyncError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import anyio
 
@@ -23,6 +24,7 @@ class Surroundings:
         reachable: what is told to others, ``host:port``.
         mdns_warning: why discovery does not work here; empty if it does.
         mdns: whether discovery is on.
+        folder: where the shared folder is at the moment; None without one.
         traffic: what the transport has counted, by name.
         stop: set once somebody asked the node to end.
     """
@@ -32,6 +34,7 @@ class Surroundings:
     reachable: tuple[str, ...] = ()
     mdns: bool = True
     mdns_warning: str = ""
+    folder: Callable[[], Path] | None = None
     traffic: Callable[[], Mapping[str, int]] = dict
     stop: anyio.Event = dataclasses.field(default_factory=anyio.Event)
     stop_reason: str = ""

@@ -73,9 +73,11 @@ class Epilogue:
         world = self._world
         layer = world.fleet.isolate(member.name)
         world.fleet.run(CUT_S)
+        # A shared folder may reach the others all the same, and then shows that they live.
+        right = (State.UNKNOWN,) if world.fleet.share is None else (State.UNKNOWN, State.ONLINE)
         for other in world.fleet.running():
             if other is not member:
-                self._detect("is cut off from", member, other, (State.UNKNOWN,), CUT_S)
+                self._detect("is cut off from", member, other, right, CUT_S)
         world.fleet.paths.remove(layer)
         waited_s = 0.0
         while waited_s < REACHED_S and not self._all_online():

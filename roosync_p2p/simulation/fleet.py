@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 from roosync_p2p.clock import Now
 from roosync_p2p.consensus.autopilot import Pace
+from roosync_p2p.core.folder.reading import marker_bytes
 from roosync_p2p.core.memory_faults import PathFault
+from roosync_p2p.core.memory_folder import MemoryShare
 from roosync_p2p.core.memory_store import MemoryStore, Snapshot
 from roosync_p2p.core.memory_transport import MemoryNetwork
 from roosync_p2p.core.rows import PendingRow
+from roosync_p2p.gossip.folder_paths import MARKER
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.profile import LAN, Profile
 from roosync_p2p.simulation.clocks import MachineClock
@@ -38,6 +41,7 @@ class Fleet:
         dice: where keys, jitter and boot ids come from.
         autopilot: whether leaders decide who votes; off where the caller does.
         pace: how fast.
+        folder: whether all have a shared folder; its faults are those of ``share``.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Fleet:
         observer: Observer = NOBODY,
         autopilot: bool = True,
         pace: Pace | None = None,
+        folder: bool = False,
     ) -> None:
         self.scheduler = Scheduler()
         self.network = MemoryNetwork(self.scheduler.schedule, dice.entropy("network"))
@@ -63,6 +68,7 @@ class Fleet:
         ids = [MachineId(machine) for machine in machines]
         self.keys = FleetKeys.make(ids, dice.entropy("keys"))
         self.members: dict[str, Member] = {}
+        self.share = self._shared(dice) if folder else None
         self._dice = dice
         self._addresses = {machine: f"10.0.0.{number}:47600" for number, machine in enumerate(ids, 1)}
         self._asleep: dict[str, int] = {}
@@ -70,6 +76,12 @@ class Fleet:
         for machine in ids[:admitted]:
             self._add(machine, machine)
         self._found(ids[:admitted])
+
+    def _shared(self, dice: Dice) -> MemoryShare:
+        share = MemoryShare(lambda: self.scheduler.now_s, dice.entropy("folder"))
+        identity = self.keys.identities[self.keys.founder]
+        share.folder("founder").write(MARKER, marker_bytes(identity.fleet))
+        return share
 
     def _found(self, admitted: Sequence[MachineId]) -> None:
         rows = [PendingRow(number=1, kind=FLEET_FOUND, body=self.keys.founding())]
@@ -98,6 +110,7 @@ class Fleet:
         )
         member.autopilot = self.autopilot
         member.pace = self.pace
+        member.folder = None if self.share is None else self.share.folder(name)
         self.members[name] = member
         return member
 

@@ -14,7 +14,9 @@ from typing import Final
 from roosync_p2p.consensus.autopilot import Pace
 from roosync_p2p.core import effects, inputs, store_reads
 from roosync_p2p.core.commands import Command
+from roosync_p2p.core.folder.jobs import FolderJob, performed
 from roosync_p2p.core.identity import NodeIdentity
+from roosync_p2p.core.memory_folder import MemoryFolder
 from roosync_p2p.core.memory_store import MemoryStore
 from roosync_p2p.core.memory_transport import MemoryNetwork, MemoryTransport
 from roosync_p2p.core.node_core import NodeCore
@@ -33,6 +35,7 @@ __all__ = ["Answered", "CrashPoint", "Member"]
 Answered = Callable[[dict[str, object] | RoosyncError], None]
 
 READ_S: Final = 0.0002  # a read of the store
+FOLDER_S: Final = 0.02  # a job in the shared folder
 STALLED_LOOK_S: Final = 0.1  # a stalled disk is looked at again after this
 FAILED_RETRY_S: Final = 0.5  # and a failed one
 HEALTH_AFTER_S: Final = 1.0  # an age of unwritten rows that is worth telling
@@ -89,6 +92,7 @@ class Member:
         self.disk_stalled = False
         self.crash_point: CrashPoint | None = None  # armed: it dies at the next of these
         self.crash_keep = 0
+        self.folder: MemoryFolder | None = None  # its directory of the shared folder
         self.died_at: CrashPoint | None = None  # of the last crash
         self.settled_at_s: float | None = None  # when the start number of this life became durable
         self.transport: MemoryTransport | None = None
@@ -172,6 +176,8 @@ class Member:
         self.feed(inputs.LocalAddresses(addresses=(self.address,)))
         if self._peers:
             self.feed(inputs.AddressesFound(machine=None, addresses=self._peers, source="static"))
+        if self.folder is not None:
+            self.feed(inputs.FolderOpened(path="in memory"))
 
     def crash(self, *, keep: int | None = None, power: bool = False) -> int:
         """The node dies at once; what was written and not synced is lost, but for the first ``keep`` batches.
@@ -406,10 +412,17 @@ class Member:
                 self._answers.pop(request)(result)
             case effects.Notify():
                 self._observer.notified(self, effect)
+            case effects.PublishFiles() | effects.LookIntoFolder():
+                self._later(FOLDER_S, lambda: self._in_folder(effect))
             case effects.Stop():
                 self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
             case effects.Persist():
                 raise AssertionError("the outbox keeps these apart")
+
+    def _in_folder(self, job: FolderJob) -> None:
+        assert self.folder is not None
+        assert self.core is not None
+        self.feed(performed(self.folder, job, self.core.directory))
 
 
 def _call_all(calls: Iterable[Callable[[], None]]) -> None:

@@ -12,6 +12,7 @@ from roosync_p2p.simulation.member import Member
 __all__ = ["Truth"]
 
 FAREWELL_LATE_S = 30.0  # a cut, a pause, a lossy way hold a farewell up
+FAREWELL_IN_FOLDER_S = 60.0  # twice the longest lag of a folder, where old files come back, and two looks
 HELD_BACK_S = 12.0  # until a stalled link is taken for dead, and until TCP has tried again on one that healed before
 UNDISTURBED_S = 15.0  # more heartbeats than the samples a clock offset is estimated from
 
@@ -98,8 +99,9 @@ class Truth:
 
     def left(self, machine: str) -> bool:
         """Whether some node of that machine took its leave so lately that its farewell may just have arrived."""
+        late_s = FAREWELL_LATE_S if self._fleet.share is None else FAREWELL_IN_FOLDER_S
         said = [self._said_goodbye.get(member.name) for member in self._fleet.of(machine)]
-        return any(at_s is not None and self._fleet.now_s - at_s < FAREWELL_LATE_S for at_s in said)
+        return any(at_s is not None and self._fleet.now_s - at_s < late_s for at_s in said)
 
     def unlinked_for_s(self, name: str, machine: str) -> float | None:
         """Since when a member has had no link to a machine; 0 while it has one, None if it never had."""

@@ -26,6 +26,7 @@ from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.epilogue import Epilogue
 from roosync_p2p.simulation.faults import KINDS, ORDER, RARE, USUAL
 from roosync_p2p.simulation.fleet import Fleet
+from roosync_p2p.simulation.folder_faults import heal_folder, plan_folder
 from roosync_p2p.simulation.homes import Homes
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.order_workload import OrderUsers
@@ -72,6 +73,7 @@ class Plan:
     homes_chance: float = 0.35
     updates_chance: float = 0.2
     autopilot_chance: float = 0.33
+    folder_chance: float = 0.3
     sample_s: float = 2.3
 
     @classmethod
@@ -138,6 +140,7 @@ class World:
             parts=self.parts,
             autopilot=self.autopilot,
             pace=HURRIED,
+            folder=Dice.of(seed, "folder").chance(self.plan.folder_chance),
             observer=self.watch,
         )
         self._late = self.machines[count - late :]
@@ -195,6 +198,8 @@ class World:
             self.later(users.between(1, SETTLE_S + self.plan.faulty_s - 1), self.workload.act)
         self.later(self.plan.sample_s, self._sample)
         self._plan_order(Dice.of(self.seed, "votes"))
+        if self.fleet.share is not None:
+            plan_folder(self, Dice.of(self.seed, "folder faults"))
         self.updates.plan(SETTLE_S, SETTLE_S + self.plan.faulty_s * 0.8)
 
     def _plan_order(self, dice: Dice) -> None:
@@ -242,6 +247,7 @@ class World:
         # Where machines are still updated, and leave for it, votes have a reason to move.
         self.watch.order.seats.quiet(quiet=not self.updates.planned)
         self.fleet.paths.heal()
+        heal_folder(self)
         self.homes.put_away()
         for member in list(self.fleet.members.values()):
             if member in self.homes.copies:

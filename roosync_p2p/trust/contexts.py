@@ -13,6 +13,8 @@ __all__ = [
     "CONTEXTS",
     "ENTRY",
     "FLOOR",
+    "FOLDER_HEARTBEAT",
+    "FOLDER_LOG",
     "FRONTIER",
     "HEARTBEAT",
     "INCARNATION",
@@ -32,5 +34,12 @@ INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of 
 APPROVAL: Final = "roosync/approval/1"  # a person's verdict; no envelope (docs/protocol/ledger.md §8)
 VOTE: Final = "roosync/vote/1"  # for whom a machine voted in a term, by that machine
 VOTERS: Final = "roosync/voters/1"  # a change of the voters of the commit log, by the leader that made it
+FOLDER_HEARTBEAT: Final = "roosync/folder-heartbeat/1"  # a heartbeat file with its probe, by its machine
+FOLDER_LOG: Final = "roosync/folder-log/1"  # a run of the commit log in the shared folder, by whoever put it there
 
-CONTEXTS: Final = frozenset({ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, VOTE, VOTERS})
+CONTEXTS: Final = frozenset(
+    {
+        *(ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, VOTE, VOTERS),
+        *(FOLDER_HEARTBEAT, FOLDER_LOG),
+    }
+)

@@ -186,6 +186,18 @@ class JoinerSession:
             )
         )
 
+    def on_hello_file(self, data: bytes) -> bytes:
+        """The same where no connection stands, because the messages travel as files.
+
+        Nobody has proven to hold the issuer's key then. Whoever answers proves to know the secret of the code, which
+        only the issuer does: :meth:`on_answer` believes nothing else.
+
+        Raises:
+            As :meth:`on_hello`.
+        """
+        hello = records.decode(data, _Hello, size_max=limits.JOIN_MESSAGE_BYTES_MAX)
+        return self.on_hello(data, peer_leaf_der=hello.leaf)
+
     def on_answer(self, data: bytes) -> Enrolment:
         """This machine's certificate and chain, verified.
 

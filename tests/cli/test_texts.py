@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from roosync_p2p.cli.messages import fence, render_message
-from roosync_p2p.cli.status import render_status
+from roosync_p2p.cli.status import folder_line, render_status
 from roosync_p2p.cli.tables import plain_table
 from roosync_p2p.cli.texts import CATALOGUE, Texts, load_texts
 
@@ -92,3 +92,10 @@ def test_status_shows_evidence_and_warnings_without_steering_the_terminal() -> N
 def test_columns_align_with_wide_and_combining_characters() -> None:
     lines = plain_table(["a", "b"], [["日本", "x"], ["e\u0301te", "y"], ["abcd", "z"]]).split("\n")
     assert lines == ["a     b", "日本  x", "e\u0301te   y", "abcd  z"]
+
+
+def test_the_shared_folder_is_shown_with_its_state_in_words_and_how_late_it_is() -> None:
+    folder = {"path": "G:/Mon Drive", "state": "not_shared", "lag_s": 12.4}
+    assert folder_line(folder, Texts("en")) == "shared folder: not the one the others use, G:/Mon Drive · 12 s late"
+    unknown = {"path": "/mnt", "state": "hibernating", "lag_s": None}
+    assert folder_line(unknown, Texts("fr")) == "dossier partagé : hibernating, /mnt"

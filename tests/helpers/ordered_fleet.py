@@ -40,6 +40,7 @@ class OrderedFleet:
         voters: who votes besides the founder, from the beginning and for good; without any the autopilot decides.
         autopilot: whether it does.
         later: machines that are not admitted yet.
+        folder: whether they have a shared folder.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class OrderedFleet:
         autopilot: bool | None = None,
         later: Sequence[str] = (),
         observer: Observer = NOBODY,
+        folder: bool = False,
     ) -> None:
         self.fleet = Fleet(
             [*names, *later],
@@ -56,12 +58,22 @@ class OrderedFleet:
             admitted=len(names),
             autopilot=not voters if autopilot is None else autopilot,
             observer=observer,
+            folder=folder,
         )
         for member in self.fleet.members.values():
             member.start()
         self.run(SETTLE_S)
         for name in voters:
             self.add_voter(name)
+
+    def cut_all(self) -> list[int]:
+        """Cuts every link; the layers for :meth:`heal_all`."""
+        return [self.fleet.isolate(name) for name in self.fleet.members]
+
+    def heal_all(self, layers: list[int]) -> None:
+        """Takes those cuts away."""
+        for layer in layers:
+            self.fleet.paths.remove(layer)
 
     def run(self, seconds: float) -> None:
         """Lets virtual time pass."""

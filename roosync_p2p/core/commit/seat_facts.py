@@ -27,7 +27,7 @@ from roosync_p2p.ledger.fleet import active_rules, preferred_voters
 from roosync_p2p.ledger.policies import number_policy
 from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.liveness.heartbeat import Heartbeat
-from roosync_p2p.liveness.verdicts import State, Verdict
+from roosync_p2p.liveness.verdicts import Path, State, Verdict
 
 __all__ = ["META", "SeatFacts"]
 
@@ -137,7 +137,14 @@ class SeatFacts:
 
     def verdict(self, machine: MachineId) -> Verdict:
         """What liveness says of it now."""
-        return self._presence.liveness.verdict(machine, self._desk.now)
+        verdict = self._presence.liveness.verdict(machine, self._desk.now)
+        if verdict.evidence.path is not Path.FOLDER:
+            return verdict
+        return dataclasses.replace(verdict, state=State.UNKNOWN)  # no message of the consensus goes that way
+
+    def in_folder(self, machine: MachineId) -> bool:
+        """Whether that machine lives, and is reached through the shared folder alone."""
+        return self._presence.liveness.verdict(machine, self._desk.now).evidence.path is Path.FOLDER
 
     def reachable(self) -> list[Seat]:
         """The seats of all others that there is a way to, in the order of their machines."""

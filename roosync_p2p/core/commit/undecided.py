@@ -72,6 +72,9 @@ def _without_quorum(
     known: SeatFacts, voters: Sequence[Seat], there: int, missing: Sequence[MachineId]
 ) -> tuple[str, str]:
     if len(voters) == 1:
+        if known.in_folder(missing[0]):
+            way = "its answer comes at the pace of the shared folder, which alone leads there"
+            return "only_vote", f"it waits for {missing[0]}, which holds the only vote; {way}"
         return "only_vote", f"it waits for {missing[0]}, which holds the only vote and is {_absence(known, missing[0])}"
     absent = _names([f"{machine} ({_absence(known, machine)})" for machine in missing])
     return (
@@ -81,6 +84,8 @@ def _without_quorum(
 
 
 def _absence(known: SeatFacts, machine: MachineId) -> str:
+    if known.in_folder(machine):
+        return "reached through the shared folder alone"
     state = known.verdict(machine).state
     return "not heard" if state is State.UNKNOWN else str(state)
 

@@ -1,0 +1,1 @@
+"""The shared folder as a fallback transport: what is written there and what is believed of it (folder.md)."""
