@@ -154,6 +154,8 @@ JOIN_CONTACTS_MAX: Final = 8  # addresses in a join code: each makes it longer
 HOST_CHARS_MAX: Final = 253  # RFC 1035 §2.3.4, without the final dot
 ROLES_MAX: Final = 8  # more than there are roles
 
+FORMER_KEYS_SHOWN_MAX: Final = 16  # keys that a machine had before, told to its new home; more lives than a machine has
+REVOCATIONS_PER_MACHINE_MAX: Final = 16  # statements kept about one machine; the lowest cut needs two
 STATEMENT_REASON_CHARS_MAX: Final = 500  # why, in a sentence or two
 STATEMENT_MACHINES_MAX: Final = 300  # machines or keys named by one statement: the largest fleet
 

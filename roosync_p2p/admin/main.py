@@ -67,6 +67,12 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         _CARE,
         "Let a machine go that nobody expects back, honourably: sold, dead, replaced.",
     ),
+    "revoke": CommandEntry(
+        "roosync_p2p.admin.key_commands",
+        "revoke",
+        _CARE,
+        "Put a machine out that is hostile or lost: nobody takes anything new from its key.",
+    ),
     "settle": CommandEntry(
         "roosync_p2p.admin.member_commands",
         "settle",

@@ -20,6 +20,7 @@ __all__ = [
     "OrderEntry",
     "ReadLedger",
     "Recover",
+    "Revoke",
     "SendMessage",
 ]
 
@@ -126,6 +127,13 @@ class Recover:
     statement: bytes
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Revoke:
+    """Hear a revocation that a person brings, and tell everybody. That it is ordered is asked for apart."""
+
+    statement: bytes
+
+
 Command: TypeAlias = (
     SendMessage
     | MarkRead
@@ -137,4 +145,5 @@ Command: TypeAlias = (
     | AcceptClock
     | HandOver
     | Recover
+    | Revoke
 )

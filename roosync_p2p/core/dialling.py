@@ -122,6 +122,11 @@ class Dialling:
             if target.startswith("@") and not known.found and known.last_detail
         ]
 
+    def forget(self, machine: MachineId) -> None:
+        """That machine is out: it is dialled no more, unless somebody names an address of it again."""
+        self._targets.pop(machine, None)
+        self._held_off.pop(machine, None)
+
     # --- links ----------------------------------------------------------------------------------------------------
 
     def replacing(self, dial: DialId | None) -> bool:

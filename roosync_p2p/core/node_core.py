@@ -22,15 +22,16 @@ from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.delivery import Delivery
+from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
-from roosync_p2p.core.dispatch import about_here, dispatch
+from roosync_p2p.core.dispatch import about_here, dispatch, heartbeat
 from roosync_p2p.core.effects import Effect, Stop, Ticket
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.identity_watch import IdentityWatch
-from roosync_p2p.core.intake import Prepared
+from roosync_p2p.core.intake import Prepared, require_standing
 from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.messaging import Messaging
@@ -39,6 +40,7 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.relaying import Relaying
 from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.core.requests import Requests
+from roosync_p2p.core.revocations import REVOCATION, Revocations, known_keys
 from roosync_p2p.core.rows import Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, MAIL
@@ -85,12 +87,10 @@ class NodeCore:
         self._stopping: str | None = None
         self._ended = False
 
-        directory = Directory.found(identity.root)
-        for member in loaded.members:
-            directory = directory.with_chain(member.leaf, member.issuer)
-        self.desk = Desk(identity, directory, entropy)
+        self.desk = Desk(identity, known_keys(identity.root, loaded), entropy)
         self.desk.now = now
         self.desk.learn(identity.leaf, identity.issuer)
+        self.revocations = Revocations(self.desk, loaded.records)
 
         self._chains = Chains()
         for heads in loaded.chains:
@@ -108,11 +108,13 @@ class NodeCore:
         liveness = Liveness(me=self.me, profile=profile, now=now)
         self.presence = Presence(self.desk, self.links, self.dialling, liveness, boot=self.boot)
         self.forks = Forks(self.desk, self.links, loaded.forks)
-        self.exchange = Exchange(self.desk, self.links, self._chains, self.forks, hears=self.presence.hears)
+        self.exchange = Exchange(
+            self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.revocations.stop
+        )
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
         self.messaging = Messaging(self.desk, self.authorship, loaded.meta.get("receipts"))
         self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
-        self._lives = Lives(self.desk, loaded.meta)
+        self._lives = Lives(self.desk, loaded.meta, cut=self.revocations.stop)
         self.commit = CommitLog(
             self.desk,
             self.links,
@@ -143,6 +145,22 @@ class NodeCore:
             loaded.meta,
             alive_elsewhere=self.watch.alive_elsewhere,
         )
+        self._relaying = Relaying(
+            self.desk,
+            self.links,
+            start=lambda: self.authorship.start,
+            hears=self.presence.hears,
+            source_time_ms=self.presence.clock_of,
+        )
+        self.departures = Departures(
+            self.desk,
+            self.links,
+            self.delivery,
+            self.authorship,
+            self.revocations,
+            forget=[part.forget for part in (self.delivery, self.presence, self.dialling, self._relaying)],
+            gone=self._gone,
+        )
         self.requests = Requests(
             self.desk,
             self.authorship,
@@ -150,15 +168,9 @@ class NodeCore:
             self.admission,
             self.renewals,
             self.commit,
+            self.departures,
             admitted=self._follow_directory,
             renewed=self.became_ready,
-        )
-        self._relaying = Relaying(
-            self.desk,
-            self.links,
-            start=lambda: self.authorship.start,
-            hears=self.presence.hears,
-            source_time_ms=self.presence.clock_of,
         )
         self.acceptance = Acceptance(
             self.desk,
@@ -170,13 +182,16 @@ class NodeCore:
             self.admission,
             self.watch,
             self.commit,
+            self.revocations,
+            self.departures,
             learned=self._follow_directory,
         )
-        self._members_known = 0
+        self._members_known: tuple[MachineId, ...] = ()
         self._follow_directory()
         for author in self.forks.authors():
             self.watch.in_conflict(author, "forked")
         self.authorship.begin()
+        self.departures.begin()
 
     # --- the three verbs ------------------------------------------------------------------------------------------
 
@@ -375,9 +390,10 @@ class NodeCore:
 
     def _dispatch(self, link: Link, prepared: Prepared) -> None:
         frame = prepared.frame
-        if link.hello is None:
+        require_standing(prepared, self.desk.directory)
+        if link.hello is None and not (isinstance(frame, wire.RecordFrame) and frame.kind == REVOCATION):
             raise MalformedError("a frame came before the greeting", code="no_greeting")
-        if self._is_primary(link):
+        if self.links.primary(link.machine) is link:
             self.presence.liveness.traffic(link.machine, self.desk.now)
         if isinstance(frame, wire.Relay):
             assert prepared.relay is not None
@@ -385,7 +401,7 @@ class NodeCore:
                 self._relayed(link, MachineId(prepared.relay.source), prepared)
             return
         if isinstance(frame, wire.Beat):
-            self._beat(link, frame, prepared)
+            heartbeat(self, link, frame, prepared)
             return
         dispatch(self, link.machine, prepared)
 
@@ -402,21 +418,6 @@ class NodeCore:
                 raise
             self.watch.key_conflict(fault)
             self.desk.fault(fault)
-
-    def _is_primary(self, link: Link) -> bool:
-        return self.links.primary(link.machine) is link
-
-    def _beat(self, link: Link, frame: wire.Beat, prepared: Prepared) -> None:
-        heartbeat = self.presence.beat_received(link, frame, prepared.signed())
-        if heartbeat.machine == self.me and self.presence.beating:
-            if self.presence.liveness.verdict(self.me, self.desk.now).state is State.CONFLICT:
-                self.watch.own_identity_elsewhere("another node runs under this machine's identity")
-        elif heartbeat.machine == self.me and heartbeat.boot != self.boot:
-            self.authorship.start_shown(heartbeat.start)
-        elif not frame.relayed:
-            self.watch.tell_twins(link, frame)
-        self.commit.heard(heartbeat)
-        self.presence.act()
 
     def became_ready(self) -> None:
         """This machine may write from now on."""
@@ -477,8 +478,7 @@ class NodeCore:
             return
         self._ended = True
         self.presence.farewell()
-        assert self._stopping is not None
-        self.desk.emit(Stop(reason=self._stopping))
+        self.desk.emit(Stop(reason=self._stopping or ""))
 
     def _notice_jump(self, now: Now) -> None:
         """Wall against monotonic: a difference means that this computer slept, or that its clock was set."""
@@ -491,6 +491,10 @@ class NodeCore:
             self.presence.resumed(slept_s=max(jump_s, 0.0))
 
     def _follow_directory(self) -> None:
-        if len(self.desk.directory.members) != self._members_known:
-            self._members_known = len(self.desk.directory.members)
-            self.presence.liveness.set_members(self.members(), self.desk.now)
+        if self.members() != self._members_known:
+            self._members_known = self.members()
+            self.presence.liveness.set_members(self._members_known, self.desk.now)
+
+    def _gone(self, machine: MachineId) -> None:
+        self._follow_directory()
+        self.commit.verdict(machine, State.OFFLINE)  # its vote is taken from it when that is ordered

@@ -22,9 +22,11 @@ from roosync_p2p.core.commands import (
     OrderEntry,
     ReadLedger,
     Recover,
+    Revoke,
     SendMessage,
 )
 from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, Ticket
 from roosync_p2p.core.messaging import Messaging
@@ -45,6 +47,7 @@ class Requests:
         admission: Admission,
         renewals: Renewals,
         commit: CommitLog,
+        departures: Departures,
         *,
         admitted: Callable[[], None],
         renewed: Callable[[], None],
@@ -55,6 +58,7 @@ class Requests:
         self._admission = admission
         self._renewals = renewals
         self._commit = commit
+        self._departures = departures
         self._admitted = admitted
         self._renewed = renewed
         self._waiting: list[inputs.Request] = []
@@ -62,7 +66,7 @@ class Requests:
 
     def take(self, request: inputs.Request) -> None:
         """Answers a request, or keeps it until the start-up check has ended."""
-        writes = not isinstance(request.command, MarkRead | AddInvite | ReadLedger)
+        writes = not isinstance(request.command, MarkRead | AddInvite | ReadLedger | Revoke)
         room = len(self._waiting) < limits.REQUEST_QUEUE_MAX
         if self._authorship.phase is Phase.CHECKING and writes and room:
             self._waiting.append(request)
@@ -103,7 +107,7 @@ class Requests:
             raise EnvironmentFault(f"{fault.message}; nothing was done", code=fault.code, remedy=fault.remedy)
 
     def _command(
-        self, command: SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature
+        self, command: SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | Revoke
     ) -> tuple[dict[str, object], Ticket]:
         match command:
             case SendMessage():
@@ -121,3 +125,6 @@ class Requests:
                 self._renewals.offered(envelope)
                 self._renewed()
                 return {"incarnation": self._authorship.incarnation}, self._desk.newest_ticket
+            case Revoke(statement=statement):
+                machine, ticket = self._departures.offered(statement)
+                return {"machine": machine}, ticket

@@ -173,11 +173,15 @@ class OwnQuery(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own?"
 
 
 class OwnAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own"):
-    """The newest header of each chain of the asker's newest incarnation, its newest heartbeat, and its newest vote."""
+    """The newest header of each chain of the asker's newest incarnation, its newest heartbeat, and its newest vote.
+
+    ``former``: certificates (leaf, issuer) of keys that it had before; the headers may be signed with one of them.
+    """
 
     headers: list[bytes]
     heartbeat: bytes | None = None
     vote: bytes | None = None
+    former: list[tuple[bytes, bytes]] = []
 
 
 class RenewalRequest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="renewal"):

@@ -8,7 +8,7 @@ from roosync_p2p.core.commands import AdmitMachine
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.entries.incarnations import Renewal, countersign
 from roosync_p2p.entropy import Entropy
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import FleetId, MachineId
 from roosync_p2p.trust.certificates import (
     fleet_id_of,
     issuer_certificate,
@@ -65,6 +65,11 @@ class FleetKeys:
         """The machine that founded the fleet."""
         return next(iter(self.identities))
 
+    @property
+    def fleet(self) -> FleetId:
+        """The fleet's id."""
+        return self.identities[self.founder].fleet
+
     def founding(self) -> bytes:
         """The body of ``fleet.found``, as ``init`` leaves it for the founder's node."""
         founder = self.identities[self.founder]
@@ -102,8 +107,7 @@ class FleetKeys:
 
     def root_countersignature(self, renewal: Renewal) -> bytes:
         """What ``roosync-admin countersign`` makes with the root's key."""
-        fleet = self.identities[self.founder].fleet
-        return countersign(self.root_key, author=ROOT_AUTHOR, fleet=fleet, renewal=renewal)
+        return countersign(self.root_key, author=ROOT_AUTHOR, fleet=self.fleet, renewal=renewal)
 
 
 def _serial(entropy: Entropy) -> int:

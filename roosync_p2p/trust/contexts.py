@@ -16,6 +16,7 @@ __all__ = [
     "FRONTIER",
     "HEARTBEAT",
     "INCARNATION",
+    "LASTING",
     "RELAY",
     "STATEMENT",
     "VOTE",
@@ -33,4 +34,6 @@ APPROVAL: Final = "roosync/approval/1"  # a person's verdict; no envelope (docs/
 VOTE: Final = "roosync/vote/1"  # for whom a machine voted in a term, by that machine
 VOTERS: Final = "roosync/voters/1"  # a change of the voters of the commit log, by the leader that made it
 
+# What was signed once and is verified for ever, also by a key that its machine gave up since.
+LASTING: Final = frozenset({ENTRY, FLOOR, VOTE, VOTERS})
 CONTEXTS: Final = frozenset({ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, VOTE, VOTERS})

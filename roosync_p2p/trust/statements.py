@@ -30,6 +30,7 @@ from roosync_p2p.trust.roles import PLAIN_ROLES, parse_roles
 __all__ = [
     "FLEET_FOUND",
     "MEMBER_ADMIT",
+    "MEMBER_REMOVE",
     "Cut",
     "FleetFound",
     "KeyLost",
@@ -43,6 +44,7 @@ __all__ = [
     "RootWord",
     "Statement",
     "TimeReset",
+    "carrier_body",
     "decode_member_admit",
     "encode_fleet_found",
     "encode_member_admit",
@@ -56,6 +58,7 @@ __all__ = [
 
 FLEET_FOUND: Final = "fleet.found"
 MEMBER_ADMIT: Final = "member.admit"
+MEMBER_REMOVE: Final = "member.remove"
 
 _Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 _Der = Annotated[bytes, msgspec.Meta(min_length=1, max_length=limits.CERTIFICATE_BYTES_MAX)]
@@ -169,7 +172,7 @@ class KeyLost(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="key.lo
     new: _Digest
 
 
-class Revocation(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="member.remove"):
+class Revocation(RootWord, frozen=True, kw_only=True, tag_field="kind", tag=MEMBER_REMOVE):
     """An issuer's word (the root's for an issuer) that a machine is out. No other word of an issuer is a statement.
 
     Attributes:
@@ -318,6 +321,11 @@ def seal_role_grant(root_key: SigningKey, grant: RoleGrant) -> bytes:
 def seal_statement(key: SigningKey, statement: Statement, *, fleet: FleetId, author: str = ROOT_AUTHOR) -> bytes:
     """The envelope of a statement, by the root or, as ``issuer:<machine>``, by an issuer."""
     return seal(key, context=contexts.STATEMENT, fleet=fleet, author=author, payload=records.encode(statement))
+
+
+def carrier_body(statement: bytes) -> bytes:
+    """The body of an entry that carries a statement."""
+    return records.encode(_Signed(statement=statement))
 
 
 def open_statement(data: bytes, kind: type[S], directory: Directory) -> tuple[S, Verified]:

@@ -75,6 +75,7 @@ class Rig:
         machine: which of the five it is.
         knows: members that are on its disk from the beginning, itself apart.
         store: an earlier rig's, for a restart.
+        own: who it is, instead of the identity that this machine has in every test.
 
     Attributes:
         sent: frames by link, decoded, in order; those that wait for the disk are not in here yet.
@@ -90,6 +91,7 @@ class Rig:
         now: Now = NOW,
         seed: str = "a start",
         holding: bool = False,
+        own: NodeIdentity | None = None,
     ) -> None:
         self.machine = machine
         self.now = now
@@ -115,7 +117,7 @@ class Rig:
             rows = [MemberRow(machine=k.machine, key_id=k.key.key_id, leaf=k.leaf, issuer=k.issuer) for k in known]
             self.store.commit(rows)
         self.core = NodeCore(
-            identity=identity(machine),
+            identity=identity(machine) if own is None else own,
             loaded=self.store.load(),
             profile=LAN,
             entropy=Entropy(f"{machine} {seed}".encode() + bytes(16)),
