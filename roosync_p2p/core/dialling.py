@@ -124,7 +124,9 @@ class Dialling:
 
     def forget(self, machine: MachineId) -> None:
         """That machine is out: it is dialled no more, unless somebody names an address of it again."""
-        self._targets.pop(machine, None)
+        known = self._targets.pop(machine, None)
+        for dial in known.dials if known is not None else ():
+            self._by_dial.pop(dial, None)
         self._held_off.pop(machine, None)
 
     # --- links ----------------------------------------------------------------------------------------------------

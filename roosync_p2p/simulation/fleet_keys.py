@@ -15,10 +15,18 @@ from roosync_p2p.trust.certificates import (
     machine_certificate,
     root_certificate,
 )
-from roosync_p2p.trust.directory import ROOT_AUTHOR
+from roosync_p2p.trust.directory import ROOT_AUTHOR, issuer_author
 from roosync_p2p.trust.keys import SigningKey
 from roosync_p2p.trust.roles import PLAIN_ROLES
-from roosync_p2p.trust.statements import FleetFound, MemberAdmit, encode_fleet_found, encode_member_admit
+from roosync_p2p.trust.statements import (
+    Cut,
+    FleetFound,
+    MemberAdmit,
+    Revocation,
+    encode_fleet_found,
+    encode_member_admit,
+    seal_statement,
+)
 
 __all__ = ["BORN_S", "FleetKeys"]
 
@@ -104,6 +112,21 @@ class FleetKeys:
             invite_id=None,
             invite=None,
         )
+
+    def revocation(self, machine: MachineId, *, ledger: Cut | None, mail: Cut | None, serial: int) -> bytes:
+        """What ``roosync-admin revoke`` makes: by the issuer, of the issuer itself by the root."""
+        said = Revocation(
+            machine=machine,
+            keys=(self.identities[machine].key.key_id,),
+            reason="in a story",
+            ledger=ledger,
+            mail=mail,
+            serial=serial.to_bytes(16, "big"),
+        )
+        issuer_key = self.identities[self.founder].issuer_key
+        if machine == self.founder or issuer_key is None:
+            return seal_statement(self.root_key, said, fleet=self.fleet)
+        return seal_statement(issuer_key, said, fleet=self.fleet, author=issuer_author(self.founder))
 
     def root_countersignature(self, renewal: Renewal) -> bytes:
         """What ``roosync-admin countersign`` makes with the root's key."""
