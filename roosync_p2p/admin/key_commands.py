@@ -1,4 +1,4 @@
-"""``roosync-admin revoke``: keys that nobody is to trust any more."""
+"""``roosync-admin revoke`` and ``renew``: keys that nobody is to trust any more, and certificates that run out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from roosync_p2p.admin.arguments import parse_machine_argument
 from roosync_p2p.api.questions import require_yes
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 
-__all__ = ["revoke"]
+__all__ = ["renew", "revoke"]
 
 
 @click.command()
@@ -55,3 +55,27 @@ def revoke(
     number = document["commit_number"]
     ordered = f"commit {number}" if number is not None else f"not ordered yet: {safe_line(document['waits_for'])}"
     invocation.print(f"{chosen} is out; {ordered}")
+
+
+@click.command()
+@click.option("--at", metavar="HOST:PORT", help="Ask the issuer there, instead of where issuers are known to be.")
+@common_options
+def renew(invocation: Invocation, at: str | None) -> None:
+    """Get this machine's next certificate now. Its key stays, and nothing is restarted.
+
+    A node does this by itself after two thirds of the certificate's life. One that has run out opens no links: then the
+    issuer is asked on the path where machines join.
+
+    \b
+    Examples:
+      roosync-admin renew
+      roosync-admin renew --at 192.168.1.10:47600
+    """
+    from roosync_p2p.adapters.home import Home  # noqa: PLC0415 - costs start-up time
+    from roosync_p2p.admin.renewing import renew_certificate  # noqa: PLC0415 - the same
+
+    document = renew_certificate(Home(invocation.home), at)
+    if invocation.as_json:
+        invocation.print_json(document)
+    else:
+        invocation.print(f"{document['machine']} has a certificate until {document['not_after']}")

@@ -73,6 +73,12 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         _CARE,
         "Put a machine out that is hostile or lost: nobody takes anything new from its key.",
     ),
+    "renew": CommandEntry(
+        "roosync_p2p.admin.key_commands",
+        "renew",
+        _CARE,
+        "Get this machine's next certificate now; it comes by itself after two thirds of its life.",
+    ),
     "settle": CommandEntry(
         "roosync_p2p.admin.member_commands",
         "settle",

@@ -15,11 +15,14 @@ __all__ = [
     "AdmitMachine",
     "Command",
     "HandOver",
+    "IssueRenewal",
     "MarkRead",
+    "OfferCertificate",
     "OfferCountersignature",
     "OrderEntry",
     "ReadLedger",
     "Recover",
+    "RenewCertificate",
     "Revoke",
     "SendMessage",
 ]
@@ -134,6 +137,26 @@ class Revoke:
     statement: bytes
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RenewCertificate:
+    """Ask the linked issuers for this machine's next certificate now; answered with who was asked."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OfferCertificate:
+    """A certificate for this machine's key that was got by another way than a link. DER."""
+
+    leaf: bytes
+    issuer: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRenewal:
+    """On an issuer: the next certificate for a member that proved its key; ``leaf`` and ``issuer`` in hex."""
+
+    request: bytes
+
+
 Command: TypeAlias = (
     SendMessage
     | MarkRead
@@ -146,4 +169,7 @@ Command: TypeAlias = (
     | HandOver
     | Recover
     | Revoke
+    | RenewCertificate
+    | OfferCertificate
+    | IssueRenewal
 )

@@ -114,6 +114,10 @@ class Dialling:
         known = self._targets.get(machine)
         return known.last_detail if known is not None else ""
 
+    def static(self) -> tuple[str, ...]:
+        """Addresses that somebody named without a machine."""
+        return tuple(address for target in self._targets if target.startswith("@") for address in (target[1:],))
+
     def unmet(self) -> list[str]:
         """How the last dial of each address failed where nobody was ever met, in words."""
         return [

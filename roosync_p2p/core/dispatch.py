@@ -49,11 +49,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.watch.own_query(peer)
         case wire.OwnAnswer():
             core.watch.own_answer(peer, prepared)
-        case wire.RenewalRequest() as frame:
-            core.renewals.requested(peer, frame)
-        case wire.Countersigned() as frame:
-            if core.renewals.answered(frame):
-                core.became_ready()
+        case wire.RenewalRequest() | wire.Countersigned() | wire.LeafRequest() | wire.LeafAnswer() as frame:
+            _from_issuers(core, peer, frame)
         case (
             wire.RaftFrame()
             | wire.OrderedFrame()
@@ -72,6 +69,24 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
         case _:
             core.desk.count("frames.unknown")
     core.presence.act()
+
+
+def _from_issuers(
+    core: NodeCore,
+    peer: MachineId,
+    frame: wire.RenewalRequest | wire.Countersigned | wire.LeafRequest | wire.LeafAnswer,
+) -> None:
+    """What a machine asks of an issuer, and what that answers."""
+    match frame:
+        case wire.RenewalRequest():
+            core.renewals.requested(peer, frame)
+        case wire.Countersigned():
+            if core.renewals.answered(frame):
+                core.became_ready()
+        case wire.LeafRequest():
+            core.certificates.requested(peer, frame)
+        case wire.LeafAnswer():
+            core.certificates.answered(frame)
 
 
 def heartbeat(core: NodeCore, link: Link, frame: wire.Beat, prepared: Prepared) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "CloseLink",
     "Dial",
     "Effect",
+    "InstallCertificate",
     "Notify",
     "Persist",
     "ReadCommits",
@@ -120,10 +121,30 @@ class Notify:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InstallCertificate:
+    """This machine has another certificate for its key: keep it, and show it on later links. DER."""
+
+    leaf: bytes
+    issuer: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """The node has said farewell; the process may end."""
 
     reason: str
 
 
-Effect: TypeAlias = Persist | Send | CloseLink | Dial | ReadEntries | ReadOrdered | ReadCommits | Answer | Notify | Stop
+Effect: TypeAlias = (
+    Persist
+    | Send
+    | CloseLink
+    | Dial
+    | ReadEntries
+    | ReadOrdered
+    | ReadCommits
+    | Answer
+    | Notify
+    | InstallCertificate
+    | Stop
+)

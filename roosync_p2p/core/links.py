@@ -358,7 +358,9 @@ class Links:
             )
 
     def _check_hello(self, link: Link, hello: Hello) -> None:
-        if hello.leaf != link.leaf or hello.machine != link.machine:
+        # Another certificate of the same key was given to it since the TLS session began.
+        shown, greets = parse_machine_certificate(link.leaf), parse_machine_certificate(hello.leaf)
+        if hello.machine != link.machine or (greets.machine, greets.public) != (shown.machine, shown.public):
             raise UntrustedError(
                 "the greeting is not of the machine that opened the TLS session", code="wrong_tls_peer"
             )

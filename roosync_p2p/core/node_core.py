@@ -20,6 +20,7 @@ from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
+from roosync_p2p.core.certificates import Certificates
 from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.departures import Departures
@@ -32,6 +33,7 @@ from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.identity_watch import IdentityWatch
 from roosync_p2p.core.intake import Prepared, require_standing
+from roosync_p2p.core.link_events import greeting, link_closed, link_opened
 from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.messaging import Messaging
@@ -161,6 +163,12 @@ class NodeCore:
             forget=[part.forget for part in (self.delivery, self.presence, self.dialling, self._relaying)],
             gone=self._gone,
         )
+        self.certificates = Certificates(
+            self.desk,
+            self.links,
+            register=lambda: self.commit.seats.known.register,
+            renewed=lambda: self.links.broadcast(self.hello(replaces=False), after=self.authorship.started),
+        )
         self.requests = Requests(
             self.desk,
             self.authorship,
@@ -169,7 +177,8 @@ class NodeCore:
             self.renewals,
             self.commit,
             self.departures,
-            admitted=self._follow_directory,
+            self.certificates,
+            admitted=self.follow_directory,
             renewed=self.became_ready,
         )
         self.acceptance = Acceptance(
@@ -184,10 +193,10 @@ class NodeCore:
             self.commit,
             self.revocations,
             self.departures,
-            learned=self._follow_directory,
+            learned=self.follow_directory,
         )
         self._members_known: tuple[MachineId, ...] = ()
-        self._follow_directory()
+        self.follow_directory()
         for author in self.forks.authors():
             self.watch.in_conflict(author, "forked")
         self.authorship.begin()
@@ -214,9 +223,9 @@ class NodeCore:
             case inputs.Request():
                 self.requests.take(happened)
             case LinkOpened():
-                self._link_opened(happened)
+                link_opened(self, happened)
             case LinkClosed():
-                self._link_closed(happened)
+                link_closed(self, happened)
             case DialFailed():
                 redialled = self.dialling.failed(happened)
                 if redialled is not None:
@@ -252,6 +261,7 @@ class NodeCore:
                 self.delivery,
                 self.messaging,
                 self.renewals,
+                self.certificates,
                 self.authorship,
                 self.commit,
             )
@@ -287,7 +297,8 @@ class NodeCore:
 
     # --- links ----------------------------------------------------------------------------------------------------
 
-    def _hello(self, *, replaces: bool) -> wire.Hello:
+    def hello(self, *, replaces: bool) -> wire.Hello:
+        """This node's greeting."""
         return wire.Hello(
             minor=MINOR,
             machine=self.me,
@@ -300,35 +311,8 @@ class NodeCore:
             store=self.authorship.store if self.authorship.phase is Phase.READY else b"",
         )
 
-    def _link_opened(self, event: LinkOpened) -> None:
-        replaces = self.dialling.replacing(event.dial)
-        hello = self._hello(replaces=replaces)
-        try:
-            self.links.opened(event, hello, after=self.authorship.started, replaces=replaces)
-        except PeerFault as fault:
-            self.desk.fault(fault)
-            self.dialling.useless(event.dial)
-            self.watch.key_conflict(fault)
-            return
-        link = self.links.get(event.link)
-        assert link is not None
-        if link.machine == self.me:
-            self.dialling.useless(event.dial)
-        else:
-            self.dialling.opened(event.dial, link.machine)
-            if event.dial is not None:
-                self.presence.answered(link.machine)
-        if link.machine != self.me and self.dialling.held_off(link.machine) and event.dial is None:
-            self.links.close(link, "too many bad frames a moment ago; try again later")
-
-    def _link_closed(self, event: LinkClosed) -> None:
-        link = self.links.get(event.link)
-        self._facts(self.links.closed(event))
-        unused = link is not None and link.hello is None
-        if link is not None and unused and link.machine != self.me and self.links.primary(link.machine) is None:
-            self.dialling.unlinked(link.machine, abused=False, lived_s=0.0)
-
-    def _facts(self, facts: Iterable[LinkFact]) -> None:
+    def follow_links(self, facts: Iterable[LinkFact]) -> None:
+        """What follows from links that came and went."""
         for fact in facts:
             match fact:
                 case LinkUp(machine=machine, again=again):
@@ -367,26 +351,13 @@ class NodeCore:
             return
         self.links.heard(link)
         if isinstance(received.prepared.frame, wire.Hello):
-            self._greeting(link, received.prepared.frame)
+            greeting(self, link, received.prepared.frame)
             return
         try:
             self._dispatch(link, received.prepared)
         except PeerFault as fault:
             self.watch.key_conflict(fault)
             self.links.bad_frame(link.id, fault)
-
-    def _greeting(self, link: Link, hello: wire.Hello) -> None:
-        try:
-            facts = self.links.greeted(link, hello)
-        except PeerFault as fault:
-            self.desk.fault(fault)
-            self.watch.key_conflict(fault)
-            if fault.code == "own_identity":
-                self.watch.own_identity_elsewhere(f"another node runs under this machine's identity at {link.remote}")
-            return
-        self._follow_directory()  # a machine that is new here is watched before its link counts
-        self._facts(facts)
-        self.watch.older_start(link)
 
     def _dispatch(self, link: Link, prepared: Prepared) -> None:
         frame = prepared.frame
@@ -441,6 +412,7 @@ class NodeCore:
         self.delivery.tick()
         self.messaging.tick()
         self.renewals.tick()
+        self.certificates.tick()
         for entry, ticket in self.authorship.written():
             self._lives.accepted(entry)
             self.exchange.wrote(entry, ticket)
@@ -452,7 +424,7 @@ class NodeCore:
     def _check_ended(self) -> None:
         self.presence.begin(self.authorship.start, after=self.authorship.started)
         self.delivery.begin(self.authorship.start, after=self.authorship.started)
-        self.links.broadcast(self._hello(replaces=False), after=self.authorship.started)
+        self.links.broadcast(self.hello(replaces=False), after=self.authorship.started)
         if self.authorship.phase is Phase.READY:
             self.became_ready()
 
@@ -490,11 +462,12 @@ class NodeCore:
             self.desk.notify("resumed", {"jump_s": round(jump_s, 1), "time": rfc3339(now.wall_ms)})
             self.presence.resumed(slept_s=max(jump_s, 0.0))
 
-    def _follow_directory(self) -> None:
+    def follow_directory(self) -> None:
+        """Whoever is known is watched."""
         if self.members() != self._members_known:
             self._members_known = self.members()
             self.presence.liveness.set_members(self._members_known, self.desk.now)
 
     def _gone(self, machine: MachineId) -> None:
-        self._follow_directory()
+        self.follow_directory()
         self.commit.verdict(machine, State.OFFLINE)  # its vote is taken from it when that is ordered

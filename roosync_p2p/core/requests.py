@@ -12,16 +12,20 @@ from roosync_p2p import limits
 from roosync_p2p.core import inputs
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
+from roosync_p2p.core.certificates import Certificates
 from roosync_p2p.core.commands import (
     AcceptClock,
     AddInvite,
     AdmitMachine,
     HandOver,
+    IssueRenewal,
     MarkRead,
+    OfferCertificate,
     OfferCountersignature,
     OrderEntry,
     ReadLedger,
     Recover,
+    RenewCertificate,
     Revoke,
     SendMessage,
 )
@@ -34,6 +38,9 @@ from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.errors import EnvironmentFault, RoosyncError
 
 __all__ = ["Requests"]
+
+# What needs no own chain.
+_WRITE_NOTHING = (MarkRead, AddInvite, ReadLedger, Revoke, RenewCertificate, OfferCertificate, IssueRenewal)
 
 
 class Requests:
@@ -48,6 +55,7 @@ class Requests:
         renewals: Renewals,
         commit: CommitLog,
         departures: Departures,
+        certificates: Certificates,
         *,
         admitted: Callable[[], None],
         renewed: Callable[[], None],
@@ -59,6 +67,7 @@ class Requests:
         self._renewals = renewals
         self._commit = commit
         self._departures = departures
+        self._certificates = certificates
         self._admitted = admitted
         self._renewed = renewed
         self._waiting: list[inputs.Request] = []
@@ -66,7 +75,7 @@ class Requests:
 
     def take(self, request: inputs.Request) -> None:
         """Answers a request, or keeps it until the start-up check has ended."""
-        writes = not isinstance(request.command, MarkRead | AddInvite | ReadLedger | Revoke)
+        writes = not isinstance(request.command, _WRITE_NOTHING)
         room = len(self._waiting) < limits.REQUEST_QUEUE_MAX
         if self._authorship.phase is Phase.CHECKING and writes and room:
             self._waiting.append(request)
@@ -107,7 +116,16 @@ class Requests:
             raise EnvironmentFault(f"{fault.message}; nothing was done", code=fault.code, remedy=fault.remedy)
 
     def _command(
-        self, command: SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | Revoke
+        self,
+        command: SendMessage
+        | MarkRead
+        | AddInvite
+        | AdmitMachine
+        | OfferCountersignature
+        | Revoke
+        | RenewCertificate
+        | OfferCertificate
+        | IssueRenewal,
     ) -> tuple[dict[str, object], Ticket]:
         match command:
             case SendMessage():
@@ -128,3 +146,11 @@ class Requests:
             case Revoke(statement=statement):
                 machine, ticket = self._departures.offered(statement)
                 return {"machine": machine}, ticket
+            case RenewCertificate():
+                return {"asked": list(self._certificates.ask())}, Ticket(0)
+            case IssueRenewal(request=request):
+                given = self._certificates.issued(request)
+                return {"leaf": given.leaf.hex(), "issuer": given.issuer.hex()}, self._desk.newest_ticket
+            case OfferCertificate(leaf=leaf, issuer=issuer):
+                self._certificates.offered(leaf, issuer)
+                return {}, self._desk.newest_ticket

@@ -30,6 +30,8 @@ __all__ = [
     "Have",
     "Hears",
     "Hello",
+    "LeafAnswer",
+    "LeafRequest",
     "LeavingSoon",
     "Lost",
     "OrderedFrame",
@@ -197,6 +199,20 @@ class Countersigned(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="
     refusal: str = ""
 
 
+class LeafRequest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="leaf?"):
+    """To an issuer: the sender's next certificate, for the key that it has (a PKCS#10 request)."""
+
+    request: bytes
+
+
+class LeafAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="leaf"):
+    """The certificate and the one that signed it, or why there is none."""
+
+    leaf: bytes = b""
+    issuer: bytes = b""
+    refusal: str = ""
+
+
 class RaftFrame(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="raft"):
     """A message of the consensus (docs/protocol/consensus.md)."""
 
@@ -294,6 +310,8 @@ Frame: TypeAlias = (
     | OwnAnswer
     | RenewalRequest
     | Countersigned
+    | LeafRequest
+    | LeafAnswer
     | RaftFrame
     | WantOrdered
     | OrderedFrame
@@ -311,7 +329,7 @@ _KNOWN = frozenset(
     str(kind.__struct_config__.tag)
     for kind in (
         *(Hello, Beat, Hears, AskHears, Lost, Digest, FrontierFrame, Have, Want, EntriesFrame, RecordFrame, Versions),
-        *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, Relay),
+        *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, LeafRequest, LeafAnswer, Relay),
         *(RaftFrame, WantOrdered, OrderedFrame, WantCommitted, Committed, ReadIndexQuery, ReadIndexAnswer),
         *(WantEpochs, EpochsFrame, LeavingSoon),
     )

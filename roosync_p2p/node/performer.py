@@ -68,6 +68,7 @@ class Performer:
         self._stopped = anyio.Event()
         self.ended: Final = anyio.Event()
         self.stop_reason = ""
+        self.install: Callable[[effects.InstallCertificate], None] = lambda _effect: None
 
     # --- the outside ----------------------------------------------------------------------------------------------
 
@@ -265,6 +266,8 @@ class Performer:
                 self._answer(request, result)
             case effects.Notify():
                 self._notify(effect)
+            case effects.InstallCertificate():
+                self.install(effect)
             case effects.Stop(reason=reason):
                 self.stop_reason = reason
                 self._stopped.set()

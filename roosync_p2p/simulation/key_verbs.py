@@ -23,7 +23,7 @@ class KeyVerbs:
         self._serial = 0
 
     def revoke(self, words: list[str]) -> None:
-        """``revoke gamma at alpha``: by the issuer alpha, or by the root if gamma is one; its cut is what alpha holds."""
+        """``revoke gamma at alpha``: by the issuer, or by the root if gamma is one; the cut is what alpha holds."""
         if words[1:2] != ["at"]:
             raise UsageError("revoke GAMMA at ALPHA")
         self.revoke_at(self._fleet.members[words[2]], MachineId(words[0]))
@@ -43,9 +43,7 @@ class KeyVerbs:
 
         def heard(result: object) -> None:
             if not isinstance(result, RoosyncError) and teller.running:
-                order = OrderEntry(
-                    kind=MEMBER_REMOVE, body=Carrier(statement=statement), timeout_s=_ORDERED_WITHIN_S
-                )
+                order = OrderEntry(kind=MEMBER_REMOVE, body=Carrier(statement=statement), timeout_s=_ORDERED_WITHIN_S)
                 teller.request(order, lambda _result: None)
 
         teller.request(Revoke(statement=statement), heard)

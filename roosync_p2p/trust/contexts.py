@@ -18,6 +18,7 @@ __all__ = [
     "INCARNATION",
     "LASTING",
     "RELAY",
+    "RENEWAL",
     "STATEMENT",
     "VOTE",
     "VOTERS",
@@ -30,10 +31,11 @@ FLOOR: Final = "roosync/floor/1"  # from where an author still keeps its chain
 RELAY: Final = "roosync/relay/1"  # a frame passed on by a third member, by its source
 STATEMENT: Final = "roosync/statement/1"  # what only the root or an issuer may say
 INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of a new incarnation
+RENEWAL: Final = "roosync/renewal/1"  # that a machine asks for its next certificate, on the joining path
 APPROVAL: Final = "roosync/approval/1"  # a person's verdict; no envelope (docs/protocol/ledger.md §8)
 VOTE: Final = "roosync/vote/1"  # for whom a machine voted in a term, by that machine
 VOTERS: Final = "roosync/voters/1"  # a change of the voters of the commit log, by the leader that made it
 
 # What was signed once and is verified for ever, also by a key that its machine gave up since.
 LASTING: Final = frozenset({ENTRY, FLOOR, VOTE, VOTERS})
-CONTEXTS: Final = frozenset({ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, VOTE, VOTERS})
+CONTEXTS: Final = frozenset({ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, RENEWAL, VOTE, VOTERS})

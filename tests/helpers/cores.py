@@ -103,6 +103,7 @@ class Rig:
         self.answers: dict[int, dict[str, object] | RoosyncError] = {}
         self.dials: dict[DialId, str] = {}
         self.closed: dict[LinkId, str] = {}
+        self.installed: list[tuple[bytes, bytes]] = []
         self.stopped: str | None = None
         self.persists: list[effects.Persist] = []
         self.written: list[Row] = []
@@ -268,6 +269,8 @@ class Rig:
                 self.answers[request] = result
             case effects.Notify(event=event, data=data):
                 self.events.append((event, data))
+            case effects.InstallCertificate(leaf=leaf, issuer=issuer):
+                self.installed.append((leaf, issuer))
             case effects.Stop(reason=reason):
                 self.stopped = reason
             case effects.Persist():
