@@ -120,7 +120,7 @@ def show(invocation: Invocation, what: str | None) -> None:
 _ONE_ISSUER = {
     "code": "one_issuer",
     "message": "this machine is the only issuer: without it nobody can be admitted or renewed",
-    "remedy": "keep a copy of identity/ in a safe place until there is a second issuer",
+    "remedy": "make a second one as soon as there is a second machine: roosync-admin issuer request",
 }
 _OPEN_ROOT_KEY = {
     "code": "root_key_open",

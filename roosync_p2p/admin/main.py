@@ -61,6 +61,9 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         "On a machine that joins: make the issuer's answer this machine's identity.",
     ),
     "person": CommandEntry("roosync_p2p.admin.person_commands", "person", _FLEET, "Name the people who approve."),
+    "issuer": CommandEntry(
+        "roosync_p2p.admin.issuer_commands", "issuer", _FLEET, "Make machines issuers: a fleet wants two."
+    ),
     "retire": CommandEntry(
         "roosync_p2p.admin.member_commands",
         "retire",

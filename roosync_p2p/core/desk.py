@@ -86,6 +86,14 @@ class Desk:
                 if machine not in before.members:
                     self.notify("member", {"machine": machine}, after=ticket)
 
+    def learn_issuer(self, certificate: bytes) -> None:
+        """Takes in an issuer key that the root vouches for. The ledger keeps it.
+
+        Raises:
+            PeerFault: the root does not.
+        """
+        self.directory = self.directory.with_issuer(certificate)
+
     def give_up(self, keys: Iterable[KeyId]) -> None:
         """Takes nothing new from these keys any more; what a machine signed with one of them stays verifiable."""
         before = self.directory

@@ -92,6 +92,8 @@ class NodeCore:
         self.desk = Desk(identity, known_keys(identity.root, loaded), entropy)
         self.desk.now = now
         self.desk.learn(identity.leaf, identity.issuer)
+        if identity.own_issuer is not None:
+            self.desk.learn_issuer(identity.own_issuer)
         self.revocations = Revocations(self.desk, loaded.records)
 
         self._chains = Chains()

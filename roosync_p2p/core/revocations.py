@@ -19,9 +19,12 @@ from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import Entry
 from roosync_p2p.gossip.latest import LatestRecord
 from roosync_p2p.ids import KeyId, MachineId
+from roosync_p2p.ledger.register import register_of
+from roosync_p2p.ledger.state import State
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import Verified, parse_envelope
 from roosync_p2p.trust.revocations import Revoked, read_revocation, revoked_by
+from roosync_p2p.trust.roles import ISSUER
 from roosync_p2p.trust.statements import Revocation
 
 __all__ = ["REVOCATION", "Revocations", "known_keys", "revoked_keys"]
@@ -39,7 +42,11 @@ def known_keys(root: bytes, loaded: Loaded) -> Directory:
     for member in loaded.members:
         if member.key_id not in directory.given_up:  # the row of a machine that is out, and has not returned
             directory = directory.with_chain(member.leaf, member.issuer)
-    return directory
+    register = register_of(State.load(loaded.state), root)
+    for issuer in register.issuers:
+        directory = directory.with_issuer(issuer.certificate)
+    removed = {issuer.machine for issuer in register.issuers if not register.has_role(issuer.machine, ISSUER)}
+    return directory.with_given_up(i.key_id for i in directory.issuers.values() if i.machine in removed)
 
 
 def revoked_keys(rows: Iterable[RecordRow]) -> frozenset[KeyId]:

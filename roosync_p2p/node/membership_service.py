@@ -277,7 +277,8 @@ class MembershipService:
         return enrolment
 
     def _require_issuer(self) -> None:
-        if not self._identity.is_issuer:
+        key = self._identity.issuer_key
+        if key is None or key.key_id in self._performer.core.directory.given_up:
             issuers = sorted({issuer.machine for issuer in self._performer.core.directory.issuers.values()})
             raise InputFault(
                 f"{self._identity.machine} is not an issuer",

@@ -31,6 +31,7 @@ __all__ = [
     "FLEET_FOUND",
     "MEMBER_ADMIT",
     "MEMBER_REMOVE",
+    "MEMBER_ROLES",
     "Cut",
     "FleetFound",
     "KeyLost",
@@ -59,6 +60,7 @@ __all__ = [
 FLEET_FOUND: Final = "fleet.found"
 MEMBER_ADMIT: Final = "member.admit"
 MEMBER_REMOVE: Final = "member.remove"
+MEMBER_ROLES: Final = "member.roles"
 
 _Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 _Der = Annotated[bytes, msgspec.Meta(min_length=1, max_length=limits.CERTIFICATE_BYTES_MAX)]
@@ -153,7 +155,7 @@ class RootWord(records.Record, frozen=True, kw_only=True):
     not_after_ms: Annotated[int, msgspec.Meta(ge=0, le=limits.WALL_MS_MAX)] = 0
 
 
-class MemberRoles(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="member.roles"):
+class MemberRoles(RootWord, frozen=True, kw_only=True, tag_field="kind", tag=MEMBER_ROLES):
     """The root gives a member other roles.
 
     ``issuer`` is the certificate of the machine's issuer key, where it becomes an issuer; else empty.

@@ -160,3 +160,23 @@ def test_another_certificate_for_a_revoked_key_is_revoked_too() -> None:
     with pytest.raises(PeerFault) as caught:
         known.with_chain(another, own.issuer)
     assert caught.value.code == "key_revoked"
+
+
+def test_under_an_issuer_key_that_was_given_up_nobody_new_comes_in_and_who_was_known_stays() -> None:
+    issuer_key = keys().identities[A].issuer_key
+    assert issuer_key is not None
+    known = directory(A, B).with_given_up([issuer_key.key_id])
+    assert B in known.members
+    assert known.with_chain(keys().identities[B].leaf, keys().identities[B].issuer) is known
+    with pytest.raises(PeerFault) as caught:
+        known.with_chain(keys().identities[C].leaf, keys().identities[C].issuer)
+    assert caught.value.code == "issuer_revoked"
+
+
+def test_an_old_certificate_introduces_a_former_key_and_no_member() -> None:
+    own = keys().identities[C]
+    known = directory(A, B).with_given_up([own.key.key_id]).with_introduced(own.leaf, own.issuer)
+    assert C not in known.members
+    assert known.key_of(C, own.key.key_id, lasting=True) == own.key.public
+    with pytest.raises(PeerFault):
+        known.key_of(C, own.key.key_id)
