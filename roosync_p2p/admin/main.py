@@ -94,6 +94,15 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         _CARE,
         "Make the root's statement that this machine alone decides from now on.",
     ),
+    "backup": CommandEntry(
+        "roosync_p2p.admin.backup_commands", "backup", _CARE, "Copy this home to one file that a passphrase seals."
+    ),
+    "restore": CommandEntry(
+        "roosync_p2p.admin.backup_commands",
+        "restore",
+        _CARE,
+        "Make a home from a backup; its store begins a new life that an issuer countersigns.",
+    ),
     "countersign": CommandEntry(
         "roosync_p2p.admin.care_commands",
         "countersign",
