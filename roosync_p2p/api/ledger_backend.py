@@ -57,6 +57,9 @@ class LedgerBackend(Protocol):
     async def recover(self, request: ordered_schemas.RecoverRequest, /) -> _Answer:
         """Begins a new epoch."""
 
+    async def see_lost(self, request: ordered_schemas.SeeLostRequest, /) -> _Answer:
+        """Somebody looked at what is lost. Raises InputFault ``nothing_lost``."""
+
 
 class ClaimsBackend(Protocol):
     """Sessions, and the claims that they hold."""

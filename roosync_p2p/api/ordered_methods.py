@@ -75,3 +75,7 @@ class OrderedMethods(Calls[A]):
         """Begins a new epoch by the root's statement."""
         body = {"statement": base64.b64encode(statement).decode(), "timeout_s": timeout_s}
         return self._do(Call(method="POST", path="/v1/recover", body=body, wait_s=timeout_s))
+
+    def see_lost(self, epoch: int) -> A:
+        """Somebody has looked at what that epoch does not have of this machine's commits; the warning ends."""
+        return self._do(Call(method="POST", path="/v1/recover/seen", body={"epoch": epoch}))

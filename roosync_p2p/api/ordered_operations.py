@@ -128,4 +128,13 @@ ORDERED_OPERATIONS: tuple[Operation, ...] = (
         request=schemas.RecoverRequest,
         waits=True,
     ),
+    Operation(
+        method="POST",
+        path="/v1/recover/seen",
+        name="see_lost",
+        summary="Say that somebody looked at what an epoch does not have",
+        answer=schemas.SeenLost,
+        handle=lambda backend, _id, request: backend.ledger.see_lost(request),
+        request=schemas.SeeLostRequest,
+    ),
 )

@@ -34,6 +34,8 @@ __all__ = [
     "RetireRequest",
     "RevocationHeard",
     "RevokeRequest",
+    "SeeLostRequest",
+    "SeenLost",
     "SettleRequest",
     "StatementRequest",
     "TimedRequest",
@@ -137,6 +139,12 @@ class RecoverRequest(TimedRequest, frozen=True, kw_only=True):
     """The root's statement that begins a new epoch, base64."""
 
     statement: _Statement
+
+
+class SeeLostRequest(Request, frozen=True, kw_only=True):
+    """The epoch that does not have what was looked at."""
+
+    epoch: Annotated[int, Meta(ge=1, le=limits.NUMBER_MAX)]
 
 
 # --- answers -----------------------------------------------------------------------------------------------------
@@ -244,3 +252,9 @@ class Recovered(Answer, frozen=True, kw_only=True):
     epoch: int = msgspec.field(default=0)
     base: int = 0
     lost: int = 0
+
+
+class SeenLost(Answer, frozen=True, kw_only=True):
+    """How many commits are not warned of any more."""
+
+    seen: int

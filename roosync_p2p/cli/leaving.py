@@ -44,7 +44,13 @@ def leave(invocation: Invocation, reason: str, yes: bool, force: bool, ordering:
 
 
 @click.command()
-@click.option("--statement", required=True, metavar="FILE|-", help="What `roosync-admin recover` made.")
+@click.option("--statement", metavar="FILE|-", help="What `roosync-admin recover` made.")
+@click.option(
+    "--seen",
+    type=click.IntRange(1, limits.NUMBER_MAX),
+    metavar="EPOCH",
+    help="Somebody has looked at what was lost to that epoch: end the warning. The list is kept.",
+)
 @click.option(
     "--timeout",
     "timeout_s",
@@ -55,21 +61,40 @@ def leave(invocation: Invocation, reason: str, yes: bool, force: bool, ordering:
     help="How long to wait.",
 )
 @common_options
-def recover(invocation: Invocation, statement: str, timeout_s: float) -> None:
+def recover(invocation: Invocation, statement: str | None, seen: int | None, timeout_s: float) -> None:
     """Go on without a majority that is lost for good, by the root's statement. The last resort.
 
     Run it on the machine that the statement names. What was decided elsewhere and is not known here is lost to the
     order, and listed for a person.
 
     \b
-    Example:
+    Examples:
       roosync recover --statement recovery.txt
+      roosync recover --seen 1
     """
+    if (statement is None) == (seen is None):
+        raise UsageError(
+            "one of --statement and --seen says what to do",
+            code="bad_option",
+            remedy="roosync recover --statement recovery.txt",
+        )
+    if statement is None:
+        assert seen is not None
+        _see(invocation, seen)
+        return
     begun = SyncClient(invocation.home).recover(_statement(statement), timeout_s=timeout_s)
     if invocation.as_json:
         invocation.print_json(begun)
     else:
         invocation.print(load_texts(invocation.home).get("recovered", epoch=begun["epoch"]))
+
+
+def _see(invocation: Invocation, epoch: int) -> None:
+    answer = SyncClient(invocation.home).see_lost(epoch)
+    if invocation.as_json:
+        invocation.print_json(answer)
+    else:
+        invocation.print(load_texts(invocation.home).get("lost.seen", count=answer["seen"], epoch=epoch))
 
 
 def _statement(name: str) -> bytes:

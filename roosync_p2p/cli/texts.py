@@ -165,6 +165,7 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "baseline.none": "the baseline was never set",
         "left": "this machine is no member any more; its node ends",
         "recovered": "epoch {epoch} has begun",
+        "lost.seen": "{count} commits that epoch {epoch} does not have are not warned of any more",
     },
     "fr": {
         "state.synced": "à jour",
@@ -320,6 +321,7 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "baseline.none": "la référence n'a jamais été fixée",
         "left": "cette machine n'est plus membre ; son nœud s'arrête",
         "recovered": "l'époque {epoch} a commencé",
+        "lost.seen": "{count} commits absents de l'époque {epoch} ne sont plus signalés",
     },
 }
 

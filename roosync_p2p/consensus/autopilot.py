@@ -20,7 +20,7 @@ from roosync_p2p.consensus.items import Seat
 from roosync_p2p.consensus.quorum import majority
 from roosync_p2p.ids import MachineId
 
-__all__ = ["Facts", "Member", "Membership", "Step", "StepKind", "next_step", "target_of"]
+__all__ = ["Facts", "Member", "Membership", "Pace", "Step", "StepKind", "next_step", "target_of"]
 
 
 class Membership(enum.Enum):
@@ -66,6 +66,21 @@ class Member:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long is waited before a vote moves, in seconds. Shorter only in a simulation, which runs the same rules.
+
+    Attributes:
+        promote_awake_s: a learner has been awake for so long without a break.
+        demote_unseen_s: a voter was not seen for so long.
+        evidence_awake_s: a learner was awake for so long in seven days before it pushes out a voter.
+    """
+
+    promote_awake_s: float = limits.PROMOTE_AWAKE_S
+    demote_unseen_s: float = limits.DEMOTE_UNSEEN_S
+    evidence_awake_s: float = limits.AWAKE_EVIDENCE_S
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the leader knows when it asks.
 
@@ -77,7 +92,9 @@ class Facts:
         most: voters that are aimed at in a large fleet, a setting.
         preferred: machines that were named by ``roosync voters prefer``.
         vacated: a voter that left made the number even, and its seat is free for whoever is awake.
-        pending: a change is not committed yet: nothing else may be done.
+        pending: a change is not committed yet, or a new leader has not heard yet which voters are there: nothing may be
+            done.
+        pace: how long is waited.
     """
 
     me: Seat
@@ -88,6 +105,7 @@ class Facts:
     preferred: frozenset[MachineId] = frozenset()
     vacated: bool = False
     pending: bool = False
+    pace: Pace = Pace()
 
     def there(self, voter: Seat) -> bool:
         """Whether a voter is awake, in the life that has the vote."""
@@ -200,7 +218,7 @@ def _demote(facts: Facts) -> Step | None:
     absent = [voter for voter in facts.without(facts.me) if not facts.there(voter)]
     for voter in sorted(absent, key=lambda v: (-facts.members[v.machine].unseen_s, v)):
         unseen_s = facts.members[voter.machine].unseen_s
-        if unseen_s >= limits.DEMOTE_UNSEEN_S and facts.keeps_majority(facts.without(voter)):
+        if unseen_s >= facts.pace.demote_unseen_s and facts.keeps_majority(facts.without(voter)):
             reason = f"{voter.machine} was not seen for {unseen_s / 60:.0f} minutes"
             return Step(kind=StepKind.REMOVE, seat=voter, reason=reason)
     return None
@@ -266,7 +284,7 @@ def _better(facts: Facts, member: Member, voter: Member) -> str:
     preferred, sits = member.seat.machine in facts.preferred, voter.seat.machine in facts.preferred
     if preferred and not sits:
         return f"{member.seat.machine} is preferred"
-    enough = member.awake_s >= limits.AWAKE_EVIDENCE_S and voter.awake_s < member.awake_s / 2
+    enough = member.awake_s >= facts.pace.evidence_awake_s and voter.awake_s < member.awake_s / 2
     if preferred == sits and enough:
         newcomer, sitting = (f"{m.seat.machine} {m.awake_s / 3600:.0f} h" for m in (member, voter))
         return f"awake in the last seven days: {newcomer}, {sitting}"
@@ -286,7 +304,7 @@ def _could_vote(member: Member) -> bool:
 
 def _is_due(facts: Facts, member: Member, *, at_once: bool) -> bool:
     """Whether it has been awake for long enough."""
-    wait_s = max(limits.PROMOTE_AWAKE_S, member.waits_s)
+    wait_s = max(facts.pace.promote_awake_s, member.waits_s)
     if member.seat.machine in facts.preferred or member.awake_for_s >= wait_s:
         return True
     return at_once and not _is_outshone(facts, member)
@@ -305,7 +323,7 @@ def _is_outshone(facts: Facts, member: Member) -> bool:
 
 def _has_lapsed(facts: Facts, member: Member) -> bool:
     """Whether it was away for ten minutes without a word, and was not awake for long enough since."""
-    away = member.absent_s >= limits.DEMOTE_UNSEEN_S
+    away = member.absent_s >= facts.pace.demote_unseen_s
     return away and member.awake_for_s < member.waits_s and member.seat.machine not in facts.preferred
 
 

@@ -42,6 +42,7 @@ class Progress:
         commit: up to where the peer knows the log to be committed.
         round: the newest round of reads that it answered.
         heard_s: when it last answered in this term.
+        answered: whether it ever did.
         sent_s: when something was last sent to it.
         dirty: there may be something to send.
         forced: something is to be sent even if there is nothing new.
@@ -51,6 +52,7 @@ class Progress:
         "_inflight",
         "_inflight_bytes",
         "_paused",
+        "answered",
         "commit",
         "commit_sent",
         "dirty",
@@ -75,6 +77,7 @@ class Progress:
         self.commit_sent = LogIndex(0)
         self.round = 0
         self.heard_s = heard_s
+        self.answered = False
         self.sent_s = _NEVER
         self.dirty = True
         self.forced = True

@@ -72,6 +72,7 @@ class Peer:
         match: up to where it has the log on disk.
         commit: up to where it knows it to be committed.
         heard_s: when it last answered in this term; when this term began, if not yet.
+        answered: whether it did.
     """
 
     seat: Seat
@@ -79,6 +80,7 @@ class Peer:
     match: LogIndex
     commit: LogIndex
     heard_s: float
+    answered: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,8 +249,8 @@ class Raft:
         if state.role is not Role.LEADER:
             return state.election_at if state.may_campaign else None
         due = [state.transfer_ends_at] if state.transfer_to is not None else []
-        if any(peer.standing is not Standing.LEARNER or peer.unanswered for peer in state.progress.values()):
-            due.append(state.heartbeat_at)
+        if state.progress:
+            due.append(replication.beat_at(state))
         return min(due, default=None)
 
     def tick(self, now_s: float) -> None:
@@ -331,7 +333,14 @@ class Raft:
     def peers(self) -> list[Peer]:
         """What a leader knows of the others; nothing for everybody else."""
         return [
-            Peer(seat=peer.seat, standing=peer.standing, match=peer.match, commit=peer.commit, heard_s=peer.heard_s)
+            Peer(
+                seat=peer.seat,
+                standing=peer.standing,
+                match=peer.match,
+                commit=peer.commit,
+                heard_s=peer.heard_s,
+                answered=peer.answered,
+            )
             for peer in self._state.progress.values()
         ]
 

@@ -97,8 +97,20 @@ def lead_on(state: State, now_s: float) -> None:
         if peer.standing is Standing.DEPARTING and now_s >= state.departed_at:
             del state.progress[peer.seat]
         else:
-            silent = peer.unanswered and now_s - peer.sent_s >= state.timing.learner_retry_s
-            peer.forced = peer.forced or silent or peer.standing is not Standing.LEARNER
+            is_due = peer.standing is not Standing.LEARNER or now_s >= _learner_due_at(state, peer)
+            peer.forced = peer.forced or is_due
+
+
+def beat_at(state: State) -> float:
+    """When a leader that has nothing new to send sends the next time. There is somebody to send to."""
+    if any(peer.standing is not Standing.LEARNER for peer in state.progress.values()):
+        return state.heartbeat_at
+    return max(state.heartbeat_at, min(_learner_due_at(state, peer) for peer in state.progress.values()))
+
+
+def _learner_due_at(state: State, peer: Progress) -> float:
+    # A learner that lost sight of its leader while nothing was decided would look for it until something is.
+    return peer.sent_s + (state.timing.learner_retry_s if peer.unanswered else state.timing.learner_beat_s)
 
 
 def replicate(state: State, now_s: float) -> None:
@@ -157,6 +169,7 @@ def on_append_answer(state: State, sender: Seat, answer: AppendAnswer, now_s: fl
         state.counters["answer_beyond_log"] += 1
         return
     peer.heard_s = now_s
+    peer.answered = True
     peer.round = max(peer.round, answer.round)
     peer.commit = max(peer.commit, answer.commit)
     if answer.ok:

@@ -63,6 +63,7 @@ class Timing:
         lost_max_s: how long a follower waits at most once it knows that the leader is gone.
         retry_min_s, retry_max_s: between these a candidate tries again after a split vote.
         learner_retry_s: a learner that does not answer is sent to again after this.
+        learner_beat_s: a learner that has everything hears of its leader once within this.
         departed_s: how long a removed voter is told so.
     """
 
@@ -73,6 +74,7 @@ class Timing:
     retry_min_s: float = 0.15
     retry_max_s: float = 0.5
     learner_retry_s: float = 1.0
+    learner_beat_s: float = 5.0
     departed_s: float = 10.0
 
 

@@ -57,7 +57,7 @@ class Authorship:
     """Writes this machine's entries, once it may.
 
     ``voted`` and ``applied``: the newest vote, and epoch and number of the newest commit, of this store, as it knows
-    them itself.
+    them itself. ``has_vote``: whether that store is a voter, as far as this disk knows.
     """
 
     def __init__(
@@ -68,9 +68,11 @@ class Authorship:
         *,
         voted: Callable[[], HardState],
         applied: Callable[[], tuple[int, int]],
+        has_vote: Callable[[StoreId], bool],
         check: bool = True,
     ) -> None:
         self._voted = voted
+        self._has_vote = has_vote
         self._applied = applied
         self._desk = desk
         self._chains = chains
@@ -189,7 +191,9 @@ class Authorship:
         # whose store was lost, which knows nobody at first.
         began_s = self._deadline - limits.STARTUP_CHECK_S
         early = (nowhere or not self._asked) and now_s < began_s + limits.STARTUP_ALONE_S
-        if not over and (waiting or unknown or early):
+        # Where the power failed for all, they come back together. A vote that went to one of them must not be used.
+        voting = nowhere and self._has_vote(self._life.store)
+        if not over and (waiting or unknown or early or voting):
             return False
         self._finish_check()
         return True

@@ -16,14 +16,17 @@ __all__ = [
     "Command",
     "HandOver",
     "IssueRenewal",
+    "KeyCommand",
     "MarkRead",
     "OfferCertificate",
     "OfferCountersignature",
+    "OrderCommand",
     "OrderEntry",
     "ReadLedger",
     "Recover",
     "RenewCertificate",
     "Revoke",
+    "SeeLost",
     "SendMessage",
 ]
 
@@ -157,19 +160,19 @@ class IssueRenewal:
     request: bytes
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SeeLost:
+    """A person has looked at what is not in that epoch; the warning about it ends. The list itself is kept."""
+
+    epoch: int
+
+
+OrderCommand: TypeAlias = OrderEntry | ReadLedger | AcceptClock | HandOver | Recover | SeeLost
+"""What the commit log answers, when the order says."""
+
+KeyCommand: TypeAlias = Revoke | RenewCertificate | OfferCertificate | IssueRenewal
+"""What is asked about keys and certificates."""
+
 Command: TypeAlias = (
-    SendMessage
-    | MarkRead
-    | AddInvite
-    | AdmitMachine
-    | OfferCountersignature
-    | OrderEntry
-    | ReadLedger
-    | AcceptClock
-    | HandOver
-    | Recover
-    | Revoke
-    | RenewCertificate
-    | OfferCertificate
-    | IssueRenewal
+    SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | OrderCommand | KeyCommand
 )

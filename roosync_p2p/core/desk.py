@@ -1,4 +1,4 @@
-"""What the parts of a core share: identity, directory, entropy, the effects of this input, tickets, counters.
+"""What the parts of a core share: identity, directory, entropy, rules, the effects of this input, tickets, counters.
 
 Each input gets at most one :class:`~roosync_p2p.core.effects.Persist`: all rows written while it is handled become
 durable together, and whatever reports them waits for that one ticket.
@@ -17,6 +17,7 @@ from roosync_p2p.core.rows import FormerKey, MemberRow, MetaRow, Row
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import PeerFault
 from roosync_p2p.ids import KeyId, MachineId
+from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.trust.directory import Directory
 
 __all__ = ["Desk"]
@@ -25,10 +26,11 @@ __all__ = ["Desk"]
 class Desk:
     """Collects effects while an input is handled; owned by one NodeCore."""
 
-    def __init__(self, identity: NodeIdentity, directory: Directory, entropy: Entropy) -> None:
+    def __init__(self, identity: NodeIdentity, directory: Directory, entropy: Entropy, rules: Rules = RULES) -> None:
         self.identity = identity
         self.directory = directory
         self.entropy = entropy
+        self.rules = rules
         self.now = Now(monotonic_s=0.0, wall_ms=0)
         self.counters: collections.Counter[str] = collections.Counter()
         self.durable = Ticket(0)

@@ -12,6 +12,7 @@ from typing import NewType, TypeAlias
 
 from roosync_p2p.core.ports import DialId, LinkId
 from roosync_p2p.core.rows import Row
+from roosync_p2p.core.wire import WireEntry
 from roosync_p2p.errors import RoosyncError
 from roosync_p2p.ids import Chain, CommitNumber, EntryId, MachineId
 
@@ -23,6 +24,7 @@ __all__ = [
     "InstallCertificate",
     "Notify",
     "Persist",
+    "Push",
     "ReadCommits",
     "ReadEntries",
     "ReadId",
@@ -54,6 +56,18 @@ class Send:
     frame: bytes
     after: Ticket
     droppable: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """Put an entry on a link once ``after`` is durable. What becomes durable together goes in as few frames as may be.
+
+    The outbox turns it into a droppable :class:`Send`: performers never see it.
+    """
+
+    link: LinkId
+    entry: WireEntry
+    after: Ticket
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +152,7 @@ class Stop:
 Effect: TypeAlias = (
     Persist
     | Send
+    | Push
     | CloseLink
     | Dial
     | ReadEntries

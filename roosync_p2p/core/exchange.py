@@ -19,7 +19,7 @@ from roosync_p2p.core.effects import ReadEntries, ReadId, Ticket
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.rows import EntryRow
-from roosync_p2p.core.wire import Digest, EntriesFrame, FrontierFrame, Have, Want, WireEntry, encode_frame
+from roosync_p2p.core.wire import Digest, EntriesFrame, FrontierFrame, Have, Want, WireEntry
 from roosync_p2p.entries.chains import ChainKey, Chains, Fit
 from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.errors import MalformedError
@@ -213,18 +213,15 @@ class Exchange:
 
     def _push(self, entry: Entry, ticket: Ticket, *, source: MachineId | None) -> None:
         """At once to peers that lack nothing before it, unless its author is linked with them anyway."""
-        frame: bytes | None = None
         for peer in self._links.peers():
             known = self._pulls.held_by(peer, entry.place)
             if peer in (source, entry.author) or known != entry.header.sequence - 1:
                 continue
             if source is not None and self.linked(entry.author, peer):
                 continue
-            if frame is None:
-                frame = encode_frame(EntriesFrame(entries=[WireEntry(header=entry.raw, body=entry.body)]))
             link = self._links.primary(peer)
             assert link is not None
-            self._links.send_on(link.id, frame, after=ticket, droppable=True)
+            self._links.push_on(link.id, WireEntry(header=entry.raw, body=entry.body), after=ticket)
             self._pulls.sent(peer, entry.place, entry.header.sequence)
 
     # --- frontiers, offers, digests -------------------------------------------------------------------------------

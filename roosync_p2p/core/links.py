@@ -14,9 +14,9 @@ from typing import Final, TypeAlias
 
 from roosync_p2p import limits
 from roosync_p2p.core.desk import Desk
-from roosync_p2p.core.effects import CloseLink, Send, Ticket
+from roosync_p2p.core.effects import CloseLink, Push, Send, Ticket
 from roosync_p2p.core.ports import LinkClosed, LinkId, LinkOpened
-from roosync_p2p.core.wire import Frame, Hello, encode_frame
+from roosync_p2p.core.wire import Frame, Hello, WireEntry, encode_frame
 from roosync_p2p.errors import ConflictError, MalformedError, PeerFault, StaleError, UntrustedError
 from roosync_p2p.ids import KeyId, MachineId
 from roosync_p2p.trust.certificates import parse_machine_certificate
@@ -152,6 +152,10 @@ class Links:
         held = self._links.get(link)
         waits = after if held is None else max(after, held.greeting)
         self._desk.emit(Send(link=link, frame=data, after=waits, droppable=droppable))
+
+    def push_on(self, link: LinkId, entry: WireEntry, *, after: Ticket) -> None:
+        """Sends an entry over one link, with others that become durable together."""
+        self._desk.emit(Push(link=link, entry=entry, after=max(after, self._links[link].greeting)))
 
     # --- life of a link -------------------------------------------------------------------------------------------
 

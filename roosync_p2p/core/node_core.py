@@ -22,6 +22,7 @@ from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.certificates import Certificates
 from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.commit.support import say_rules
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
@@ -49,6 +50,7 @@ from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
 from roosync_p2p.ids import BootId, MachineId
+from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.liveness.detector import Liveness
 from roosync_p2p.liveness.profile import Profile
 from roosync_p2p.liveness.verdicts import State
@@ -70,6 +72,7 @@ class NodeCore:
         entropy: freshly seeded.
         now: the moment of the start.
         startup_check: off only to show what happens without it.
+        rules: those of the ledger that this program knows.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class NodeCore:
         entropy: Entropy,
         now: Now,
         startup_check: bool = True,
+        rules: Rules = RULES,
     ) -> None:
         self.me = identity.machine
         self.version = __version__
@@ -89,7 +93,7 @@ class NodeCore:
         self._stopping: str | None = None
         self._ended = False
 
-        self.desk = Desk(identity, known_keys(identity.root, loaded), entropy)
+        self.desk = Desk(identity, known_keys(identity.root, loaded), entropy, rules)
         self.desk.now = now
         self.desk.learn(identity.leaf, identity.issuer)
         if identity.own_issuer is not None:
@@ -105,6 +109,7 @@ class NodeCore:
             loaded.meta,
             voted=lambda: self.commit.order.hard,
             applied=lambda: self.commit.reached,
+            has_vote=lambda store: self.commit.has_vote(store),  # noqa: PLW0108 - it is made below
             check=startup_check,
         )
         self.links = Links(self.desk, boot=self.boot, silent_after_s=profile.suspect_s)
@@ -120,14 +125,7 @@ class NodeCore:
         self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
         self._lives = Lives(self.desk, loaded.meta, cut=self.revocations.stop)
         self.commit = CommitLog(
-            self.desk,
-            self.links,
-            self._chains,
-            self._lives,
-            self.authorship,
-            self.presence,
-            self.exchange,
-            loaded,
+            self.desk, self.links, self._chains, self._lives, self.authorship, self.presence, self.exchange, loaded
         )
         self.watch = IdentityWatch(
             self.desk,
@@ -243,9 +241,7 @@ class NodeCore:
                 self.requests.store_failed(fault)
             case inputs.Shutdown(reason=reason):
                 self._stop(reason)
-            case inputs.Tick():
-                pass
-        self._tick()
+        self._tick()  # an inputs.Tick is nothing else
 
     def effects(self) -> list[Effect]:
         """What is to be done since the last call, in order."""
@@ -396,6 +392,7 @@ class NodeCore:
         """This machine may write from now on."""
         self.commit.begin()
         self.admission.ready()
+        say_rules(self.desk, self.authorship, self.commit)
         self.requests.tick()
 
     # --- time, disk, end --------------------------------------------------------------------------------------------
@@ -415,13 +412,18 @@ class NodeCore:
         self.messaging.tick()
         self.renewals.tick()
         self.certificates.tick()
+        self._take_written()
+        self.commit.tick()
+        # What that wrote has to be known before its ticket comes back, or others would not hear of it.
+        self._take_written()
+        if self._stopping is not None:
+            self._end()
+
+    def _take_written(self) -> None:
         for entry, ticket in self.authorship.written():
             self._lives.accepted(entry)
             self.exchange.wrote(entry, ticket)
-            self.commit.entry_held(entry)
-        self.commit.tick()
-        if self._stopping is not None:
-            self._end()
+            self.commit.entry_written(entry, ticket)
 
     def _check_ended(self) -> None:
         self.presence.begin(self.authorship.start, after=self.authorship.started)

@@ -223,13 +223,15 @@ class Presence:
 
         Raises:
             MalformedError: it breaks its schema or bounds.
-            UntrustedError: it is not of the machine at the other end, and not marked as relayed.
+            UntrustedError: it is of the machine at the other end and marked as relayed, or neither.
         """
         heartbeat = read_heartbeat(verified)
         machine = MachineId(heartbeat.machine)
         direct = not frame.relayed
         if direct and machine != link.machine:
             raise UntrustedError(f"{link.machine} sent a heartbeat of {machine} as its own", code="wrong_source")
+        if not direct and machine == link.machine:
+            raise UntrustedError(f"{machine} relayed a heartbeat of its own", code="wrong_source")
         if not 0 <= frame.age_ms <= RELAYED_AGE_MS_MAX or (direct and frame.age_ms):
             raise MalformedError("a heartbeat comes with an impossible age", code="bad_field")
         heard = self.liveness.heard(

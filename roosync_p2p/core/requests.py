@@ -14,17 +14,15 @@ from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.certificates import Certificates
 from roosync_p2p.core.commands import (
-    AcceptClock,
     AddInvite,
     AdmitMachine,
-    HandOver,
     IssueRenewal,
+    KeyCommand,
     MarkRead,
     OfferCertificate,
     OfferCountersignature,
-    OrderEntry,
+    OrderCommand,
     ReadLedger,
-    Recover,
     RenewCertificate,
     Revoke,
     SendMessage,
@@ -83,7 +81,7 @@ class Requests:
         result: dict[str, object] | RoosyncError
         try:
             self._require_store()
-            if isinstance(request.command, OrderEntry | ReadLedger | AcceptClock | HandOver | Recover):
+            if isinstance(request.command, OrderCommand):
                 self._commit.take(request.request, request.command)  # answered when the order says
                 return
             result, after = self._command(request.command)
@@ -116,16 +114,7 @@ class Requests:
             raise EnvironmentFault(f"{fault.message}; nothing was done", code=fault.code, remedy=fault.remedy)
 
     def _command(
-        self,
-        command: SendMessage
-        | MarkRead
-        | AddInvite
-        | AdmitMachine
-        | OfferCountersignature
-        | Revoke
-        | RenewCertificate
-        | OfferCertificate
-        | IssueRenewal,
+        self, command: SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | KeyCommand
     ) -> tuple[dict[str, object], Ticket]:
         match command:
             case SendMessage():

@@ -11,7 +11,7 @@ from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.presence import verdict_data
 from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.decision_state import live_decisions
-from roosync_p2p.ledger.fleet import RULES_VERSION, voters_of
+from roosync_p2p.ledger.fleet import voters_of
 from roosync_p2p.ledger.register import register_of
 from roosync_p2p.liveness.verdicts import State, describe
 from roosync_p2p.version import __version__
@@ -154,7 +154,7 @@ def _commit_warnings(core: NodeCore) -> Iterator[dict[str, object]]:
         yield _warning(
             "rules_too_new",
             f"the fleet decides by rules of version {log.applier.needs_rules}, and this program knows "
-            f"{RULES_VERSION}: it stores and passes on, and applies nothing",
+            f"{core.desk.rules.newest}: it stores and passes on, and applies nothing",
             "update roosync on this machine",
         )
     for warned in log.clock.warnings():

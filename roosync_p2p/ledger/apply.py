@@ -4,7 +4,7 @@
 
 Apply reads the state and its arguments, and nothing else. Any bytes as a body give an outcome, never an error. The
 caller (the core) has seen to it that the entry's signature and body hash are verified, that :func:`takes` says NEXT,
-that commit numbers and times only grow, and that :func:`active_rules` is a version that this program knows.
+that commit numbers and times only grow, and that the version of the rules in force is one that this program knows.
 
 1. What is due at this time happens.
 2. The entry is judged: author, kind, body, epoch, time, authority, fence; then its rule runs.
@@ -28,30 +28,41 @@ from roosync_p2p.ledger.cursors import moved
 from roosync_p2p.ledger.decisions import expire_decision
 from roosync_p2p.ledger.draft import Draft
 from roosync_p2p.ledger.due import due_now
-from roosync_p2p.ledger.fleet import RULES_VERSION, active_rules, note_voters
-from roosync_p2p.ledger.kinds import KINDS, Kind, Who, may_author
+from roosync_p2p.ledger.fleet import note_voters
+from roosync_p2p.ledger.kinds import Kind, Who, may_author
 from roosync_p2p.ledger.outcomes import Applied, Outcome, Refused
 from roosync_p2p.ledger.register import register_of
+from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.ledger.state import State
 
 __all__ = ["apply", "apply_voters"]
 
 
-def apply(state: State, *, number: CommitNumber, time_ms: int, epoch: Epoch, entry: Entry, root: bytes) -> Applied:
+def apply(
+    state: State,
+    *,
+    number: CommitNumber,
+    time_ms: int,
+    epoch: Epoch,
+    entry: Entry,
+    root: bytes,
+    rules: Rules = RULES,
+) -> Applied:
     """What the entry with this commit number does to a state.
 
     Args:
         time_ms: commit time, the leader's stamp of the batch.
         epoch: of the commit log, in which the batch was committed.
         root: the fleet's root certificate, DER.
+        rules: those that this program knows; the state says which of them are in force.
     """
     assert entry.body is not None, "bodies of the ledger chain are kept for ever"
-    assert active_rules(state) <= RULES_VERSION, "this program lacks the rules in force"
+    assert rules.lacks(state) is None, "this program lacks the rules in force"
     draft = Draft(state, number=number, time_ms=time_ms, epoch=epoch, entry=entry, root=root)
     _let_due(draft)
     mark = draft.mark()
     try:
-        outcome = Outcome(accepted=True, detail=_judge(draft, entry.body))
+        outcome = Outcome(accepted=True, detail=_judge(draft, entry.body, rules))
     except Refused as refused:
         draft.go_back(mark)
         outcome = Outcome(accepted=False, reason=refused.reason, detail=refused.detail)
@@ -86,8 +97,8 @@ def _let_due(draft: Draft) -> None:
                 expire_decision(draft, which)
 
 
-def _judge(draft: Draft, body: bytes) -> Detail:
-    kind = KINDS.get(draft.entry.header.kind)
+def _judge(draft: Draft, body: bytes, rules: Rules) -> Detail:
+    kind = rules.in_force(draft.state).get(draft.entry.header.kind)
     _require_author(draft, kind)
     if kind is None:
         raise Refused("unknown_kind", kind=draft.entry.header.kind)

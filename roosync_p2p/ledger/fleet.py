@@ -18,7 +18,6 @@ from roosync_p2p.ledger.stored import read
 from roosync_p2p.trust.statements import Recovery, TimeReset
 
 __all__ = [
-    "RULES_VERSION",
     "EpochState",
     "VotersState",
     "active_rules",
@@ -31,11 +30,10 @@ __all__ = [
     "reset_of",
     "reset_time",
     "support",
+    "supported_by",
     "use_rules",
     "voters_of",
 ]
-
-RULES_VERSION: Final = 1  # the newest that this program knows; older ones are replayed by number
 
 _EPOCH: Final = "epoch"
 _BEGAN: Final = "began"
@@ -172,6 +170,12 @@ def support(draft: Draft, body: RulesSupport) -> Detail:
     return {"version": body.version}
 
 
+def supported_by(reader: Reader, machine: str) -> int:
+    """The newest rules that a machine's program knows, as it said itself; who never did knows the first."""
+    data = reader.get(f"support/{machine}")
+    return 1 if data is None else read(data, int)
+
+
 def require_support(draft: Draft, version: int) -> None:
     """Passes when every voter has said that it knows this version.
 
@@ -182,7 +186,7 @@ def require_support(draft: Draft, version: int) -> None:
         raise Refused("already_active", version=active_rules(draft))
     register = register_of_draft(draft)
     voters = [machine for machine, _ in voters_of(draft) if register.present(machine)]
-    missing = [machine for machine in voters if (draft.load(f"support/{machine}", int) or 0) < version]
+    missing = [machine for machine in voters if supported_by(draft, machine) < version]
     if missing or not voters:
         raise Refused("not_supported", version=version, missing=missing)
 

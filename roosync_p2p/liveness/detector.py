@@ -130,6 +130,7 @@ class Liveness:
         track.life_s = now.monotonic_s
         track.link_up_s = now.monotonic_s if opened_s is None else opened_s
         track.redial_asked_s = None
+        track.contradict_refusal(track.link_up_s)
         self._connected(now.monotonic_s, now.monotonic_s)
         self._look(track, now.monotonic_s)
 
@@ -341,8 +342,12 @@ class Liveness:
 
     def _refused(self, track: Track, at_s: float) -> None:
         direct = track.direct_basis(self._patience)
-        if track.link_up_s is not None and direct is not None and at_s < direct.suspect_at:
-            track.refuses_alive = track.starts.boot  # it lives and refuses: a firewall, not a death
+        if track.link_up_s is not None:
+            # Either proves that it lives and refuses: a firewall, not a death.
+            heard = direct is not None and at_s < direct.suspect_at
+            greeted = at_s - track.link_up_s < self._profile.suspect_s
+            if heard or greeted:
+                track.refuses_alive = track.starts.boot
         if track.refuses_alive == track.starts.boot and track.starts.start:
             return
         if track.refused_s is None:

@@ -140,7 +140,7 @@ class Track:
     def saw_direct(self, sighting: Sighting) -> None:
         """Direct evidence, unless it was on its way when a dial was refused."""
         self.direct_version = sighting.version
-        self._contradict_refusal(sighting.sent_s)
+        self.contradict_refusal(sighting.sent_s)
         if self.refused_s is None:
             self.direct = sighting
             self.lost_told = False
@@ -148,7 +148,7 @@ class Track:
 
     def saw_relayed(self, via: MachineId, sighting: Sighting) -> None:
         """Evidence through a member; of too many members the longest silent is forgotten."""
-        self._contradict_refusal(sighting.sent_s)
+        self.contradict_refusal(sighting.sent_s)
         self.relayed[via] = sighting
         if len(self.relayed) > limits.RELAY_SOURCES_MAX:
             del self.relayed[min(self.relayed, key=lambda member: (self.relayed[member].sent_s, member))]
@@ -166,7 +166,7 @@ class Track:
         if self.last_sent_s is not None:
             self.last_sent_s -= seconds
 
-    def _contradict_refusal(self, sent_s: float) -> None:
+    def contradict_refusal(self, sent_s: float) -> None:
         """A program that was called dead by a refused dial and lived on is not believed dead by a refusal again."""
         if self.refused_s is None or sent_s <= self.refused_s:
             return

@@ -277,7 +277,8 @@ class ClaimService:
         return core.commit.clock.now_ms()
 
     def _own_token(self, name: str, session: str) -> int:
-        claim = held(self._state, name, self._now_ms)
+        """Of the session's claim. Whether its time is over is for the ledger to say, by commit time."""
+        claim = claim_of(self._state, name)
         if claim is None or not claim.is_of(self._performer.core.me, session):
             detail = {"name": name} if claim is None else shown_claim(name, claim)
             raise refusal("not_holder", detail, kind="claim.renew", facts={})

@@ -19,6 +19,7 @@ __all__ = [
     "RenewAsked",
     "RetireAsked",
     "RevokeAsked",
+    "SeeLostAsked",
     "SettleAsked",
     "SpokenAsked",
     "StatementAsked",
@@ -93,6 +94,14 @@ class SettleAsked(OrderAsked, Protocol):
     def machine(self) -> str: ...
     @property
     def keep(self) -> str: ...
+
+
+class SeeLostAsked(Protocol):
+    """The epoch that does not have what was looked at."""
+
+    @property
+    def epoch(self) -> int:
+        """Its number."""
 
 
 class RecoverAsked(TimedAsked, Protocol):

@@ -17,7 +17,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core import view
-from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, Revoke
+from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, Revoke, SeeLost
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.ports import Reader
 from roosync_p2p.core.rows import CommitRow, EntryRow
@@ -25,7 +25,6 @@ from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import CommitNumber, EntryId, MachineId
 from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
-from roosync_p2p.ledger.cursors import cursor_of
 from roosync_p2p.ledger.fleet import preferred_voters, voters_of
 from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.ledger.views import register_view
@@ -37,6 +36,7 @@ from roosync_p2p.node.ledger_requests import (
     RecoverAsked,
     RetireAsked,
     RevokeAsked,
+    SeeLostAsked,
     SettleAsked,
     StatementAsked,
     TimedAsked,
@@ -160,9 +160,9 @@ class LedgerService:
             return ""
 
     async def _unordered(self) -> list[EntryRow]:
-        """The entries of this machine's ledger chain behind its cursor."""
+        """The entries of this machine's ledger chain behind its cursor, which is durable as they are."""
         core = self._core
-        place = cursor_of(core.commit.state, core.me).place
+        place = core.commit.durable.own
         incarnation = core.authorship.incarnation
         first = place[1] + 1 if place[0] == incarnation else 1
         return await self._store(
@@ -319,6 +319,10 @@ class LedgerService:
             Recover(statement=decoded(asked.statement, what="the statement", code="bad_statement")),
             timeout_s=asked.timeout_s + limits.REQUEST_TIMEOUT_S,
         )
+
+    async def see_lost(self, asked: SeeLostAsked) -> dict[str, Any]:
+        """Somebody has looked at what an epoch does not have."""
+        return await self._performer.request(SeeLost(epoch=asked.epoch))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

@@ -73,11 +73,14 @@ def _run(seeds: range, jobs: int, *, plan: Plan | None, verbose: bool) -> int:
             click.echo(f"  replay: python -m roosync_p2p.simulation --first {outcome.seed} --seeds 1 -v{rest}")
     for line in tally.lines():
         click.echo(line)
-    never = tally.never_active()
+    # A plan of its own has its own measure.
+    never, few = (tally.never_active(), tally.too_few()) if plan is None else ([], [])
     if never:
         click.echo(f"failed: never active in {tally.seeds} seeds: {', '.join(never)}")
+    if few:
+        click.echo(f"failed: too little in {tally.seeds} seeds: {', '.join(few)}")
     click.echo(f"{len(tally.failed)} of {tally.seeds} seeds failed" if tally.failed else "all promises were kept")
-    return 1 if tally.failed or never else 0
+    return 1 if tally.failed or never or few else 0
 
 
 def _hunt(mutant: str, seeds: range, jobs: int) -> int:

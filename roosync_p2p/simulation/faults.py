@@ -181,11 +181,13 @@ def leave(world: World, dice: Dice) -> bool:
 
 
 def lost_leader(world: World, dice: Dice) -> bool:
-    """The leader is cut off, stands still or dies while its users ask for something: its tail is nobody else's."""
+    """The leader is cut off, stands still, sleeps or dies while users ask for something: its tail is nobody else's."""
     member = world.voting.leader()
     if member is None or member.name in world.busy:
         return False
-    dice.choose((_cut_off_leader, _cut_off_leader, _dying_leader, _paused_leader))(world, member, dice)
+    dice.choose((_cut_off_leader, _cut_off_leader, _dying_leader, _paused_leader, _sleeping_leader))(
+        world, member, dice
+    )
     return True
 
 
@@ -207,35 +209,55 @@ def _dying_leader(world: World, member: Member, dice: Dice) -> None:
 
 
 def _paused_leader(world: World, member: Member, dice: Dice) -> None:
-    """Others go on under another leader; a reader waits in its socket, and is answered as soon as it wakes."""
-    for_s = dice.between(2, 6)
-    for _ in range(dice.integer(1, 3)):
-        world.users.ask_from(member)
+    """Its program stands still for longer than the others wait for it."""
     member.pause()
     world.watch.truth.stopped(member.name, "paused")
+    _overtaken(world, member, dice, dice.between(2, 8))
+
+
+def _sleeping_leader(world: World, member: Member, dice: Dice) -> None:
+    """Its monotonic clock stood still: by its own timers it leads as it did a moment ago."""
+    world.fleet.sleep(member.name)
+    world.watch.truth.stopped(member.name, "asleep")
+    _overtaken(world, member, dice, dice.between(2, 12))
+
+
+def _overtaken(world: World, member: Member, dice: Dice, for_s: float) -> None:
+    """Others go on under another leader; a reader waits in its socket, and is answered as soon as it wakes."""
     world.unpause_later(member, for_s)
-    world.later(for_s - 0.9, world.users.ask)
-    world.later(for_s - 0.7, world.users.ask)
-    world.later(for_s - 0.1, lambda: world.users.read(member))
+    for _ in range(dice.integer(1, 4)):
+        world.later(for_s * dice.between(0.3, 0.9), lambda: world.users.ask_besides(member))
+    world.later(for_s - 0.05, lambda: world.users.read(member))
 
 
 def late_answers(world: World, dice: Dice) -> bool:
-    """The lead goes away and comes back, while what one voter answered in the first term is on its way."""
+    """The lead goes away and comes back, while what one voter answered in the first term is on its way.
+
+    What that voter is told in the leader's second term takes as long: it has acknowledged nothing of that term yet
+    when its old answers arrive.
+    """
     leader, others = world.voting.leader(), world.voting.others()
     if leader is None or len(others) < 2:
         return False
     late, third = dice.sample(others, 2)
-    layer = world.fleet.paths.add([(late.name, leader.name)], PathFault(delay_s=dice.between(1.5, 3)))
-    world.later(4, lambda: world.fleet.paths.remove(layer))
+    away_s, back_s = dice.between(0.1, 0.5), dice.between(0.8, 1.4)
+    _slow_for(world, (late, leader), dice.between(1.5, 2.5), 4.0)
     world.users.ask_from(leader)
-    world.later(0.1, lambda: world.voting.transfer_to(third))
-    world.later(dice.between(0.5, 1.2), lambda: world.voting.transfer_to(leader))
+    world.later(away_s, lambda: world.voting.transfer_to(third))
+    world.later(back_s, lambda: _slow_for(world, (leader, late), 2.0, 3.0))
+    world.later(back_s, lambda: world.voting.transfer_to(leader))
     return True
 
 
+def _slow_for(world: World, way: tuple[Member, Member], delay_s: float, for_s: float) -> None:
+    source, target = way
+    layer = world.fleet.paths.add([(source.name, target.name)], PathFault(delay_s=delay_s))
+    world.later(for_s, lambda: world.fleet.paths.remove(layer))
+
+
 def voters(world: World, dice: Dice) -> bool:
-    """Somebody becomes a voter, or is one no longer."""
-    return world.voting.change(dice)
+    """Somebody becomes a voter, or is one no longer; where an autopilot decides that, nobody else does."""
+    return not world.autopilot and world.voting.change(dice)
 
 
 def hand_over(world: World, dice: Dice) -> bool:

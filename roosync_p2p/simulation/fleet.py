@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roosync_p2p.clock import Now
+from roosync_p2p.consensus.autopilot import Pace
 from roosync_p2p.core.memory_faults import PathFault
 from roosync_p2p.core.memory_store import MemoryStore, Snapshot
 from roosync_p2p.core.memory_transport import MemoryNetwork
@@ -36,6 +37,7 @@ class Fleet:
         admitted: how many of them are members from the beginning; the rest join later with :meth:`admit`.
         dice: where keys, jitter and boot ids come from.
         autopilot: whether leaders decide who votes; off where the caller does.
+        pace: how fast.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Fleet:
         parts: Parts | None = None,
         observer: Observer = NOBODY,
         autopilot: bool = True,
+        pace: Pace | None = None,
     ) -> None:
         self.scheduler = Scheduler()
         self.network = MemoryNetwork(self.scheduler.schedule, dice.entropy("network"))
@@ -56,6 +59,7 @@ class Fleet:
         self.parts = parts if parts is not None else real_parts()
         self.observer = observer
         self.autopilot = autopilot
+        self.pace = pace if pace is not None else Pace()
         ids = [MachineId(machine) for machine in machines]
         self.keys = FleetKeys.make(ids, dice.entropy("keys"))
         self.members: dict[str, Member] = {}
@@ -93,6 +97,7 @@ class Fleet:
             observer=self.observer,
         )
         member.autopilot = self.autopilot
+        member.pace = self.pace
         self.members[name] = member
         return member
 

@@ -59,13 +59,16 @@ class Homes:
         world.busy.discard(member.name)
         if member.running:
             return
+        known = {row.machine for row in member.disk.load().members}
         world.start(member)
         world.workload.send_from(member)
         holders = [other for other in world.fleet.running() if self._holds_newer(other, member)]
         if holders:
             world.watch.identity.must_notice(member.identity.machine, "its disk was rolled back")
         incarnation = member.node().authorship.incarnation
-        world.later(CHECK_LOOK_S, lambda: self._look(member, holders, incarnation))
+        # Who was admitted after the backup is known to nobody at that address, and has to find it first.
+        met = [other for other in holders if other.identity.machine in known]
+        world.later(CHECK_LOOK_S, lambda: self._look(member, met, incarnation))
 
     def _look(self, member: Member, holders: list[Member], before: int) -> None:
         """Only if somebody with newer entries was there all the time, the check must have found them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -186,7 +187,13 @@ def views(world: World) -> list[View]:
     left_out = frozenset[str]().union(*conflicts.values())
     machines = frozenset(str(member.identity.machine) for member in members)
     ordered = world.voting.taking_part() if world.order_goes_on() else ()
-    return [_view(member, conflicts[member.name], left_out, machines, ordered=member in ordered) for member in members]
+    return [
+        dataclasses.replace(
+            _view(member, conflicts[member.name], left_out, machines, ordered=member in ordered),
+            split=world.watch.order.one_seat_twice,
+        )
+        for member in members
+    ]
 
 
 def _view(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
+from roosync_p2p.consensus.autopilot import Pace
 from roosync_p2p.core import effects, inputs, store_reads
 from roosync_p2p.core.commands import Command
 from roosync_p2p.core.identity import NodeIdentity
@@ -85,6 +86,7 @@ class Member:
         self.core: NodeCore | None = None
         self.commit_s = commit_s
         self.autopilot = True  # whether its node, leading, decides who votes
+        self.pace = Pace()  # how fast
         self.disk_stalled = False
         self.crash_point: CrashPoint | None = None  # armed: it dies at the next of these
         self.crash_keep = 0
@@ -96,7 +98,7 @@ class Member:
         self._entropy = entropy
         self._peers = peers
         self._profile = profile
-        self._parts = parts if parts is not None else real_parts()
+        self.parts = parts if parts is not None else real_parts()
         self._observer = observer
         self._life = 0
         self._outbox = Outbox()
@@ -107,7 +109,8 @@ class Member:
         self._answers: dict[int, Answered] = {}
         self._tick_at: float | None = None
         self._paused_at: float | None = None
-        self._held: list[Callable[[], None]] = []
+        self._held: list[Callable[[], None]] = []  # while it is paused: what timers and the disk would do
+        self._held_requests: list[Callable[[], None]] = []
 
     # --- what it is doing -------------------------------------------------------------------------------------------
 
@@ -144,7 +147,7 @@ class Member:
         self._life += 1
         self.died_at = self.settled_at_s = None
         self.disk.reopen()
-        self._outbox = self._parts.outbox()
+        self._outbox = self.parts.outbox()
         self._queue.clear()
         self._committing = []
         self._told_disk_lag_s = 0.0
@@ -158,7 +161,7 @@ class Member:
             leaf=self.identity.leaf,
             sink=lambda event: self._arrived(life, event),
         )
-        self.core = self._parts.core(
+        self.core = self.parts.core(
             identity=self.identity,
             loaded=self.disk.load(),
             profile=self._profile,
@@ -166,6 +169,7 @@ class Member:
             now=self.clock.now(),
         )
         self.core.commit.seats.autopilot = self.autopilot
+        self.core.commit.seats.known.pace = self.pace
         self.feed(inputs.LocalAddresses(addresses=(self.address,)))
         if self._peers:
             self.feed(inputs.AddressesFound(machine=None, addresses=self._peers, source="static"))
@@ -206,21 +210,22 @@ class Member:
         self._network.stop(self.name)
 
     def unpause(self) -> None:
-        """The program goes on; it notices how late it is, then finds everything that waited."""
+        """The program goes on; it finds everything that waited, and notices how late it is."""
         assert self._paused_at is not None
         lag_s = self.clock.now().monotonic_s - self._paused_at
         self._paused_at = None
-        held, self._held = self._held, []
-        if lag_s > 0:
-            self.feed(inputs.Health(loop_lag_s=lag_s, disk_lag_s=self._oldest_write_s()))
-        # Which of the timers and the sockets an event loop looks at first is nobody's promise.
-        sockets_first = self._entropy.fraction() < 0.5
-        if sockets_first:
-            self._network.resume(self.name)
-        for call in held:
-            call()
-        if not sockets_first and self.core is not None:
-            self._network.resume(self.name)
+        timers, self._held = self._held, []
+        requests, self._held_requests = self._held_requests, []
+        # Which of these an event loop looks at first is nobody's promise.
+        due: list[Callable[[], None]] = [
+            lambda: self._notice_lag(lag_s),
+            lambda: _call_all(timers),
+            lambda: _call_all(requests),
+            lambda: self._network.resume(self.name),
+        ]
+        life = self._life
+        while due and life == self._life:
+            due.pop(int(self._entropy.fraction() * len(due)))()
         if lag_s > 0:
             self.feed(inputs.Health(loop_lag_s=0.0, disk_lag_s=0.0))
 
@@ -234,9 +239,14 @@ class Member:
         self.clock.wake()
         self.unpause()
 
+    def _notice_lag(self, lag_s: float) -> None:
+        if lag_s > 0:
+            self.feed(inputs.Health(loop_lag_s=lag_s, disk_lag_s=self._oldest_write_s()))
+
     def _forget_pause(self) -> None:
         self._paused_at = None
         self._held.clear()
+        self._held_requests.clear()
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -250,7 +260,7 @@ class Member:
         self._answers[request] = answered
         asked = inputs.Request(request=request, command=command)
         if self._paused_at is not None:
-            self._held.append(lambda: self.feed(asked))
+            self._held_requests.append(lambda: self.feed(asked))
         else:
             self.feed(asked)
 
@@ -276,7 +286,7 @@ class Member:
             self.feed(event)
             return
         try:
-            prepared = self._parts.prepare(event.data, self.core.directory)
+            prepared = self.parts.prepare(event.data, self.core.directory)
         except PeerFault as fault:
             self.feed(inputs.BadFrame(link=event.link, fault=fault))
             return
@@ -403,3 +413,8 @@ class Member:
                 self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
             case effects.Persist():
                 raise AssertionError("the outbox keeps these apart")
+
+
+def _call_all(calls: Iterable[Callable[[], None]]) -> None:
+    for call in calls:
+        call()

@@ -175,6 +175,8 @@ def _claim_commit(disk: MemoryStore, commit: Commit) -> ClaimCommit:
         wait_until_ms=getattr(body, "wait_until_ms", None),
         late_ms=body.not_after_ms,
         fence=None if body.fence is None else (body.fence.name, body.fence.token),
+        epoch=body.epoch,
+        ordered_in=commit.epoch,
     )
 
 

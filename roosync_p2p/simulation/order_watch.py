@@ -9,23 +9,24 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.consensus.items import Batch, Seat, Voters, parse_item
 from roosync_p2p.consensus.messages import Append, AppendAnswer, Message, TimeoutNow, VoteAnswer, VoteRequest
 from roosync_p2p.consensus.raft import Raft, Status
 from roosync_p2p.consensus.state import Role
 from roosync_p2p.core.commit import applier
-from roosync_p2p.core.rows import CommitRow, LogCutRow, LogItemRow, MetaRow, Row
+from roosync_p2p.core.commit.changes import epoch_of_change
+from roosync_p2p.core.rows import CommitCutRow, CommitRow, LogCutRow, LogItemRow, MetaRow, Row
 from roosync_p2p.ids import LogIndex
 from roosync_p2p.simulation import order_facts
 from roosync_p2p.simulation.checkers.claims import ClaimChecker
-from roosync_p2p.simulation.checkers.commits import CommitChecker
 from roosync_p2p.simulation.checkers.elections import Deposed, ElectionChecker, EpochTerm
-from roosync_p2p.simulation.checkers.replication import ReplicationChecker
+from roosync_p2p.simulation.checkers.seats import SeatChecker, Step
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.checkers.voters import VoterChecker
 from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.order_branches import Branches
 from roosync_p2p.simulation.order_facts import seat_of
 
 if TYPE_CHECKING:
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = ["OrderWatch"]
 
+CLEAR_S: Final = 15.0  # what a way held back before that has arrived or is lost
+
 
 @dataclasses.dataclass(slots=True)
 class _Seen:
-    """What is remembered of one life of a member's node."""
+    """What is remembered of one life of a member's node, in one epoch."""
 
     life: int
+    epoch: int
     leads: EpochTerm | None = None
     commit: int = 0
     asked_to_lead: set[EpochTerm] = dataclasses.field(default_factory=set)
@@ -61,10 +65,10 @@ class OrderWatch:
         reach_s: Callable[[str, str], float],
     ) -> None:
         self.elections = ElectionChecker()
-        self.replication = ReplicationChecker()
-        self.commits = CommitChecker()
+        self.branches = Branches()
         self.voters = VoterChecker()
         self.claims = ClaimChecker()
+        self.seats = SeatChecker()
         self.proposed_again = 0
         self.one_seat_twice = False
         self._report = found
@@ -78,6 +82,7 @@ class OrderWatch:
         self._disks: collections.Counter[str] = collections.Counter()  # how often an older one came back
         self._proposals: dict[bytes, tuple[int, int]] = {}
         self._checked: dict[tuple[str, EpochTerm], int] = {}
+        self._answers: dict[tuple[str, str], float] = {}  # by voter and leader: when, by the leader's monotonic clock
 
     def attach(self, fleet: Fleet) -> None:
         """Whom to watch."""
@@ -95,14 +100,15 @@ class OrderWatch:
                 "leader changes": self.elections.leader_changes,
                 "leaders deposed": self.elections.depositions,
                 "voter changes": self.voters.changes,
-                "truncated tails": self.replication.cuts,
+                "steps of the autopilot": self.seats.steps,
+                "truncated tails": sum(branch.replication.cuts for branch in self.branches),
                 "proposed again": self.proposed_again,
-                "requests decided": self.commits.answers,
+                "requests decided": sum(branch.commits.answers for branch in self.branches),
                 "claims granted": self.claims.grants,
                 "claims refused": self.claims.refusals,
-                "reads": self.commits.reads,
-                "stale reads": self.commits.stale_reads,
-                "recoveries": 0,
+                "reads": sum(branch.commits.reads for branch in self.branches),
+                "stale reads": sum(branch.commits.stale_reads for branch in self.branches),
+                "recoveries": self.branches.newest,
             }
         )
 
@@ -125,19 +131,34 @@ class OrderWatch:
                     self._wrote_item(member, row)
                 case LogCutRow(first=first):
                     self._know(member)
-                    self.found(self.replication.cut(member.name, first, self._now_s))
+                    self._cut(member, first)
+                case CommitCutRow():
+                    self.branches.of(member.name).commits.cut(member.name)
                 case CommitRow():
                     self._know(member)
-                    self.found(self.commits.applied(member.name, order_facts.commit_of(row), self._now_s))
+                    commits = self.branches.of(member.name).commits
+                    self.found(commits.applied(member.name, order_facts.commit_of(row), self._now_s))
                 case MetaRow(key=applier.META, value=bytes(value)):
                     progress = order_facts.progress_in(value)
-                    self.found(self.commits.progressed(member.name, progress, self._now_s))
+                    commits = self.branches.of(member.name).commits
+                    self.found(commits.progressed(member.name, progress, self._now_s))
                 case _:
                     pass
 
+    def _cut(self, member: Member, first: LogIndex) -> None:
+        """A tail that came to nothing; or everything behind the base of a new epoch."""
+        commit = member.node().commit
+        base = commit.recovery.base
+        if commit.order.epoch == self.branches.epoch_of(member.name) or base is None:
+            self.found(self.branches.of(member.name).replication.cut(member.name, first, self._now_s))
+            return
+        epoch, name = commit.order.epoch, member.name
+        self.found(self.branches.moves(name, epoch, base=base.size, kept=first - 1, at_s=self._now_s))
+
     def _wrote_item(self, member: Member, row: LogItemRow) -> None:
         self._know(member)
-        self.found(self.replication.appended(member.name, row.index, (row.term, row.data), self._now_s))
+        replication = self.branches.of(member.name).replication
+        self.found(replication.appended(member.name, row.index, (row.term, row.data), self._now_s))
         payload = parse_item(row.index, row.data).payload
         if isinstance(payload, Voters):
             if order_facts.made_by(payload.envelope, member.identity.machine, member.identity.key):
@@ -157,9 +178,11 @@ class OrderWatch:
     def _disk(self, member: Member) -> None:
         self._known.add(member.name)
         items = order_facts.items_on_disk(member.disk)
-        self.found(self.replication.found(member.name, items, self._now_s))
+        self.branches.stands(member.name, order_facts.hard_state(member.disk)[0][0])
+        branch = self.branches.of(member.name)
+        self.found(branch.replication.found(member.name, items, self._now_s))
         number = order_facts.last_number(member.disk)
-        self.found(self.commits.crashed(member.name, number, self._now_s))
+        self.found(branch.commits.crashed(member.name, number, self._now_s))
 
     def crashed(self, member: Member) -> None:
         """A node is gone; its disk is as the next start will find it."""
@@ -168,7 +191,7 @@ class OrderWatch:
     def replaced(self, member: Member) -> None:
         """A disk was replaced by an older one."""
         self._disks[member.name] += 1
-        self.commits.forget(member.name)
+        self.branches.of(member.name).commits.forget(member.name)
         self._disk(member)
 
     # --- messages -------------------------------------------------------------------------------------------------
@@ -179,6 +202,8 @@ class OrderWatch:
         assert raft is not None
         me = order_facts.seat_text(member.identity.machine, message.by)
         term = (message.epoch, message.term)
+        if isinstance(message, AppendAnswer | VoteAnswer):
+            self._answered(me, message.to)
         match message:
             case VoteRequest(pre=False):
                 voters = frozenset(map(seat_of, raft.status.configuration.voters))
@@ -204,7 +229,8 @@ class OrderWatch:
     def _sent_acknowledgement(self, member: Member, me: str, term: EpochTerm, message: AppendAnswer) -> None:
         leader = self._seat_with(message.to)
         on_disk = order_facts.item_on_disk(member.disk, message.match)
-        self.found(self.replication.acknowledged(me, leader, term, message.match, self._now_s, on_disk=on_disk))
+        replication = self.branches.at(message.epoch).replication
+        self.found(replication.acknowledged(me, leader, term, message.match, self._now_s, on_disk=on_disk))
         first = self._checked.get((member.name, term), 0) + 1
         for index in range(first, message.match + 1):
             item = order_facts.item_on_disk(member.disk, index)
@@ -214,16 +240,44 @@ class OrderWatch:
                 self.found([Violation(checker="replication", at_s=self._now_s, text=text)])
         self._checked[member.name, term] = max(first - 1, message.match)
 
+    def _answered(self, me: str, store: bytes) -> None:
+        for home in self._fleet.of(self._stores[store]):
+            seat = _seat(home)
+            if seat is not None and seat.store == store:
+                self._answers[me, seat_of(seat)] = home.clock.now().monotonic_s
+
     def _seat_with(self, store: bytes) -> str:
         """The seat with that store; it took part before anybody could write to it."""
         return order_facts.seat_text(self._stores[store], store)
 
     def told_number(self, member: Member, number: int) -> None:
         """A heartbeat says how far a node is; a crash right now must leave as much."""
-        self.commits.told(member.name, number)
+        self.branches.of(member.name).commits.told(member.name, number)
         if number and not order_facts.holds_number(member.disk, number):
             text = f"{member.name} tells others that it applied {number}, its disk does not"
             self.found([Violation(checker="commits", at_s=self._now_s, text=text)])
+
+    def moved_seat(self, member: Member, step: str, machine: str) -> None:
+        """An autopilot changed who votes."""
+        raft, seat = _raft(member), _seat(member)
+        assert raft is not None
+        assert seat is not None
+        me, voters = seat_of(seat), raft.status.configuration.voters
+        now_s = member.clock.now().monotonic_s
+        names = {seat_of(voter): home.name for voter in voters for home in self._fleet.of(voter.machine)}
+        self.found(
+            self.seats.stepped(
+                Step(
+                    leader=me,
+                    machine=machine,
+                    adds=step == "add",
+                    voters=frozenset(map(seat_of, voters)),
+                    answered_s={voter: now_s - at_s for (voter, leader), at_s in self._answers.items() if leader == me},
+                    clear=frozenset(voter for voter in names if self._reach_s(member.name, names[voter]) > CLEAR_S),
+                ),
+                self._now_s,
+            )
+        )
 
     # --- beliefs --------------------------------------------------------------------------------------------------
 
@@ -233,7 +287,7 @@ class OrderWatch:
         if raft is None:
             return
         seen, status = self._seen_of(member), raft.status
-        term = (0, int(status.term))
+        term = (int(raft.epoch), int(status.term))
         if raft.commit > seen.commit:
             self._committed(member, raft, seen, term)
         leads = status.role is Role.LEADER
@@ -250,11 +304,15 @@ class OrderWatch:
             taking_part: those that must have heard of everything; nobody, if too few voters are left.
         """
         now_s = self._now_s
-        for index, data in enumerate(self.replication.committed_items(), 1):
+        newest = self.branches.at(self.branches.newest)
+        epoch = 0
+        for index, data in enumerate(newest.replication.committed_items(), 1):
             payload = parse_item(LogIndex(index), data).payload
             if isinstance(payload, Voters):
                 voters = frozenset(map(seat_of, payload.voters))
-                self.found(self.voters.committed(index, payload.replaces, voters, now_s))
+                before, epoch = epoch, epoch_of_change(payload)
+                begins = epoch > before
+                self.found(self.voters.committed(index, payload.replaces, voters, now_s, begins=begins))
         applied = {}
         for member in taking_part:
             raft = _raft(member)
@@ -263,26 +321,30 @@ class OrderWatch:
             configuration = raft.status.configuration
             believed = frozenset(map(seat_of, configuration.voters))
             self.found(self.voters.believes(member.name, configuration.index, believed, now_s))
-        self.found(self.commits.finish(applied, now_s))
-        furthest = max(members, key=lambda member: order_facts.last_number(member.disk), default=None)
+        self.found(newest.commits.finish(applied, now_s))
+        there = [member for member in members if self.branches.epoch_of(member.name) == self.branches.newest]
+        furthest = max(there, key=lambda member: order_facts.last_number(member.disk), default=None)
         if furthest is not None:
             self.found(self.claims.finish(order_facts.claim_commits(furthest.disk), now_s))
 
     def _committed(self, member: Member, raft: Raft, seen: _Seen, term: EpochTerm) -> None:
         first = LogIndex(seen.commit + 1)
+        replication = self.branches.at(raft.epoch).replication
         for item in raft.items(first, count_max=raft.commit - seen.commit, bytes_max=order_facts.ALL_ITEMS):
-            self.found(self.replication.committed(member.name, item.index, (item.term, item.data), term, self._now_s))
+            found = (item.term, item.data)
+            self.found(replication.committed(member.name, item.index, found, term, self._now_s))
         seen.commit = raft.commit
 
     def _leads(self, member: Member, raft: Raft, seen: _Seen, term: EpochTerm) -> None:
         seat = _seat(member)
         assert seat is not None
+        replication = self.branches.at(raft.epoch).replication
         if seen.leads != term:
             seen.leads = term
             self.found(self.elections.leads(seat_of(seat), term, self._now_s))
-            self.found(self.replication.leads(member.name, term, self._now_s))
+            self.found(replication.leads(member.name, term, self._now_s))
         for peer in raft.peers():
-            self.found(self.replication.counts(seat_of(seat), term, seat_of(peer.seat), peer.match, self._now_s))
+            self.found(replication.counts(seat_of(seat), term, seat_of(peer.seat), peer.match, self._now_s))
 
     def _lost_lead(self, member: Member, seen: _Seen, status: Status, term: EpochTerm) -> None:
         led, seen.leads = seen.leads, None
@@ -308,8 +370,10 @@ class OrderWatch:
 
     def _seen_of(self, member: Member) -> _Seen:
         seen = self._seen.get(member.name)
-        if seen is None or seen.life != member.life:
-            seen = self._seen[member.name] = _Seen(member.life)
+        raft = _raft(member)
+        epoch = 0 if raft is None else int(raft.epoch)
+        if seen is None or (seen.life, seen.epoch) != (member.life, epoch):
+            seen = self._seen[member.name] = _Seen(member.life, epoch)
             seat = _seat(member)
             assert seat is not None, "who takes part has a seat"
             self._stores[seat.store] = seat.machine

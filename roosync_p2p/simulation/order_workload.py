@@ -85,9 +85,9 @@ class OrderUsers:
             if not wish.done:
                 self._ask(wish)
 
-    def ask(self) -> None:
-        """A user somewhere wants a claim."""
-        members = self._world.fleet.running()
+    def ask_besides(self, member: Member) -> None:
+        """A user of any other machine that is awake wants a claim."""
+        members = [other for other in self._world.fleet.running() if other is not member and not other.paused]
         if members:
             self._acquire(self._dice.choose(members))
 
@@ -146,7 +146,8 @@ class OrderUsers:
             watch, now_s = self._world.watch, self._world.fleet.now_s
             as_of, stale = result["as_of"], bool(result["stale"])
             assert isinstance(as_of, int)
-            watch.order.found(watch.order.commits.read(member.name, as_of, stale=stale, asked_s=asked_s, at_s=now_s))
+            commits = watch.order.branches.of(member.name).commits
+            watch.order.found(commits.read(member.name, as_of, stale=stale, asked_s=asked_s, at_s=now_s))
 
         member.request(ReadLedger(timeout_s=READ_S), answered)
 
@@ -200,7 +201,7 @@ class OrderUsers:
             asked_s=wish.asked_s,
             answered_s=world.fleet.now_s,
         )
-        world.watch.order.found(world.watch.order.commits.answered(answer))
+        world.watch.order.found(world.watch.order.branches.of(wish.member.name).commits.answered(answer))
         if first and outcome["accepted"]:
             self._granted(wish, outcome["detail"])
 

@@ -144,7 +144,8 @@ class Truth:
             gone = self._stopped.get(member.name, "paused")
         ways = {"directly": self._way_s(judge, member.name)}
         for third in self._fleet.members:
-            if third not in (judge, member.name):
+            # Of a machine that runs twice everybody has a link to one, and cannot know which.
+            if third not in (judge, member.name) and not self._has_twin(third):
                 halves = (self._way_s(judge, third), self._way_s(third, member.name), self.up_for_s(third))
                 ways[f"through {third}"] = min(halves)
         return Circumstances(
@@ -189,6 +190,9 @@ class Truth:
         if {one, other} & self._firewalled:
             return 0.0
         return min([usable_s, *(self._fleet.now_s - self._opened.get(end, 0.0) for end in (one, other))])
+
+    def _has_twin(self, name: str) -> bool:
+        return len(self._fleet.of(self._fleet.members[name].identity.machine)) > 1
 
     def _linked(self, one: str, other: str) -> bool:
         machine = self._fleet.members[other].identity.machine

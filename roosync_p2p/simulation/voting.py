@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from roosync_p2p.consensus.items import Seat
@@ -18,15 +19,19 @@ __all__ = ["Voting"]
 
 
 class Voting:
-    """Acts on the consensus of the member that leads; each of its verbs says whether something was begun."""
+    """Acts on the consensus of the member that leads; each of its verbs says whether something was begun.
 
-    def __init__(self, fleet: Fleet) -> None:
+    ``lacking`` names members that get no vote.
+    """
+
+    def __init__(self, fleet: Fleet, *, lacking: Callable[[], Collection[str]] = tuple) -> None:
         self._fleet = fleet
+        self._lacking = lacking
 
     def leader(self) -> Member | None:
         """A member that believes that it leads, the one of the newest term."""
         leading = [member for member in self._fleet.running() if member.node().commit.order.leads]
-        return max(leading, key=lambda member: _raft(member).status.term, default=None)
+        return max(leading, key=lambda member: (_raft(member).epoch, _raft(member).status.term), default=None)
 
     def taking_part(self) -> list[Member]:
         """Members whose word in the consensus counts: those whose start-up check has ended, and that are no copies.
@@ -53,12 +58,16 @@ class Voting:
         """Whether those could commit something, under the newest configuration that anybody holds."""
         seats = self.seats().values()
         held = [
-            raft.status.configuration
+            (raft.epoch, raft.status.configuration)
             for member in self._fleet.running()
             if (raft := member.node().commit.order.raft) is not None
         ]
-        newest = max(held, key=lambda configuration: configuration.index, default=None)
+        _, newest = max(held, key=lambda one: (one[0], one[1].index), default=(None, None))
         return newest is not None and sum(seat in seats for seat in newest.voters) > len(newest.voters) // 2
+
+    def furthest(self) -> Member | None:
+        """Whoever has applied the most, of those whose word counts."""
+        return max(self.taking_part(), key=_reached, default=None)
 
     def grow(self, size: int) -> bool:
         """One step towards so many voters."""
@@ -67,7 +76,7 @@ class Voting:
             return False
         if len(voters) > size:
             return self.remove(voters[-1])
-        outside = [seat for seat in self.seats().values() if seat not in voters]
+        outside = self._outside(voters)
         return bool(outside) and self.add(outside[0])
 
     def repair(self) -> bool:
@@ -79,7 +88,7 @@ class Voting:
     def change(self, dice: Dice) -> bool:
         """Somebody becomes a voter, or is one no longer."""
         voters = self.voters()
-        outside = [seat for seat in self.seats().values() if seat not in voters]
+        outside = self._outside(voters)
         if outside and (len(voters) <= 1 or dice.chance(0.5)):
             return self.add(dice.choose(outside))
         return len(voters) > 1 and self.remove(dice.choose(voters))
@@ -98,6 +107,11 @@ class Voting:
             for name, seat in seats.items()
             if seat in voters and leader is not None and name != leader.name
         ]
+
+    def _outside(self, voters: Collection[Seat]) -> list[Seat]:
+        """Who could become a voter: nobody makes one of a machine whose program lacks the rules in force."""
+        lacking = self._lacking()
+        return [seat for name, seat in self.seats().items() if seat not in voters and name not in lacking]
 
     # --- single steps ---------------------------------------------------------------------------------------------
 
@@ -137,6 +151,11 @@ class Voting:
         )
         _follow(leader)
         return isinstance(done, int)
+
+
+def _reached(member: Member) -> tuple[int, int]:
+    commit = member.node().commit
+    return commit.order.epoch, commit.applier.number
 
 
 def _follow(leader: Member) -> None:

@@ -171,6 +171,8 @@ class Watch:
                 # A reordered frame may come before the greeting, which no transport would do.
                 text = f"{member.name} closed its link to {machine}: {notice.data['reason']}"
                 self.violations.append(Violation(checker="frames", at_s=self.fleet.now_s, text=text))
+            case "autopilot" if notice.data["step"] != "transfer":
+                self.order.moved_seat(member, str(notice.data["step"]), machine)
             case "verdict":
                 self._judged(member, machine, str(notice.data["state"]))
             case "identity" if notice.data["phase"] in ("waiting", "conflict"):

@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Final
 
-from roosync_p2p.core.commands import OfferCountersignature
+from roosync_p2p.consensus.autopilot import Pace
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.profile import LAN, Profile
 from roosync_p2p.simulation import inspection
@@ -30,6 +30,8 @@ from roosync_p2p.simulation.homes import Homes
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.order_workload import OrderUsers
 from roosync_p2p.simulation.parts import Parts, real_parts
+from roosync_p2p.simulation.root_key import RootKey
+from roosync_p2p.simulation.updates import Updates
 from roosync_p2p.simulation.voting import Voting
 from roosync_p2p.simulation.watch import Watch
 from roosync_p2p.simulation.workload import Workload
@@ -40,6 +42,7 @@ SETTLE_S: Final = 8.0  # the fleet is left alone at first
 CONVERGE_S: Final = 75.0  # two capped redials, two digests and the longest pull
 PATIENCE_S: Final = 30.0  # users of a machine that may not write give up after this
 QUIET_S: Final = 5.0
+HURRIED: Final = Pace(promote_awake_s=4.0, demote_unseen_s=7.0, evidence_awake_s=30.0)  # a world lasts two minutes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,9 @@ class Plan:
         requests: how many things they ask of the one order.
         votes: how often the voters change, or the leader hands over or is lost.
         homes_chance: of a world in which a home is restored or copied.
+        updates_chance: of a world in which machine after machine gets a program with newer rules.
+        autopilot_chance: of a world in which leaders decide by themselves who votes; else it is drawn, far more often
+            than they would change it.
         sample_s: evidence is asked for this often.
     """
 
@@ -64,6 +70,8 @@ class Plan:
     requests: tuple[int, int] = (6, 20)
     votes: tuple[int, int] = (1, 7)
     homes_chance: float = 0.35
+    updates_chance: float = 0.2
+    autopilot_chance: float = 0.33
     sample_s: float = 2.3
 
     @classmethod
@@ -78,6 +86,8 @@ class Plan:
             requests=(wishes, wishes),
             votes=(faults // 3, faults // 3),
             homes_chance=0.0,
+            updates_chance=0.0,
+            autopilot_chance=0.0,
             sample_s=17.3,
         )
 
@@ -118,6 +128,7 @@ class World:
         self.machines = [f"machine-{number}" for number in range(count)]
         late = 1 if count > 2 and dice.chance(0.4) else 0
         self.parts = parts if parts is not None else real_parts()
+        self.autopilot = Dice.of(seed, "autopilot").chance(self.plan.autopilot_chance)
         self.watch = Watch(self.parts.prepare)
         self.fleet = Fleet(
             self.machines,
@@ -125,7 +136,8 @@ class World:
             admitted=count - late,
             profile=profile,
             parts=self.parts,
-            autopilot=False,  # who votes is drawn, far more often than an autopilot would
+            autopilot=self.autopilot,
+            pace=HURRIED,
             observer=self.watch,
         )
         self._late = self.machines[count - late :]
@@ -134,11 +146,13 @@ class World:
         self.requests = 0
         self.homes = Homes(self)
         self.workload = Workload(self, Dice.of(seed, "workload"))
-        self.voting = Voting(self.fleet)
+        self.updates = Updates(self, Dice.of(seed, "updates"))
+        self.voting = Voting(self.fleet, lacking=lambda: self.updates.lacking)
+        self.root_key = RootKey(self)
         self.users = OrderUsers(self, Dice.of(seed, "order"))
         self.adversary = Adversary(self, Dice.of(seed, "adversary"))
         self.watch.attach(self.fleet, overheard=self.adversary.overheard, touched=lambda: self.homes.touched)
-        self._healing = False
+        self.healing = False
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -149,6 +163,7 @@ class World:
         self._heal()
         converged_s = self._converge()
         self._check()
+        self.watch.order.seats.quiet(quiet=False)
         if self.homes.touched is None:
             Epilogue(self, Dice.of(self.seed, "epilogue")).play()
         return self.outcome(converged_s)
@@ -180,13 +195,16 @@ class World:
             self.later(users.between(1, SETTLE_S + self.plan.faulty_s - 1), self.workload.act)
         self.later(self.plan.sample_s, self._sample)
         self._plan_order(Dice.of(self.seed, "votes"))
+        self.updates.plan(SETTLE_S, SETTLE_S + self.plan.faulty_s * 0.8)
 
     def _plan_order(self, dice: Dice) -> None:
         """Requests from the time on when the founder leads, and voters that come and go."""
         for _ in range(dice.integer(*self.plan.requests)):
             self.later(dice.between(4, SETTLE_S + self.plan.faulty_s - 1), self.users.act)
         voters = min(dice.choose((1, 2, 3, 3, 3, 5)), len(self.machines))
-        self.later(dice.between(3, 8), lambda: self._grow(voters))
+        grow_at = dice.between(3, 8)
+        if not self.autopilot:
+            self.later(grow_at, lambda: self._grow(voters))
         for _ in range(dice.integer(*self.plan.votes)):
             kind = dice.choose(sorted(ORDER))
             last_s = self.plan.faulty_s * 0.9
@@ -195,7 +213,7 @@ class World:
     def _grow(self, voters: int) -> None:
         """Until so many vote, or are found never to."""
         self.voting.grow(voters)
-        if not self._healing and len(self.voting.voters()) != voters:
+        if not self.healing and len(self.voting.voters()) != voters:
             self.later(1.0, lambda: self._grow(voters))
 
     def _sample(self) -> None:
@@ -220,7 +238,9 @@ class World:
             self.watch.active[kind] += 1
 
     def _heal(self) -> None:
-        self._healing = True
+        self.healing = True
+        # Where machines are still updated, and leave for it, votes have a reason to move.
+        self.watch.order.seats.quiet(quiet=not self.updates.planned)
         self.fleet.paths.heal()
         self.homes.put_away()
         for member in list(self.fleet.members.values()):
@@ -251,25 +271,28 @@ class World:
         while self.fleet.now_s < began_s + CONVERGE_S:
             self.fleet.run(0.5)
             self._start_all()
-            self._bring_root_key()
-            repairs = self.voting.repair()
+            self.updates.finish()
+            self.root_key.countersign()
+            self.root_key.recover(began_s)
+            repairs = not self.autopilot and self.voting.repair()
             pending = self.workload.pending() or (self.order_goes_on() and self.users.pending())
             said = not pending or self.fleet.now_s > began_s + PATIENCE_S
-            if said and not repairs and not self.watch.convergence.differences(inspection.views(self)):
+            at_rest = said and not repairs and not self._unrest() and not self._waits_for_people()
+            if at_rest and not self.watch.convergence.differences(inspection.views(self)):
                 return self.fleet.now_s - began_s
             if (self.fleet.now_s - began_s) % 5 == 0:
                 self.workload.retry_all()
                 self.users.retry_all()
         return CONVERGE_S
 
-    def _bring_root_key(self) -> None:
-        """A person comes with the root's key, where no issuer can countersign."""
-        for member in self.fleet.running():
-            core = member.node()
-            renewal = core.authorship.renewal
-            if renewal is not None and not core.renewals.waiting_for():
-                envelope = self.fleet.keys.root_countersignature(renewal)
-                member.request(OfferCountersignature(envelope=envelope), lambda _result: None)
+    def _waits_for_people(self) -> bool:
+        return self.root_key.is_wanted() or not self.updates.settled
+
+    def _unrest(self) -> list[str]:
+        """What an autopilot still has to do about the seats."""
+        if not self.autopilot or not self.order_goes_on():
+            return []
+        return self.watch.order.seats.unrest(len(self.voting.voters()))
 
     def _check(self) -> None:
         now_s = self.fleet.now_s
@@ -282,6 +305,9 @@ class World:
             self.watch.found(self.watch.signatures.finish(member.name, inspection.signed(member), now_s))
         goes_on = self.order_goes_on()
         self.watch.order.finish(self.fleet.running(), self.voting.taking_part() if goes_on else ())
+        for text in self._unrest():
+            self.watch.order.found([Violation(checker="seats", at_s=now_s, text=text)])
+        self.watch.active["autopilot"] += self.autopilot
         self.watch.active["order_lost"] += not goes_on
         self.watch.active["one_seat_twice"] += self.watch.order.one_seat_twice
         before = collections.Counter(self.watch.dials)
@@ -310,9 +336,9 @@ class World:
         self.later(delay_s, lambda: self._restart(member))
 
     def _restart(self, member: Member) -> None:
-        if self._healing or self.homes.touched == member.identity.machine:
+        if self.healing or self.homes.touched == member.identity.machine:
             self.busy.discard(member.name)
-            if self._healing or member.running:
+            if self.healing or member.running:
                 return
         self.busy.discard(member.name)
         member.crash_point = None
@@ -332,7 +358,7 @@ class World:
 
     def _resume(self, member: Member) -> None:
         self.busy.discard(member.name)
-        if member.paused and not self._healing:  # healing woke everybody, and what is paused after it is no fault
+        if member.paused and not self.healing:  # healing woke everybody, and what is paused after it is no fault
             self.wake(member)
 
     def wake(self, member: Member) -> None:

@@ -20,6 +20,7 @@ __all__ = ["OurCommits", "run"]
 _READY_S: Final = 60.0
 _ASKED_S: Final = 0.5  # a request that a dead leader took along is asked again
 _POLL_S: Final = 0.005
+_NAMES: Final = 5_000  # then the same session prolongs what it holds: a fleet holds limits.CLAIMS_MAX claims at most
 
 
 def run(report: Report, plan: Plan) -> None:
@@ -91,7 +92,7 @@ class OurCommits:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     async def _commit(self, client: Client, timeout_s: float = 10.0) -> None:
-        number = next(self._numbers)
+        number = next(self._numbers) % _NAMES
         speaker = {"user": "benchmark", "process": 1}
         await client.claim(f"c-{number}", note=self._text, speaker=speaker, ordering={"timeout_s": timeout_s})
 

@@ -108,6 +108,8 @@ def test_what_is_not_decided_exits_four_and_is_found_again(api: RunningApi) -> N
         ("policy", "set", "x"),
         ("policy", "set", "x", "1", "--default"),
         ("recover",),
+        ("recover", "--statement", "-", "--seen", "1"),
+        ("recover", "--seen", "0"),
         ("recover", "--statement", "/no/such/file"),
     ],
     ids=" ".join,
@@ -244,6 +246,8 @@ def test_leaving_is_confirmed_and_recovery_takes_a_statement(api: RunningApi, tm
     (tmp_path / "s.txt").write_text("AAAA\nAAAA\n", encoding="utf-16")
     refused = roosync(api.home, "recover", "--statement", str(tmp_path / "s.txt"), "--json")
     assert (refused.returncode, error(refused)["code"]) == (1, "not_supported")
+    assert roosync(api.home, "recover", "--seen", "1").stdout.startswith(b"2 commits")
+    assert error(roosync(api.home, "recover", "--seen", "2", "--json"))["code"] == "nothing_lost"
     (tmp_path / "s.txt").write_text("é")
     assert roosync(api.home, "recover", "--statement", str(tmp_path / "s.txt"), "--json").returncode == 2
 

@@ -218,6 +218,17 @@ def test_a_leader_without_majority_takes_only_so_much(three: Cluster) -> None:
     assert three.propose("aa1", "x") is Refusal.BUSY
 
 
+def test_a_learner_that_lost_its_leader_from_sight_hears_of_it_though_nothing_is_decided(three: Cluster) -> None:
+    three.start("dd1")
+    three.nodes["aa1"].raft.set_learners([three.seats["dd1"]], three.now_s)
+    three.settle()
+    three.crash("dd1")
+    learner = three.start("dd1")
+    assert learner.raft.status.leader is None
+    three.advance(Timing().learner_beat_s + Timing().heartbeat_s)
+    assert learner.raft.status.leader == A
+
+
 def test_a_leader_tells_what_it_knows_of_the_others(three: Cluster) -> None:
     raft = three.nodes["aa1"].raft
     three.start("dd1")

@@ -6,12 +6,14 @@ import pytest
 
 from roosync_p2p import limits
 from roosync_p2p.core import wire
+from roosync_p2p.core.commands import OrderEntry
 from roosync_p2p.core.ports import LinkId
 from roosync_p2p.core.rows import EntryRow, ForkRow
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.entries.incarnations import Renewal
 from roosync_p2p.gossip.frontier import digest_of
 from tests.helpers.cores import A, Actor, B, C, D, Rig, connect, entries, keys, message, settle
+from tests.helpers.ordered_fleet import acquire
 
 
 def _linked(actor: Actor | None = None) -> tuple[Rig, LinkId]:
@@ -404,3 +406,12 @@ def test_a_floor_of_a_life_that_was_countersigned_is_begun_at() -> None:
     rig.receive(link, life.floor(life.chains[MAIL][3]))
     rig.receive(link, entries(*life.chains[MAIL][3:]))
     assert [row.sequence for row in rig.rows(EntryRow) if row.chain == MAIL] == [4, 5, 6]
+
+
+def test_what_time_made_a_machine_write_is_in_its_frontier_when_it_is_durable() -> None:
+    rig = Rig().ready()
+    rig.ask(OrderEntry(kind="claim.acquire", body=acquire("issue-1"), timeout_s=2.0, withdraw=True))
+    rig.advance(2.0)
+    assert rig.rows(EntryRow)[-1].kind == "request.withdraw"
+    key = (rig.machine, 1, LEDGER)
+    assert rig.core.exchange.durable_head(key) == rig.core.authorship.head(LEDGER)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roosync_p2p.core.effects import Answer, CloseLink, Effect, Notify, Persist, RequestId, Send, Ticket
+from roosync_p2p import limits
+from roosync_p2p.core.effects import Answer, CloseLink, Effect, Notify, Persist, Push, RequestId, Send, Ticket
 from roosync_p2p.core.outbox import Outbox
 from roosync_p2p.core.ports import LinkId
+from roosync_p2p.core.wire import EntriesFrame, WireEntry, decode_frame
 
 
 def _send(after: int, frame: bytes = b"") -> Send:
@@ -16,6 +18,44 @@ def _send(after: int, frame: bytes = b"") -> Send:
 
 def _persist(ticket: int) -> Persist:
     return Persist(ticket=Ticket(ticket), rows=())
+
+
+def _push(after: int, header: bytes, link: int = 1) -> Push:
+    return Push(link=LinkId(link), entry=WireEntry(header=header, body=b""), after=Ticket(after))
+
+
+def _entries(effect: Effect) -> list[bytes]:
+    assert isinstance(effect, Send)
+    frame = decode_frame(effect.frame)
+    assert isinstance(frame, EntriesFrame)
+    return [entry.header for entry in frame.entries]
+
+
+def test_entries_that_become_durable_together_go_in_one_frame_before_what_follows_the_first() -> None:
+    outbox = Outbox()
+    outbox.feed([_push(1, b"a"), _push(1, b"a", link=2), _send(1, b"raft"), _push(2, b"b"), _push(3, b"c")])
+    first, other, raft = outbox.persisted(Ticket(2))
+    assert (_entries(first), _entries(other), raft) == ([b"a", b"b"], [b"a"], _send(1, b"raft"))
+    assert [effect.link for effect in (first, other) if isinstance(effect, Send)] == [1, 2]
+    (late,) = outbox.persisted(Ticket(3))
+    assert _entries(late) == [b"c"]
+
+
+def test_an_entry_that_is_durable_already_goes_at_once() -> None:
+    outbox = Outbox()
+    outbox.persisted(Ticket(1))
+    persist, (sent,) = outbox.feed([_push(1, b"a")])
+    assert (persist, _entries(sent)) == ([], [b"a"])
+
+
+def test_frames_of_entries_keep_their_bounds() -> None:
+    outbox = Outbox()
+    outbox.feed([_push(1, number.to_bytes(2)) for number in range(limits.ENTRIES_PER_FRAME_MAX + 1)])
+    assert [len(_entries(frame)) for frame in outbox.persisted(Ticket(1))] == [limits.ENTRIES_PER_FRAME_MAX, 1]
+    body = b"x" * (limits.ENTRIES_FRAME_BYTES_TARGET // 2)
+    entry = WireEntry(header=b"", body=body)
+    outbox.feed([Push(link=LinkId(1), entry=entry, after=Ticket(2)) for _ in range(3)])
+    assert [len(_entries(frame)) for frame in outbox.persisted(Ticket(2))] == [2, 1]
 
 
 def test_what_waits_for_nothing_goes_at_once() -> None:

@@ -92,6 +92,12 @@ def test_a_relayed_heartbeat_is_evidence_of_its_own_kind() -> None:
     assert (verdict.state, verdict.evidence.path, verdict.evidence.via) == ("online", "relayed", A)
 
 
+def test_nobody_relays_a_heartbeat_of_its_own() -> None:
+    rig, link, _ = _linked()
+    rig.receive(link, Actor(A).beat(relayed=True, wall_ms=rig.now.wall_ms))
+    assert rig.counted("fault.wrong_source") == 1
+
+
 def test_a_heartbeat_of_another_machine_as_ones_own_is_a_bad_frame() -> None:
     rig, link, _ = _linked()
     rig.receive(link, Actor(C).beat())

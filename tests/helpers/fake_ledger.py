@@ -118,6 +118,12 @@ class FakeLedger:
         """Not here."""
         raise InputFault("recovery is not possible yet", code="not_supported")
 
+    async def see_lost(self, request: ordered_schemas.SeeLostRequest, /) -> dict[str, Any]:
+        """Two were lost in epoch 1."""
+        if request.epoch != 1:
+            raise InputFault("no commit of this machine is missing there", code="nothing_lost")
+        return {"seen": 2}
+
     def _freshness(self) -> dict[str, Any]:
         return {"as_of": len(self.entries), "stale": False}
 

@@ -126,6 +126,31 @@ def test_a_machine_that_refused_and_lived_on_is_not_called_offline_by_a_refusal_
     assert fleet.told_of("node-b")[-2:] == [(4, State.SUSPECT), (5.8, State.OFFLINE)]
 
 
+def test_a_machine_that_dials_in_and_refuses_the_dial_back_lives() -> None:
+    fleet = Driver("node-b")
+    fleet.meet("node-b")
+    fleet.unlink("node-b")
+    for at_s in range(1, 20, 3):
+        fleet.advance(at_s)
+        fleet.redialled("node-b", RedialOutcome.UNANSWERED)
+    assert fleet.state("node-b") is State.UNKNOWN
+    fleet.advance(20.25)
+    fleet.link("node-b")
+    fleet.advance(20.5)  # its first heartbeat over the new link is on its way
+    fleet.redialled("node-b", RedialOutcome.REFUSED)
+    assert fleet.state("node-b") is not State.OFFLINE
+
+
+def test_a_machine_that_refused_since_the_start_and_dials_in_lives() -> None:
+    fleet = Driver("node-b")
+    fleet.advance(1)
+    fleet.redialled("node-b", RedialOutcome.REFUSED)
+    fleet.advance(4.5)
+    fleet.link("node-b")
+    fleet.advance(5.25)  # its first heartbeat is late
+    assert fleet.state("node-b") is not State.OFFLINE
+
+
 def test_a_restarted_machine_is_called_offline_by_a_refusal_though_its_earlier_start_refused_alive() -> None:
     fleet = Driver("node-b")
     fleet.meet("node-b")

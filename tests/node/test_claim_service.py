@@ -51,6 +51,19 @@ async def test_who_waits_gets_it_when_it_runs_out_although_nobody_writes_anythin
         assert got["holder"]["session"] == "tester/roosync/2"
 
 
+async def test_a_renewal_that_comes_too_late_is_told_so_whether_it_names_its_token_or_not(tmp_path: Path) -> None:
+    async with deciding(tmp_path) as node:
+        won = await node.claims.claim(said(name="x", ttl_s=1.0))
+        with anyio.fail_after(10):
+            while (await node.claims.claims())["claims"]:  # noqa: ASYNC110 - nothing tells
+                await anyio.sleep(0.01)
+        for token in (0, won["token"]):
+            with pytest.raises(InputFault) as late:
+                await node.claims.renew(said(name="x", token=token))
+            assert late.value.code == "expired"
+            assert late.value.details["commit_number"] == node.number
+
+
 async def test_who_waited_in_vain_leaves_the_line_and_hears_who_has_it(tmp_path: Path) -> None:
     async with deciding(tmp_path) as node:
         await node.claims.claim(said(name="x"))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from roosync_p2p.simulation.runner import EVERY_KIND_AFTER_SEEDS, Tally, run_seed
+from roosync_p2p.simulation.runner import EVERY_KIND_AFTER_SEEDS, WANTED_IN_100, Tally, run_seed
 from roosync_p2p.simulation.world import Outcome, Plan
 
 SEEDS = 12  # thousands on request: python -m roosync_p2p.simulation --seeds 5000 --jobs 2
@@ -45,10 +45,11 @@ def test_the_same_seed_gives_the_same_run_in_another_process_with_other_hashes()
     assert run_seed(18).digest not in digests
 
 
-def test_a_fault_that_never_happens_in_a_hundred_seeds_is_a_failure() -> None:
+def test_what_never_or_hardly_happens_in_a_hundred_seeds_is_a_failure() -> None:
     tally = Tally()
     for seed in range(EVERY_KIND_AFTER_SEEDS):
         assert tally.never_active() == []
+        assert tally.too_few() == []
         tally.add(
             Outcome(
                 seed=seed,
@@ -60,8 +61,11 @@ def test_a_fault_that_never_happens_in_a_hundred_seeds_is_a_failure() -> None:
                 messages=1,
                 steps=1,
                 converged_s=1.0,
+                order={"elections": 2},
             )
         )
     assert "kill" in tally.never_active()
     assert "loss" not in tally.never_active()
     assert any(line.split() == ["kill", "never"] for line in tally.lines())
+    assert f"voter changes 0, not {WANTED_IN_100['voter changes']}" in tally.too_few()
+    assert not [text for text in tally.too_few() if text.startswith("elections")]

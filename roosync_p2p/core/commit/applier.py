@@ -37,7 +37,6 @@ from roosync_p2p.entries.entry import Entry, stored_entry
 from roosync_p2p.ids import CommitNumber, EntryId, Epoch, LogIndex, Term
 from roosync_p2p.ledger.apply import apply, apply_voters
 from roosync_p2p.ledger.cursors import Take, takes
-from roosync_p2p.ledger.fleet import RULES_VERSION, active_rules
 from roosync_p2p.ledger.outcomes import Applied, Event, Outcome
 from roosync_p2p.ledger.state import REGISTER, State
 from roosync_p2p.proof.compact import CompactTree
@@ -290,8 +289,7 @@ class Applier:
 
     def _lacks_rules(self) -> bool:
         """Whether the rules in force are newer than this program: then it stores and passes on, and applies nothing."""
-        version = active_rules(self.state)
-        self.needs_rules = version if version > RULES_VERSION else None
+        self.needs_rules = self._desk.rules.lacks(self.state)
         return self.needs_rules is not None
 
     def _read(self, missing: tuple[EntryId, ...]) -> None:
@@ -309,6 +307,12 @@ class Applier:
         match item.payload:
             case Batch(time_ms=time_ms, entries=entries):
                 for entry_id in entries:
+                    if self._lacks_rules():
+                        # It was another entry of this batch that put them in force. What has its number is passed over
+                        # when a newer program applies this item again.
+                        self._queue.appendleft(item)
+                        self._keep_progress()
+                        return
                     entry = self._waiting.entry(entry_id)
                     assert entry is not None
                     if takes(self.state, entry, root=self._desk.identity.root) is Take.NEXT:
@@ -338,6 +342,7 @@ class Applier:
             epoch=self.epoch,
             entry=entry,
             root=self._desk.identity.root,
+            rules=self._desk.rules,
         )
         signed = parse_envelope(entry.raw, size_max=limits.ENTRY_HEADER_BYTES_MAX).signed_bytes()
         self._numbered(item, number, time_ms, applied, signed=signed, entry=entry)

@@ -10,7 +10,7 @@ from roosync_p2p.consensus.raft import Status
 from roosync_p2p.consensus.state import Role
 from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
-from roosync_p2p.core.commands import AcceptClock, HandOver, OrderEntry, ReadLedger, Recover
+from roosync_p2p.core.commands import AcceptClock, HandOver, OrderCommand, OrderEntry, ReadLedger, Recover, SeeLost
 from roosync_p2p.core.commit.again import Again
 from roosync_p2p.core.commit.applier import Applier, Committed, is_sound
 from roosync_p2p.core.commit.asks import Asks
@@ -18,7 +18,7 @@ from roosync_p2p.core.commit.bases import Bases
 from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.commit.clock import CommitClock
 from roosync_p2p.core.commit.digests import Digests
-from roosync_p2p.core.commit.durable import Durable
+from roosync_p2p.core.commit.durable import Durable, Writing
 from roosync_p2p.core.commit.entries_by_id import EntriesById
 from roosync_p2p.core.commit.epochs import Epochs
 from roosync_p2p.core.commit.lone import LoneVoter
@@ -43,9 +43,9 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.rows import EntryRow, Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
-from roosync_p2p.ids import EntryId, LogIndex, MachineId
+from roosync_p2p.ids import EntryId, LogIndex, MachineId, StoreId
 from roosync_p2p.ledger.cursors import cursor_of
-from roosync_p2p.ledger.fleet import RULES_VERSION
+from roosync_p2p.ledger.fleet import voters_of
 from roosync_p2p.ledger.state import State
 from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State as Verdict
@@ -106,7 +106,7 @@ class CommitLog:
             state=lambda: self._applier.state,
             root=desk.identity.root,
             held_back=self._held_back,
-            load=self._load,
+            load=self._applier.load,
         )
         self._clock = CommitClock(desk, presence, self._order, self._applier)
         self.epochs = Epochs(desk, links, loaded.meta, current=lambda: self._order.epoch)
@@ -118,7 +118,7 @@ class CommitLog:
             epoch=lambda: self._order.epoch,
             ordered=lambda: cursor_of(self._applier.state, desk.me).place,
             lost=self.lost.names,
-            rewritten=self._rewritten,
+            rewritten=lambda old, new: self._asks.rewritten(old, new),  # noqa: PLW0108 - they are made below
         )
         self._asks = Asks(
             desk,
@@ -143,15 +143,14 @@ class CommitLog:
             moved=self._moved,
         )
         self._reads = Reads(desk, confirm=self._confirm_read, as_of=lambda: self._applier.number)
-        self._lone = LoneVoter(desk, alone=self._alone, copied=self._copied)
+        self._lone = LoneVoter(desk, alone=self._order.alone, copied=self._order.copied)
         self._seats = Seats(
             desk, links, presence, self._order, self._applier, self._clock, stored=loaded.meta.get(AWAKE, b"")
         )
         self._digests = Digests(desk, self._applier, epoch=lambda: self._order.epoch)
         self._remote_reads: dict[int, tuple[MachineId, int]] = {}
         self._next_remote = 0
-        self._durable = Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
-        self._unsettled: list[tuple[Ticket, Durable]] = []
+        self._writing = Writing(Durable.of(self._order.epoch, self._applier, desk.me))
         self._may_propose = False
         self.leader: Seat | None = None
         if self._applier.alarm is not None:
@@ -175,6 +174,10 @@ class CommitLog:
         base = self.recovery.base
         return self._order.epoch, max(self._applier.number, self._applier.reached, 0 if base is None else base.reached)
 
+    def has_vote(self, store: StoreId) -> bool:
+        """Whether that store of this machine is a voter, by what is applied."""
+        return (self._desk.me, store) in voters_of(self._applier.state)
+
     @property
     def order(self) -> Order:
         """The consensus."""
@@ -195,17 +198,22 @@ class CommitLog:
         """Commit time as this node knows it."""
         return self._clock
 
+    @property
+    def durable(self) -> Durable:
+        """How far this node has applied the log, on its disk."""
+        return self._writing.durable
+
     def beat_facts(self) -> BeatFacts:
         """What this node's heartbeats say of it."""
         if self._order.me is None:
-            return BeatFacts(rules=RULES_VERSION)
-        mark = self._applier.mark
+            return BeatFacts(rules=self._desk.rules.newest)
+        mark, durable = self._applier.mark, self.durable
         return BeatFacts(
-            size=self._durable.number,
-            digest=self._durable.digest,
-            mark=mark if mark is not None and mark[0] <= self._durable.number else None,
-            rules=RULES_VERSION,
-            epoch=self._durable.epoch,
+            size=durable.number,
+            digest=durable.digest,
+            mark=mark if mark is not None and mark[0] <= durable.number else None,
+            rules=self._desk.rules.newest,
+            epoch=durable.epoch,
             store=self._order.me.store,
             on_battery=self._seats.on_battery,
         )
@@ -241,6 +249,15 @@ class CommitLog:
 
     # --- entries --------------------------------------------------------------------------------------------------
 
+    def entry_written(self, entry: Entry, ticket: Ticket) -> None:
+        """An own entry, on its way to the disk. Nobody has it before it is there, so nobody could acknowledge it."""
+        if self._order.others_vote:
+            self._writing.entry(ticket, entry)
+        else:
+            self.entry_held(entry)
+        if entry.header.kind == FLEET_FOUND:  # here and now; brought back by others it begins no second log
+            self._order.bootstrap(self._clock.stamp_ms())
+
     def entry_held(self, entry: Entry) -> None:
         """An entry of a ledger chain was accepted, or written here."""
         if entry.chain != LEDGER:
@@ -249,8 +266,6 @@ class CommitLog:
             self._waiting.arrived(entry)
         self._arrived_by_id(entry)
         self._by_id.found(entry.id)
-        if entry.header.kind == FLEET_FOUND and entry.author == self._desk.me:
-            self._order.bootstrap(self._clock.stamp_ms())
 
     def _arrived_by_id(self, entry: Entry) -> None:
         self._waiting.keep(entry)
@@ -274,9 +289,6 @@ class CommitLog:
 
     def _held_back(self, place: Place) -> bool:
         return self._lives.stranded_place(place.author, place.incarnation, LEDGER, place.sequence)
-
-    def _load(self, entry: EntryId) -> None:
-        self._applier.load(entry)
 
     def _want_anywhere(self, entries: tuple[EntryId, ...]) -> None:
         """A committed item names entries that are nowhere here: whoever is linked is asked."""
@@ -351,7 +363,7 @@ class CommitLog:
 
     # --- requests -------------------------------------------------------------------------------------------------
 
-    def take(self, request: RequestId, command: OrderEntry | ReadLedger | AcceptClock | HandOver | Recover) -> None:
+    def take(self, request: RequestId, command: OrderCommand) -> None:
         """A request of a user; it is answered when the order says, or its timeout.
 
         Raises:
@@ -369,8 +381,8 @@ class CommitLog:
                 self._desk.emit(Answer(request=request, result={"accepted": True}, after=Ticket(0)))
             case HandOver(timeout_s=timeout_s):
                 self._seats.hand_over_for(request, timeout_s)
-            case Recover(statement=statement):
-                self.recovery.ask(request, statement)
+            case Recover() | SeeLost():
+                self.recovery.take(request, command)
 
     def _confirm_read(self, number: int) -> None:
         if self._order.leads:
@@ -415,8 +427,7 @@ class CommitLog:
         self._reads.applied(self._applier.index)
 
     def _tell(self, done: Committed) -> None:
-        durable = Durable(epoch=self._order.epoch, number=done.number, digest=done.digest)
-        self._unsettled.append((done.ticket, durable))
+        self._writing.applied(done.ticket, self._writing.newest.then(self._order.epoch, done, self._desk.me))
         if done.register_changed:
             self._proposer.register_changed()
         self._clock.applied(done)
@@ -430,32 +441,20 @@ class CommitLog:
             data = {"commit_number": done.number, "to": list(event.to), **event.detail}
             self._desk.notify(event.name, data, after=done.ticket)
 
-    def _rewritten(self, old: EntryId, new: EntryId) -> None:
-        self._asks.rewritten(old, new)
-
     def _moved(self) -> None:
         """This node is in another epoch, and its state at that epoch's base or on the way there."""
-        durable = Durable(epoch=self._order.epoch, number=self._applier.number, digest=self._applier.state.digest)
-        self._unsettled.append((self._desk.newest_ticket, durable))
+        self._writing.applied(self._desk.newest_ticket, Durable.of(self._order.epoch, self._applier, self._desk.me))
         self._remote_reads.clear()
         self._digests.new_epoch()
         self._clock.begin_again()
         self._asks.new_epoch()
 
-    def _alone(self) -> bool:
-        raft = self._order.raft
-        return raft is not None and raft.status.configuration.voters == (self._order.me,) and bool(self._links.peers())
-
-    def _copied(self, index: LogIndex) -> bool:
-        raft = self._order.raft
-        return raft is None or any(peer.match >= index for peer in raft.peers())
-
     # --- time and disk --------------------------------------------------------------------------------------------
 
     def persisted(self, ticket: Ticket) -> None:
         """Everything up to this ticket is durable."""
-        while self._unsettled and self._unsettled[0][0] <= ticket:
-            self._durable = self._unsettled.pop(0)[1]
+        for entry in self._writing.persisted(ticket):
+            self.entry_held(entry)
         self._order.persisted(ticket)
 
     def next_deadline(self) -> float | None:

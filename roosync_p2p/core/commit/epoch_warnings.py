@@ -55,7 +55,7 @@ def _lost(commit: CommitLog) -> list[Warned]:
     base = commit.recovery.base
     if base is None:
         return []
-    listed = commit.lost.certain(commit.order.epoch, base.size, commit.applier.number)
+    listed = commit.lost.unseen(commit.order.epoch, base.size, commit.applier.number)
     found = []
     for into, group in itertools.groupby(listed, key=lambda lost: lost.into):
         commits = list(group)
@@ -63,7 +63,7 @@ def _lost(commit: CommitLog) -> list[Warned]:
             _warning(
                 "lost_branch",
                 f"{len(commits)} commits that this machine had are not in epoch {into}: {describe(commits)}",
-                "look at each; whoever still wants it asks for it again",
+                f"look at each; whoever still wants it asks for it again; then `roosync recover --seen {into}`",
                 {"epoch": into, "commits": [one.data() for one in commits]},
             )
         )

@@ -14,11 +14,13 @@ from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.core.commit.applier import Committed
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.rows import CommitRow, MetaRow
+from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import CommitNumber, EntryId, Epoch
 
 __all__ = ["Lost", "LostCommit", "describe"]
 
 _PREFIX: Final = "lost."
+_SEEN: Final = "lost_seen."
 SHOWN_IN_TEXT: Final = 5  # all of them are in the details
 
 
@@ -75,9 +77,12 @@ class Lost:
         self._desk = desk
         self._commits: dict[tuple[int, int], LostCommit] = {}
         self._entries: set[bytes] = set()
+        self._seen: set[int] = set()
         for key, value in meta.items():
             if key.startswith(_PREFIX):
                 self._add(decode(value, LostCommit))
+            elif key.startswith(_SEEN):
+                self._seen.add(int(key.removeprefix(_SEEN)))
 
     def keep(self, rows: Iterable[CommitRow], *, into: Epoch) -> None:
         """Keeps what is given up for an epoch."""
@@ -100,6 +105,25 @@ class Lost:
             self._entries.discard(commit.entry)
         self._desk.persist(MetaRow(key=_key(commit), value=None))
         return True
+
+    def see(self, epoch: int) -> int:
+        """Somebody has looked at what is not in that epoch; how many commits that are.
+
+        Raises:
+            InputFault: ``nothing_lost``: none is listed.
+        """
+        count = sum(commit.into == epoch for commit in self._commits.values())
+        if not count:
+            raise InputFault(
+                f"no commit of this machine is missing in epoch {epoch}", code="nothing_lost", remedy="roosync status"
+            )
+        self._seen.add(epoch)
+        self._desk.persist(MetaRow(key=f"{_SEEN}{epoch}", value=b"\x01"))
+        return count
+
+    def unseen(self, epoch: Epoch, base: int, applied: CommitNumber) -> list[LostCommit]:
+        """Those of :meth:`certain` that nobody has looked at."""
+        return [commit for commit in self.certain(epoch, base, applied) if commit.into not in self._seen]
 
     def certain(self, epoch: Epoch, base: int, applied: CommitNumber) -> list[LostCommit]:
         """Those that cannot come again.

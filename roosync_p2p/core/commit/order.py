@@ -142,6 +142,20 @@ class Order:
         return self._of_this_epoch(raft, raft.status.configuration)
 
     @property
+    def others_vote(self) -> bool:
+        """Whether anybody else votes, by this node's log."""
+        return self._raft is not None and any(seat != self.me for seat in self._raft.status.configuration.voters)
+
+    def alone(self) -> bool:
+        """Whether this node holds the only vote, and somebody is linked who could hold a copy of what it decides."""
+        raft = self._raft
+        return raft is not None and raft.status.configuration.voters == (self.me,) and bool(self._links.peers())
+
+    def copied(self, index: LogIndex) -> bool:
+        """Whether somebody else has everything up to that item on disk."""
+        return self._raft is None or any(peer.match >= index for peer in self._raft.peers())
+
+    @property
     def contradicted(self) -> bool:
         """Whether the leader has something else where this node knows its log to be committed."""
         return self._raft is not None and self._raft.counters["contradiction_of_committed"] > 0

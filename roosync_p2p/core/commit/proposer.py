@@ -90,6 +90,8 @@ class Proposer:
         for place, entry_id in self._waiting.following(author, *cursor_of(ahead, author).place):
             if len(chosen) >= limits.BATCH_ENTRIES_MAX:
                 break
+            if entry_id not in self._waiting:  # on its way to the disk
+                break
             if self._held_back(place):
                 continue
             entry = self._waiting.entry(entry_id)

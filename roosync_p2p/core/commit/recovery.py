@@ -23,6 +23,7 @@ import msgspec
 
 from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.core.authorship import Authorship, Phase
+from roosync_p2p.core.commands import Recover, SeeLost
 from roosync_p2p.core.commit.applier import Applier
 from roosync_p2p.core.commit.bases import Bases, base_not_here, refusal
 from roosync_p2p.core.commit.clock import CommitClock
@@ -110,6 +111,19 @@ class Recovery:
             self._stand_on(decode(meta[META], Base))
 
     # --- the command ----------------------------------------------------------------------------------------------
+
+    def take(self, request: RequestId, command: Recover | SeeLost) -> None:
+        """A request of a user.
+
+        Raises:
+            InputFault: it cannot be followed here; nothing was changed.
+        """
+        match command:
+            case Recover(statement=statement):
+                self.ask(request, statement)
+            case SeeLost(epoch=epoch):
+                seen = self._lost.see(epoch)
+                self._desk.emit(Answer(request=request, result={"seen": seen}, after=self._desk.newest_ticket))
 
     def ask(self, request: RequestId, envelope: bytes) -> None:
         """The root's statement, at the machine that it names.

@@ -10,9 +10,10 @@ import dataclasses
 from typing import Final
 
 from roosync_p2p import limits
-from roosync_p2p.consensus.autopilot import Facts, Member, Membership
+from roosync_p2p.consensus.autopilot import Facts, Member, Membership, Pace
 from roosync_p2p.consensus.awake import AwakeBook
 from roosync_p2p.consensus.items import Seat
+from roosync_p2p.consensus.progress import Standing
 from roosync_p2p.consensus.raft import Peer, Raft
 from roosync_p2p.core.commit.applier import Applier
 from roosync_p2p.core.commit.order import Order
@@ -70,6 +71,7 @@ class SeatFacts:
             self.book = AwakeBook()
         self._kept_ms = desk.now.wall_ms
         self.on_battery = False
+        self.pace = Pace()
 
     # --- what is heard --------------------------------------------------------------------------------------------
 
@@ -168,7 +170,19 @@ class SeatFacts:
             most=number_policy(self._applier.state, MOST),
             preferred=frozenset(map(MachineId, preferred_voters(self._applier.state))),
             vacated=vacated,
-            pending=configuration.index > raft.commit,
+            pending=configuration.index > raft.commit or self._awaits_answers(raft),
+            pace=self.pace,
+        )
+
+    def _awaits_answers(self, raft: Raft) -> bool:
+        """Whether a leader does not know yet which of the voters are there, because its term has only just begun.
+
+        The one that led before is a voter, is gone as likely as not, and would be taken for there until it is silent.
+        """
+        now_s = self._desk.now.monotonic_s
+        return any(
+            peer.standing is Standing.VOTER and not peer.answered and now_s - peer.heard_s <= ANSWERS_S
+            for peer in raft.peers()
         )
 
     # --- one machine ----------------------------------------------------------------------------------------------

@@ -179,6 +179,8 @@ class Seats:
         self.known.keep()
         facts = self.known.facts(vacated=self._vacated)
         step = None if facts is None else next_step(facts, only_dismiss=not self.autopilot)
+        if facts is not None and facts.pending:
+            self._look_at = now_s + RETRY_S
         if facts is None or step is None:
             return
         if step.kind is StepKind.ADD and not self._answers(step.seat):

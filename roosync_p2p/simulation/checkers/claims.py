@@ -27,6 +27,7 @@ class ClaimCommit:
         entry: its id; ``about``: the entry that a withdrawal or a release names.
         token: that the author names; ``granted``: that the outcome names, None if it names none.
         late_ms: the not-after; ``fence``: name and token.
+        epoch: in which it was written; ``ordered_in``: in which it got its number.
     """
 
     number: int
@@ -45,6 +46,8 @@ class ClaimCommit:
     wait_until_ms: int | None = None
     late_ms: int | None = None
     fence: tuple[str, int] | None = None
+    epoch: int = 0
+    ordered_in: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -102,6 +105,8 @@ class ClaimChecker:
         """The reasons that the outcome may have, "" for acceptance; None for what is no claim's business."""
         if commit.kind not in (ACQUIRE, RENEW, RELEASE, WITHDRAW):
             return None
+        if commit.epoch < commit.ordered_in:
+            return ("old_epoch",)
         if commit.late_ms is not None and commit.time_ms > commit.late_ms:
             return ("too_late",)
         if commit.fence is not None:

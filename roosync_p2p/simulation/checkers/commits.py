@@ -68,7 +68,7 @@ class CommitChecker:
     def applied(self, member: str, commit: Commit, at_s: float) -> list[Violation]:
         """A member applied something under a number."""
         wrong = []
-        last = self._last.get(member, 0)
+        last = self._last.get(member, commit.number - 1)
         if commit.number != last + 1:
             wrong.append(_wrong(at_s, f"{member} applies number {commit.number} after {last}"))
         self._last[member] = commit.number
@@ -100,6 +100,19 @@ class CommitChecker:
         if told <= number:
             return []
         return [_wrong(at_s, f"{member} had told others that it applied {told}, its disk holds {number}")]
+
+    def cut(self, member: str) -> None:
+        """It goes back, and applies again from where it finds itself."""
+        self._last.pop(member, None)
+
+    def up_to(self, number: int) -> CommitChecker:
+        """A checker for a log that is the same up to that number, and another one behind it."""
+        checker = CommitChecker()
+        checker._commits = {at: one for at, one in self._commits.items() if at <= number}
+        checker._numbers = {entry: at for entry, at in self._numbers.items() if at <= number}
+        checker._progress = {at: one for at, one in self._progress.items() if at <= number}
+        checker._answered = [one for one in self._answered if one.number <= number]
+        return checker
 
     def forget(self, member: str) -> None:
         """Its disk was replaced by an older one: what it told may be missing from there."""

@@ -43,6 +43,8 @@ class View:
         links: machines that it has a link to.
         wanted: machines that it should have one to.
         busy: what has not come to rest, in words.
+        split: whether two stores took part under one seat. Then two things may have been committed under one number,
+            and whoever heard of both says so until a person looks into it.
         order: None where too few voters are left to decide anything, and while a member takes no part.
     """
 
@@ -55,6 +57,7 @@ class View:
     conflicts: bool
     busy: tuple[str, ...]
     order: OrderView | None = None
+    split: bool = False
 
 
 class ConvergenceChecker:
@@ -66,7 +69,9 @@ class ConvergenceChecker:
         for view in views:
             if view.wanted - view.links:
                 found.append(f"{view.member} has no link to {', '.join(sorted(view.wanted - view.links))}")
-            allowed = ("conflict",) if view.conflicts else ("synced",)
+            allowed = ["conflict" if view.conflicts else "synced"]
+            if view.split:
+                allowed.append("diverged")
             if view.wanted and view.state not in allowed:
                 found.append(f"{view.member} says {view.state}, not {allowed[0]}")
             found += [f"{view.member}: {what}" for what in view.busy]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from roosync_p2p.core.authorship import Phase
-from roosync_p2p.ids import EntryId
+from roosync_p2p.core.commands import OfferCountersignature
+from roosync_p2p.core.memory_store import MemoryStore
+from roosync_p2p.entries.entry import LEDGER, stored_entry
+from roosync_p2p.ids import EntryId, MachineId
 from tests.helpers.ordered_fleet import OrderedFleet, acquire
 
 
@@ -21,6 +24,63 @@ def test_a_voter_whose_disk_was_rolled_back_behind_its_vote_begins_a_new_life_wi
     fleet.run(6.0)
     assert fleet.member("gamma").node().authorship.phase is Phase.WAITING
     assert fleet.log("gamma").order.me is None
+
+
+def test_a_founder_whose_disk_was_wiped_follows_the_fleets_log_and_begins_none_of_its_own() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
+    fleet.fleet.power_off("alpha")
+    fleet.run(10.0)
+    alpha = fleet.member("alpha")
+    alpha.disk.restore(MemoryStore().snapshot())
+    alpha.start()
+    fleet.run(6.0)
+    renewal = alpha.node().authorship.renewal
+    assert renewal is not None, "its chains are with the others"
+    cut = fleet.fleet.isolate("alpha")
+    alpha.request(OfferCountersignature(envelope=fleet.fleet.keys.root_countersignature(renewal)), lambda _: None)
+    fleet.run(1.0)
+    assert alpha.node().authorship.incarnation == 2
+    # What it wrote in its earlier life comes back before anything of the log does: also that it founded the fleet.
+    old = fleet.member("beta").disk.entries(MachineId("alpha"), 1, LEDGER, 1, count_max=9, bytes_max=1 << 20)
+    for row in old:
+        assert row.body is not None
+        alpha.node().commit.entry_held(stored_entry(row.header, row.body))
+    fleet.run(1.0)
+    assert not fleet.log("alpha").order.leads
+    fleet.fleet.paths.remove(cut)
+    fleet.run(15.0)
+    assert len(fleet.agreement()) == 1
+    assert fleet.commits("alpha") == fleet.commits("beta")
+    assert fleet.done("alpha", "claim.acquire", acquire("issue-2"))["outcome"]["accepted"]
+
+
+def test_an_old_disk_with_a_vote_that_was_handed_over_waits_for_whoever_starts_at_the_same_time() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    assert fleet.voters("alpha") == ["alpha"]
+    monday = fleet.member("alpha").disk.snapshot()
+    fleet.member("alpha").leave()
+    fleet.run(6.0)
+    (heir,) = fleet.voters("beta")
+    assert heir in ("beta", "gamma")
+    fleet.done("beta", "claim.acquire", acquire("issue-1"))
+    for name in ("beta", "gamma"):
+        fleet.fleet.power_off(name)
+    fleet.member("alpha").disk.restore(monday)
+    (other,) = {"beta", "gamma"} - {heir}
+    for name in ("alpha", other):
+        fleet.member(name).start()
+    fleet.run(3.0)
+    assert fleet.log("alpha").order.me is None, "whom the vote went to may still come"
+    fleet.member(heir).start()
+    fleet.run(10.0)
+    renewal = fleet.member("alpha").node().authorship.renewal
+    assert renewal is not None
+    assert fleet.done("beta", "claim.acquire", acquire("issue-2"))["outcome"]["accepted"]
+    offer = OfferCountersignature(envelope=fleet.fleet.keys.root_countersignature(renewal))
+    fleet.member("alpha").request(offer, lambda _: None)
+    fleet.run(10.0)
+    assert len(fleet.agreement()) == 1
+    assert fleet.voters("alpha") == [heir]
 
 
 def test_a_voter_that_only_crashed_takes_part_again_under_its_seat() -> None:

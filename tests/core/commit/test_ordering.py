@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, UndecidedError
 from roosync_p2p.ids import EntryId, MachineId
 from roosync_p2p.ledger.bodies import OrderedBody, VotersPrefer
@@ -39,6 +40,23 @@ def test_what_was_answered_survives_the_leader_and_the_order_goes_on() -> None:
     held = {row.entry: row.accepted for row in fleet.commits("gamma")}
     assert held[EntryId(bytes.fromhex(first["entry"]))]
     assert len(fleet.agreement()) == 1
+
+
+def test_a_request_waits_until_its_number_is_on_the_disk_and_is_found_there_from_then_on() -> None:
+    fleet = OrderedFleet("alpha", "beta")
+    log, disk = fleet.log("beta"), fleet.member("beta").disk
+    before = log.durable
+    fleet.ask("beta", "claim.acquire", acquire("issue-1"))
+    while log.applier.number == before.number:
+        fleet.run(0.0002)
+    assert log.durable == before, "applied, and not durable yet"
+    while log.durable == before:
+        fleet.run(0.0002)
+    assert log.durable.own == (before.own[0], before.own[1] + 1)
+    (entry,) = disk.entries(MachineId("beta"), before.own[0], LEDGER, log.durable.own[1], count_max=9, bytes_max=9)
+    found = disk.commit_of(entry.id)
+    assert found is not None
+    assert found.number == log.durable.number
 
 
 def test_a_killed_leader_is_replaced_within_a_second() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from roosync_p2p.core import view
+from roosync_p2p.core.commands import SeeLost
 from roosync_p2p.core.rows import MetaRow
-from roosync_p2p.errors import RoosyncError
+from roosync_p2p.errors import InputFault, RoosyncError
 from roosync_p2p.ids import Epoch
 from roosync_p2p.ledger.fleet import epoch_of, voters_of
 from roosync_p2p.simulation.member import CrashPoint
@@ -252,6 +253,17 @@ def test_what_is_lost_is_still_listed_after_a_restart(stage: Stage) -> None:
     stage.member("beta").start()
     stage.until(lambda: stage.alike("alpha", "beta", "gamma"))
     assert lost(stage, "beta") == before
+    answers: list[object] = []
+    stage.member("beta").request(SeeLost(epoch=2), answers.append)
+    stage.member("beta").request(SeeLost(epoch=1), answers.append)
+    stage.run(1)
+    refused, seen = answers
+    assert isinstance(refused, InputFault)
+    assert (refused.code, seen, lost(stage, "beta")) == ("nothing_lost", {"seen": 5}, [])
+    stage.member("beta").crash()
+    stage.member("beta").start()
+    stage.run(10)
+    assert lost(stage, "beta") == []
 
 
 def test_events_are_not_told_again_while_the_log_is_applied_once_more(stage: Stage) -> None:

@@ -140,6 +140,20 @@ def test_a_leaver_that_does_not_lead_is_let_go_by_whoever_does() -> None:
     assert fleet.voters("alpha") in (["alpha"], ["beta"])
 
 
+def test_a_new_leader_does_not_count_on_the_one_before_when_somebody_leaves() -> None:
+    fleet = SlowFleet("alpha", "beta", "gamma")
+    fleet.prefer("alpha", "beta", "gamma")
+    fleet.run(2.0)
+    fleet.fleet.power_off("alpha")
+    while not [name for name in ("beta", "gamma") if fleet.log(name).order.leads]:
+        fleet.run(0.001)
+    leader = fleet.leader()
+    fleet.member("gamma" if leader == "beta" else "beta").leave()
+    fleet.run(4.0)
+    # Without the leaver the two that are left would be one that is there and one that is gone.
+    assert fleet.voters(leader) == ["alpha", "beta", "gamma"]
+
+
 def test_without_a_majority_a_leaver_goes_after_five_seconds() -> None:
     fleet = SlowFleet("alpha", "beta", "gamma")
     fleet.prefer("alpha", "beta", "gamma")

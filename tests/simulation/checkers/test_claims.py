@@ -127,3 +127,22 @@ def test_somebody_who_left_the_line_and_still_gets_it_is_found() -> None:
     say("claim.renew", BERT, token=4)
     (text,) = say.wrong()
     assert "the rules say not_holder" in text
+
+
+@pytest.mark.parametrize(("reason", "wrong"), [("old_epoch", 0), ("", 1)])
+def test_what_was_asked_in_an_older_epoch_has_no_effect(reason: str, wrong: int) -> None:
+    commit = ClaimCommit(
+        number=1,
+        time_ms=1000,
+        kind="claim.acquire",
+        accepted=not reason,
+        reason=reason,
+        who=ANNA,
+        name="x",
+        ttl_ms=10_000,
+        epoch=0,
+        ordered_in=1,
+    )
+    checker = ClaimChecker()
+    assert len(checker.finish([commit], 1.0)) == wrong
+    assert checker.grants == 0

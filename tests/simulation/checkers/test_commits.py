@@ -110,3 +110,24 @@ def test_what_users_were_told_is_in_the_log_at_the_end() -> None:
     lost.applied("alpha", commit(1, "other"), 1.0)
     lost.answered(ANSWER)
     assert "which is another" in text(lost.finish({}, 9.0))
+
+
+def test_another_log_is_the_same_up_to_its_base_and_may_differ_behind_it() -> None:
+    checker = CommitChecker()
+    for number in (1, 2, 3):
+        assert checker.applied("alpha", commit(number), 1.0) == []
+    for number in (1, 3):
+        checker.answered(dataclasses.replace(ANSWER, entry=f"e{number}", number=number))
+    other = checker.up_to(2)
+    assert other.applied("alpha", commit(3, "another"), 2.0) == []
+    assert "differs" in text(other.applied("beta", commit(2, "another one"), 2.0))
+    assert other.newest_answered(9.0) == 1  # what was told behind the base is given up
+
+
+def test_whoever_goes_back_applies_again_from_anywhere_and_then_in_order() -> None:
+    checker = CommitChecker()
+    for number in (1, 2, 3):
+        checker.applied("alpha", commit(number), 1.0)
+    checker.cut("alpha")
+    assert checker.applied("alpha", commit(1), 2.0) == []
+    assert "applies number 3 after 1" in text(checker.applied("alpha", commit(3), 2.0))

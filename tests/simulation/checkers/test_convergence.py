@@ -38,6 +38,12 @@ def test_each_difference_is_found() -> None:
         assert len(ConvergenceChecker().finish([ALPHA, view], 9.0)) == 1, view
 
 
+def test_states_that_differ_are_told_of_where_one_seat_had_two_stores() -> None:
+    diverged = dataclasses.replace(BETA, state="diverged")
+    assert len(ConvergenceChecker().differences([ALPHA, diverged])) == 1
+    assert ConvergenceChecker().differences([ALPHA, dataclasses.replace(diverged, split=True)]) == []
+
+
 LEADS = OrderView(number=7, digest="d", root="r", leader="alpha", leads=True)
 FOLLOWS = dataclasses.replace(LEADS, leads=False)
 

@@ -30,3 +30,12 @@ def test_who_follows_a_stale_change_is_found() -> None:
     checker.committed(5, 1, frozenset("ac"), 1.0)
     (found,) = checker.believes("alpha", 5, frozenset("ac"), 2.0)
     assert found.text == "alpha takes a, c for the voters since item 5; it is a, b since 3"
+
+
+def test_an_epoch_begins_with_one_voter_however_many_there_were() -> None:
+    checker = VoterChecker()
+    checker.committed(1, 0, A, 1.0)
+    checker.committed(3, 1, AB, 1.0)
+    checker.committed(5, 3, ABC, 1.0)
+    assert checker.committed(7, 5, frozenset("c"), 2.0, begins=True) == []
+    assert len(checker.committed(9, 7, AB, 2.0, begins=True)) == 1
