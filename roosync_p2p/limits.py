@@ -186,15 +186,27 @@ INVITE_KEPT_S: Final = 24 * 3600  # an expired or used invite is remembered, so 
 INVITE_TTL_S_MAX: Final = 30 * 24 * 3600  # a code is a secret in a chat window: a month is the longest it may lie there
 CERTIFICATE_BACKDATE_S: Final = 2 * 24 * 3600  # clocks of freshly installed machines are behind
 MACHINE_CERTIFICATE_LIFE_S: Final = 365 * 24 * 3600  # a lost machine's certificate ends by itself within a year
+CERTIFICATE_RENEW_NUMERATOR: Final = 2  # of three thirds of a certificate's life: then four months are left to renew
+CERTIFICATE_ASK_S: Final = 60.0  # issuers are asked for a certificate this often, once it is due
+CERTIFICATE_NOBODY_S: Final = 2.0  # and looked for this often, while none is linked
+CERTIFICATE_LOOK_S: Final = 3600.0  # a timer that is due later is not set: heartbeats look at the wall clock meanwhile
+CERTIFICATE_AGAIN_S: Final = 3600  # who asks again within an hour gets the certificate that it was given
+LATE_RENEWAL_INTERVAL_S: Final = 10.0  # a machine whose certificate ran out tries the issuers' addresses this often
+LATE_RENEWAL_S: Final = 15.0  # how long `renew` waits for a certificate that was asked for over a link
 ISSUER_CERTIFICATE_LIFE_S: Final = 5 * 365 * 24 * 3600  # renewing takes the root key, which is kept elsewhere
 ROOT_CERTIFICATE_LIFE_S: Final = 20 * 365 * 24 * 3600  # outlives every machine; the fleet id hangs on its key
 FLEET_NAME_CHARS_MAX: Final = 64  # X.520 ub-organization-name: it stands in the root certificate
 KEY_FILE_BYTES_MAX: Final = 4 * 1024  # PEM of an encrypted Ed25519 key is some 300 bytes
+SEALED_SCRYPT_LOG_N: Final = 16  # 64 MiB and some tenths of a second for each guess at a backup's passphrase
+SEALED_SCRYPT_LOG_N_MAX: Final = 20  # a file that asks for more than 1 GiB of memory was not written by us
+SEALED_PIECE_BYTES: Final = 1024 * 1024  # a backup is sealed piece by piece: a store may be larger than the memory
 CERTIFICATE_PEM_BYTES_MAX: Final = 3 * 8 * 1024  # a chain of three in base64, with comments
 JOIN_CONTACTS_MAX: Final = 8  # addresses in a join code: each makes it longer
 HOST_CHARS_MAX: Final = 253  # RFC 1035 §2.3.4, without the final dot
 ROLES_MAX: Final = 8  # more than there are roles
 
+FORMER_KEYS_SHOWN_MAX: Final = 16  # keys that a machine had before, told to its new home; more lives than a machine has
+REVOCATIONS_PER_MACHINE_MAX: Final = 16  # statements kept about one machine; the lowest cut needs two
 STATEMENT_REASON_CHARS_MAX: Final = 500  # why, in a sentence or two
 STATEMENT_MACHINES_MAX: Final = 300  # machines or keys named by one statement: the largest fleet
 

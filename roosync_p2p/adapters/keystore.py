@@ -37,6 +37,7 @@ from roosync_p2p.trust.certificates import (
     certificate_request,
     issuer_certificate,
     machine_certificate,
+    parse_machine_certificate,
     parse_request,
     parse_root_certificate,
     root_certificate,
@@ -55,6 +56,7 @@ __all__ = [
     "found_fleet",
     "generate_key",
     "has_identity",
+    "install_certificate",
     "install_enrolment",
     "issue_machine_certificate",
     "load_identity",
@@ -235,6 +237,26 @@ def install_enrolment(home: Path, enrolment: Enrolment, *, fleet: FleetId) -> Id
     return load_identity(home)
 
 
+def install_certificate(home: Path, *, leaf: bytes, issuer: bytes) -> Identity:
+    """Another certificate for this machine's key; killed in between, the old one or the new one is there.
+
+    The caller has verified the chain.
+
+    Raises:
+        EnvironmentFault: the disk; the old one stays.
+    """
+    folder = home / _IDENTITY
+    with explained(folder, "write"):
+        for name, pem in (
+            ("chain.pem", certificates_to_pem(leaf, issuer)),  # what counts, and what TLS reads
+            ("machine.pem", certificates_to_pem(leaf)),
+        ):
+            staged = folder / f"{name}.new"
+            write_private(staged, pem)
+            replace(staged, folder / name)
+    return load_identity(home)
+
+
 def load_identity(home: Path) -> Identity:
     """Who this machine is, with everything checked that the disk alone can tell: permissions, chain, matching keys.
 
@@ -259,7 +281,8 @@ def load_identity(home: Path) -> Identity:
         ) from error
     if enrolment.public != key.public:
         raise mismatching_file(folder / "machine.key", "it is not the key of chain.pem")
-    if load_certificates(folder / "machine.pem", count=1) != (leaf,):
+    (alone,) = load_certificates(folder / "machine.pem", count=1)
+    if alone != leaf and not _same_key(alone, leaf):  # a renewal replaces it after chain.pem
         raise mismatching_file(folder / "machine.pem", "it is not the first certificate of chain.pem")
     issuer_key, own_issuer = _load_issuer(folder, enrolment)
     return Identity(
@@ -377,6 +400,13 @@ def _load_pending(home: Path) -> PendingIdentity:
     if request.public != key.public:
         raise mismatching_file(path, "it is not for machine.key beside it")
     return PendingIdentity(machine=request.machine, key=key, request=request, request_path=path)
+
+
+def _same_key(one: bytes, other: bytes) -> bool:
+    try:
+        return parse_machine_certificate(one).public == parse_machine_certificate(other).public
+    except PeerFault:
+        return False
 
 
 def _load_issuer(folder: Path, enrolment: Enrolment) -> tuple[SigningKey | None, bytes | None]:

@@ -139,7 +139,7 @@ def show(invocation: Invocation, what: str | None) -> None:
 _ONE_ISSUER = {
     "code": "one_issuer",
     "message": "this machine is the only issuer: without it nobody can be admitted or renewed",
-    "remedy": "keep a copy of identity/ in a safe place until there is a second issuer",
+    "remedy": "roosync-admin backup FILE now; roosync-admin issuer request on a second machine as soon as there is one",
 }
 _OPEN_ROOT_KEY = {
     "code": "root_key_open",

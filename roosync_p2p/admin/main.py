@@ -61,11 +61,26 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         "On a machine that joins: make the issuer's answer this machine's identity.",
     ),
     "person": CommandEntry("roosync_p2p.admin.person_commands", "person", _FLEET, "Name the people who approve."),
+    "issuer": CommandEntry(
+        "roosync_p2p.admin.issuer_commands", "issuer", _FLEET, "Make machines issuers: a fleet wants two."
+    ),
     "retire": CommandEntry(
         "roosync_p2p.admin.member_commands",
         "retire",
         _CARE,
         "Let a machine go that nobody expects back, honourably: sold, dead, replaced.",
+    ),
+    "revoke": CommandEntry(
+        "roosync_p2p.admin.key_commands",
+        "revoke",
+        _CARE,
+        "Put a machine out that is hostile or lost: nobody takes anything new from its key.",
+    ),
+    "renew": CommandEntry(
+        "roosync_p2p.admin.key_commands",
+        "renew",
+        _CARE,
+        "Get this machine's next certificate now; it comes by itself after two thirds of its life.",
     ),
     "settle": CommandEntry(
         "roosync_p2p.admin.member_commands",
@@ -78,6 +93,15 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         "recover",
         _CARE,
         "Make the root's statement that this machine alone decides from now on.",
+    ),
+    "backup": CommandEntry(
+        "roosync_p2p.admin.backup_commands", "backup", _CARE, "Copy this home to one file that a passphrase seals."
+    ),
+    "restore": CommandEntry(
+        "roosync_p2p.admin.backup_commands",
+        "restore",
+        _CARE,
+        "Make a home from a backup; its store begins a new life that an issuer countersigns.",
     ),
     "countersign": CommandEntry(
         "roosync_p2p.admin.care_commands",

@@ -25,6 +25,7 @@ from roosync_p2p.adapters.system import read_now
 from roosync_p2p.api.methods import JsonObject
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.clock import rfc3339
+from roosync_p2p.core.revocations import known_keys, revoked_keys
 from roosync_p2p.core.rows import Loaded, LogLoaded, Row
 from roosync_p2p.errors import EnvironmentFault, InputFault, NotRunningError
 from roosync_p2p.ids import CommitNumber
@@ -150,10 +151,9 @@ def read_store(home: Home) -> Loaded:
 
 def directory_of(identity: Identity, loaded: Loaded) -> Directory:
     """Whose key is whose, from the identity and the members in the store."""
-    directory = identity.directory()
-    for member in loaded.members:
-        directory = directory.with_chain(member.leaf, member.issuer)
-    return directory
+    directory = known_keys(identity.root, loaded).with_chain(identity.leaf, identity.issuer)
+    directory = directory if identity.own_issuer is None else directory.with_issuer(identity.own_issuer)
+    return directory.with_given_up(revoked_keys(loaded.records) - {identity.key.key_id})
 
 
 def _read_beside_node(home: Home) -> Loaded:

@@ -18,7 +18,7 @@ from roosync_p2p.core.text import decode_text
 from roosync_p2p.errors import InputFault, UsageError
 from roosync_p2p.trust.keys import SigningKey
 
-__all__ = ["file_is_open_to_others", "new_passphrase", "new_person_passphrase", "open_root_key"]
+__all__ = ["backup_passphrase", "file_is_open_to_others", "new_passphrase", "new_person_passphrase", "open_root_key"]
 
 _FILE_BYTES_MAX: Final = 4096  # a sentence, not a document
 
@@ -63,6 +63,22 @@ def new_person_passphrase(person: str) -> bytes:
             code="passphrase_empty",
             remedy="choose one: it is what keeps programs from approving in a person's name",
         )
+    return encode_passphrase(chosen)
+
+
+def backup_passphrase(file: Path | None, *, twice: bool) -> bytes:
+    """The passphrase that seals a backup: from a file that somebody named, else asked.
+
+    Raises:
+        InputFault: an empty one (``passphrase_empty``), no terminal to ask at (``passphrase_needed``), or the file.
+    """
+    if file is not None:
+        chosen = _from_file({PASSPHRASE_FILE: str(file)}) or ""
+    else:
+        remedy = "run this in a terminal, or name a file that holds it with --passphrase-file"
+        chosen = ask_passphrase("Passphrase of the backup", twice=twice, whose="the backup's", remedy=remedy)
+    if not chosen:
+        raise InputFault("the passphrase is empty; nothing was changed", code="passphrase_empty", remedy="choose one")
     return encode_passphrase(chosen)
 
 

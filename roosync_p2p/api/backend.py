@@ -18,6 +18,7 @@ from roosync_p2p.api.schemas import (
     InboxRequest,
     InviteRequest,
     IssueRequest,
+    RenewCertificateRequest,
     ReplyRequest,
     SendRequest,
 )
@@ -78,6 +79,9 @@ class Backend(Protocol):
 
     async def issue(self, request: IssueRequest) -> dict[str, Any]:
         """:class:`~roosync_p2p.api.schemas.Certificate`. Raises InputFault ``not_an_issuer``."""
+
+    async def renew_certificate(self, request: RenewCertificateRequest) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.schemas.RenewedCertificate`. Raises NetworkError ``no_issuer_answered``."""
 
     def pending_countersignature(self) -> dict[str, Any] | None:
         """What waits for a key that is not on this node, or None."""

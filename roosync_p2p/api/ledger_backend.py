@@ -45,6 +45,9 @@ class LedgerBackend(Protocol):
     async def retire(self, request: ordered_schemas.RetireRequest, /) -> _Answer:
         """An issuer lets a machine go."""
 
+    async def revoke(self, request: ordered_schemas.RevokeRequest, /) -> _Answer:
+        """:class:`~roosync_p2p.api.ordered_schemas.RevocationHeard`. Raises InputFault ``needs_root``."""
+
     async def settle(self, request: ordered_schemas.SettleRequest, /) -> _Answer:
         """An issuer says which branch of a fork counts. Raises InputFault ``no_such_fork``."""
 

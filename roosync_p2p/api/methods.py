@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
+from roosync_p2p import limits
 from roosync_p2p.api.calls import JsonObject
 from roosync_p2p.api.claim_methods import ClaimMethods
 from roosync_p2p.api.decision_methods import DecisionMethods
@@ -129,6 +130,11 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
     def issue(self, request_pem: str) -> A:
         """Certificates for a request that was carried by hand: ``{"machine", "certificate", "issuer", "root"}``."""
         return self._do(Call(method="POST", path="/v1/certificates", body={"request_pem": request_pem}))
+
+    def renew_certificate(self, at: str | None = None) -> A:
+        """This machine's next certificate, now: ``{"machine", "not_after"}``. ``at``: from the issuer there."""
+        wait_s = limits.LATE_RENEWAL_S + limits.JOIN_TIMEOUT_S
+        return self._do(Call(method="POST", path="/v1/certificates/renew", body={"at": at}, wait_s=wait_s))
 
     def pending_countersignature(self) -> A:
         """``{"pending": …}``: what waits for a key that is not on the node, or None."""

@@ -50,6 +50,10 @@ async def _issue(backend: Backend, _id: str, request: schemas.IssueRequest) -> d
     return await backend.issue(request)
 
 
+async def _renew(backend: Backend, _id: str, request: schemas.RenewCertificateRequest) -> dict[str, Any]:
+    return await backend.renew_certificate(request)
+
+
 async def _pending(backend: Backend, _id: str, _request: None) -> dict[str, Any]:
     return {"pending": backend.pending_countersignature()}
 
@@ -148,6 +152,16 @@ _NODE_OPERATIONS: tuple[Operation, ...] = (
         answer=schemas.Certificate,
         handle=_issue,
         request=schemas.IssueRequest,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/certificates/renew",
+        name="renew_certificate",
+        summary="This machine's next certificate, now",
+        answer=schemas.RenewedCertificate,
+        handle=_renew,
+        request=schemas.RenewCertificateRequest,
+        waits=True,
     ),
     Operation(
         method="GET",

@@ -58,6 +58,11 @@ class OrderedMethods(Calls[A]):
         """Lets a machine go that nobody expects back, on an issuer."""
         return self._order("/v1/members/retire", {"machine": machine, "reason": reason}, ordering)
 
+    def revoke(self, statement: bytes) -> A:
+        """Brings a signed revocation: the node takes nothing new from its machine, and tells everybody."""
+        body = {"statement": base64.b64encode(statement).decode()}
+        return self._do(Call(method="POST", path="/v1/members/revoke", body=body))
+
     def settle(self, machine: str, keep: str, *, ordering: Ordering | None = None) -> A:
         """Says which entry (id in hex) of a chain that forked counts, on an issuer."""
         return self._order("/v1/members/settle", {"machine": machine, "keep": keep}, ordering)

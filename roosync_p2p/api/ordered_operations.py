@@ -91,6 +91,15 @@ ORDERED_OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="POST",
+        path="/v1/members/revoke",
+        name="revoke",
+        summary="Hear a revocation that an issuer or the root signed, and tell everybody",
+        answer=schemas.RevocationHeard,
+        handle=lambda backend, _id, request: backend.ledger.revoke(request),
+        request=schemas.RevokeRequest,
+    ),
+    Operation(
+        method="POST",
         path="/v1/members/settle",
         name="settle",
         summary="Say which branch of a forked chain counts, on an issuer",

@@ -32,6 +32,8 @@ __all__ = [
     "Recovered",
     "Register",
     "RetireRequest",
+    "RevocationHeard",
+    "RevokeRequest",
     "SeeLostRequest",
     "SeenLost",
     "SettleRequest",
@@ -127,6 +129,12 @@ class StatementRequest(OrderedRequest, frozen=True, kw_only=True):
     statement: _Statement
 
 
+class RevokeRequest(Request, frozen=True, kw_only=True):
+    """A revocation, an envelope in base64."""
+
+    statement: _Statement
+
+
 class RecoverRequest(TimedRequest, frozen=True, kw_only=True):
     """The root's statement that begins a new epoch, base64."""
 
@@ -140,6 +148,12 @@ class SeeLostRequest(Request, frozen=True, kw_only=True):
 
 
 # --- answers -----------------------------------------------------------------------------------------------------
+
+
+class RevocationHeard(Answer, frozen=True, kw_only=True):
+    """Which machine is out from now on, as this node sees it."""
+
+    machine: str
 
 
 class Ordered(Answer, frozen=True, kw_only=True):

@@ -33,6 +33,8 @@ __all__ = [
     "Message",
     "Problem",
     "ReadRequest",
+    "RenewCertificateRequest",
+    "RenewedCertificate",
     "ReplyRequest",
     "SendRequest",
     "Sent",
@@ -135,6 +137,12 @@ class IssueRequest(Request, frozen=True, kw_only=True):
     """A certificate request carried by hand, in PEM."""
 
     request_pem: Annotated[str, Meta(min_length=1, max_length=limits.JOIN_MESSAGE_BYTES_MAX)]
+
+
+class RenewCertificateRequest(Request, frozen=True, kw_only=True):
+    """This machine's next certificate; ``at``: from the issuer at this address, host:port."""
+
+    at: Annotated[str, Meta(min_length=1, max_length=limits.ADDRESS_CHARS_MAX)] | None = None
 
 
 class CountersignatureOffer(Request, frozen=True, kw_only=True):
@@ -264,6 +272,13 @@ class Certificate(Answer, frozen=True, kw_only=True):
     certificate: str
     issuer: str
     root: str
+
+
+class RenewedCertificate(Answer, frozen=True, kw_only=True):
+    """Until when this machine's certificate is valid now."""
+
+    machine: str
+    not_after: str
 
 
 class Countersignature(Answer, frozen=True, kw_only=True):

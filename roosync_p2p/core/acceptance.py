@@ -7,6 +7,7 @@ from collections.abc import Callable
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship
 from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.identity_watch import IdentityWatch
@@ -14,6 +15,7 @@ from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.lives import Lives
 from roosync_p2p.core.messaging import Messaging
+from roosync_p2p.core.revocations import Revocations
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import PeerFault
 from roosync_p2p.ids import MachineId
@@ -35,6 +37,8 @@ class Acceptance:
         admission: Admission,
         watch: IdentityWatch,
         commit: CommitLog,
+        revocations: Revocations,
+        departures: Departures,
         *,
         learned: Callable[[], None],
     ) -> None:
@@ -47,6 +51,8 @@ class Acceptance:
         self._admission = admission
         self._watch = watch
         self._commit = commit
+        self._revocations = revocations
+        self._departures = departures
         self._learned = learned
         self.last_ms: int | None = None
 
@@ -57,7 +63,7 @@ class Acceptance:
             PeerFault: the certificates that the frame introduces contradict what is pinned; nothing of it is taken.
         """
         for leaf, issuer in prepared.certificates:
-            self._desk.learn(leaf, issuer)
+            self._desk.learn(leaf, issuer, introduced=True)
         self._learned()
         entries: list[Entry] = []
         for part in prepared.parts:
@@ -72,9 +78,13 @@ class Acceptance:
         self._watch.follow_forks()
 
     def _may_author(self, entry: Entry) -> bool:
+        if not self._revocations.allows(entry):
+            self._desk.count("entries.revoked")
+            return False
         if entry.author == self._desk.me:
             return self._authorship.surfaced(entry)
-        return entry.author in self._desk.directory.members
+        directory = self._desk.directory
+        return entry.author in directory.members or any(author == entry.author for author, _ in directory.former)
 
     def _accepted(self, entry: Entry) -> None:
         self.last_ms = self._desk.now.wall_ms
@@ -86,6 +96,7 @@ class Acceptance:
         elif entry.chain == MAIL:
             self._messaging.accepted(entry)
         elif entry.chain == LEDGER:
+            self._departures.carried(entry)
             conflicting = self._admission.accepted(entry)
             if conflicting is not None:
                 self._watch.in_conflict(conflicting, "key_conflict")

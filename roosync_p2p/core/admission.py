@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from roosync_p2p import limits
+from roosync_p2p.codec.records import decode
 from roosync_p2p.core.authorship import Authorship
 from roosync_p2p.core.commands import AddInvite, AdmitMachine
 from roosync_p2p.core.desk import Desk
@@ -12,8 +14,18 @@ from roosync_p2p.core.rows import InviteRow, PendingRow
 from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.errors import ConflictError, InputFault, PeerFault, UntrustedError
 from roosync_p2p.ids import Epoch, MachineId
-from roosync_p2p.ledger.bodies import in_epoch
-from roosync_p2p.trust.statements import FLEET_FOUND, MEMBER_ADMIT, verify_fleet_found, verify_member_admit
+from roosync_p2p.ledger.bodies import Carrier, in_epoch
+from roosync_p2p.trust.directory import ROOT_AUTHOR
+from roosync_p2p.trust.roles import ISSUER
+from roosync_p2p.trust.statements import (
+    FLEET_FOUND,
+    MEMBER_ADMIT,
+    MEMBER_ROLES,
+    MemberRoles,
+    open_statement,
+    verify_fleet_found,
+    verify_member_admit,
+)
 
 __all__ = ["Admission"]
 
@@ -70,6 +82,8 @@ class Admission:
             elif entry.header.kind == FLEET_FOUND:
                 found = verify_fleet_found(entry.body, self._desk.directory)
                 self._desk.learn(found.leaf, found.issuer)
+            elif entry.header.kind == MEMBER_ROLES:
+                self._issuers(entry.body)
         except ConflictError as fault:
             self._desk.fault(fault)
             machine = fault.details.get("machine")
@@ -77,6 +91,18 @@ class Admission:
         except PeerFault as fault:
             self._desk.fault(fault)
         return None
+
+    def _issuers(self, body: bytes) -> None:
+        """The root makes a machine an issuer, or lets it be one no more: then its issuer keys say nothing new."""
+        statement = decode(body, Carrier, size_max=limits.ENTRY_BODY_BYTES_MAX).statement
+        said, verified = open_statement(statement, MemberRoles, self._desk.directory)
+        if verified.author != ROOT_AUTHOR:
+            raise UntrustedError("roles are given by the root alone", code="not_root")
+        if said.issuer:
+            self._desk.learn_issuer(said.issuer)
+        if ISSUER not in said.roles:
+            issuers = self._desk.directory.issuers.values()
+            self._desk.give_up(issuer.key_id for issuer in issuers if issuer.machine == said.machine)
 
     def _write(self, kind: str, body: bytes) -> Ticket:
         return self._authorship.append(LEDGER, kind, in_epoch(body, self._epoch()))[1]

@@ -10,6 +10,7 @@ countersign that.
         └── somebody shows more ──▶ waiting ◀┘     (waits for a countersignature)
                                       │ countersigned ▶ ready
     any ── two stores were written under one identity ──▶ conflict   (until a person settles it)
+    any ── this machine's key was revoked ──▶ revoked
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Phase(enum.Enum):
     READY = "ready"
     WAITING = "waiting"
     CONFLICT = "conflict"
+    REVOKED = "revoked"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +236,7 @@ class Authorship:
         held = self._chains.state(entry.place).id_at(header.sequence)
         if header.incarnation < self._life.incarnation or held == entry.id:
             return True
-        if self.phase is Phase.CONFLICT:
+        if self.phase in (Phase.CONFLICT, Phase.REVOKED):
             return False
         if self._renewal is not None:
             self._consider(entry)  # what the disk lost comes back; the new life begins behind it
@@ -253,17 +255,24 @@ class Authorship:
 
     def conflict(self, reason: str) -> None:
         """Two stores were written under one identity: stop writing until a person settles it."""
-        if self.phase is Phase.CONFLICT:
+        if self.phase in (Phase.CONFLICT, Phase.REVOKED):
             return
         self.phase = Phase.CONFLICT
         self.reason = reason
         self._desk.notify("identity", {"phase": self.phase.value, "reason": reason})
 
+    def revoked(self, reason: str) -> None:
+        """This machine's key was revoked: it is out, and writes nothing more."""
+        if self.phase is not Phase.REVOKED:
+            self.phase = Phase.REVOKED
+            self.reason = reason
+            self._desk.notify("identity", {"phase": self.phase.value, "reason": reason})
+
     # --- a new life -----------------------------------------------------------------------------------------------
 
     def _renew(self) -> None:
         """Asks for a new incarnation behind everything that is known; survives a restart."""
-        if self.phase is Phase.CONFLICT:
+        if self.phase in (Phase.CONFLICT, Phase.REVOKED):
             return
         newest = max((known.incarnation for known in self._newest.values()), default=self._life.incarnation)
         store = self._renewal.store if self._renewal is not None else self._desk.entropy.bytes(16)
@@ -340,6 +349,7 @@ class Authorship:
         remedies = {
             Phase.CHECKING: "try again in a few seconds",
             Phase.WAITING: "start a node that is an issuer, or run roosync-admin countersign with the root key",
+            Phase.REVOKED: "a machine that returns takes a new key: a new home, and a new invite",
             Phase.CONFLICT: "stop the other copy of this home; then roosync-admin settle",
         }
         raise InputFault(

@@ -15,12 +15,17 @@ __all__ = [
     "AdmitMachine",
     "Command",
     "HandOver",
+    "IssueRenewal",
+    "KeyCommand",
     "MarkRead",
+    "OfferCertificate",
     "OfferCountersignature",
     "OrderCommand",
     "OrderEntry",
     "ReadLedger",
     "Recover",
+    "RenewCertificate",
+    "Revoke",
     "SeeLost",
     "SendMessage",
 ]
@@ -129,6 +134,33 @@ class Recover:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Revoke:
+    """Hear a revocation that a person brings, and tell everybody. That it is ordered is asked for apart."""
+
+    statement: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RenewCertificate:
+    """Ask the linked issuers for this machine's next certificate now; answered with who was asked."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OfferCertificate:
+    """A certificate for this machine's key that was got by another way than a link. DER."""
+
+    leaf: bytes
+    issuer: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRenewal:
+    """On an issuer: the next certificate for a member that proved its key; ``leaf`` and ``issuer`` in hex."""
+
+    request: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SeeLost:
     """A person has looked at what is not in that epoch; the warning about it ends. The list itself is kept."""
 
@@ -138,4 +170,9 @@ class SeeLost:
 OrderCommand: TypeAlias = OrderEntry | ReadLedger | AcceptClock | HandOver | Recover | SeeLost
 """What the commit log answers, when the order says."""
 
-Command: TypeAlias = SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | OrderCommand
+KeyCommand: TypeAlias = Revoke | RenewCertificate | OfferCertificate | IssueRenewal
+"""What is asked about keys and certificates."""
+
+Command: TypeAlias = (
+    SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | OrderCommand | KeyCommand
+)

@@ -60,6 +60,8 @@ class Delivery:
         self._start: int | None = None
         self._started = Ticket(0)
         for row in rows:
+            if row.kind == FRONTIER and self._given_up(row.envelope):
+                continue
             record = LatestRecord(
                 kind=row.kind,
                 author=row.author,
@@ -92,6 +94,15 @@ class Delivery:
     def versions(self) -> list[RecordVersion]:
         """Which records are held, in a canonical order."""
         return self._latest.versions()
+
+    def forget(self, machine: MachineId) -> None:
+        """That machine's key is given up: what it said of itself is passed on no more, and counts its starts anew."""
+        self._latest.drop(FRONTIER, machine)
+        self._heads.pop(machine, None)
+
+    def _given_up(self, envelope: bytes) -> bool:
+        given_up = self._desk.directory.given_up
+        return bool(given_up) and parse_envelope(envelope, size_max=limits.RECORD_BYTES_MAX).key in given_up
 
     # --- own ------------------------------------------------------------------------------------------------------
 
@@ -157,6 +168,15 @@ class Delivery:
         self._heads.pop(self._desk.me, None)
         self._links.broadcast(RecordFrame(kind=kind, envelope=envelope), after=self._started, droppable=True)
 
+    def spread(self, record: LatestRecord, *, source: MachineId | None = None) -> Ticket:
+        """Keeps a record that was judged elsewhere, and tells everybody but the one that it came from."""
+        self._latest.offer(record)
+        ticket = self._desk.persist(_row(record))
+        frame = RecordFrame(kind=record.kind, envelope=record.envelope)
+        # Whom it is about is told when it is shown out.
+        self._links.broadcast(frame, after=ticket, but=(record.author, *(() if source is None else (source,))))
+        return ticket
+
     # --- others' --------------------------------------------------------------------------------------------------
 
     def opened(self, peer: MachineId) -> None:
@@ -199,16 +219,7 @@ class Delivery:
         if not self._latest.offer(record):
             return None
         self._heads.pop(record.author, None)
-        self._desk.persist(
-            RecordRow(
-                kind=record.kind,
-                author=record.author,
-                subject=record.subject,
-                start=record.start,
-                counter=record.counter,
-                envelope=record.envelope,
-            )
-        )
+        self._desk.persist(_row(record))
         if isinstance(content, FloorRecord):
             self._begin_at(record.author, content)
         else:
@@ -253,6 +264,17 @@ def _read(kind: str, verified: Verified) -> tuple[LatestRecord, FrontierRecord |
         envelope=verified.raw,
     )
     return record, content
+
+
+def _row(record: LatestRecord) -> RecordRow:
+    return RecordRow(
+        kind=record.kind,
+        author=record.author,
+        subject=record.subject,
+        start=record.start,
+        counter=record.counter,
+        envelope=record.envelope,
+    )
 
 
 def _heads(envelope: bytes) -> dict[ChainKey, int]:

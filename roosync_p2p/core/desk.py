@@ -7,14 +7,16 @@ durable together, and whatever reports them waits for that one ticket.
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterable
 
 from roosync_p2p.clock import Now
+from roosync_p2p.codec.records import encode
 from roosync_p2p.core.effects import Effect, Notify, Persist, Ticket
 from roosync_p2p.core.identity import NodeIdentity
-from roosync_p2p.core.rows import MemberRow, Row
+from roosync_p2p.core.rows import FormerKey, MemberRow, MetaRow, Row
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import PeerFault
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import KeyId, MachineId
 from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.trust.directory import Directory
 
@@ -67,20 +69,54 @@ class Desk:
         """Counts what somebody else got wrong, by its code."""
         self.count(f"fault.{fault.code}")
 
-    def learn(self, leaf: bytes, issuer: bytes) -> None:
+    def learn(self, leaf: bytes, issuer: bytes, *, introduced: bool = False) -> None:
         """Takes verified certificates into the directory and the store.
+
+        Args:
+            introduced: they came with what was signed perhaps long ago: a key that was given up since is kept as one.
 
         Raises:
             PeerFault: they do not lead to the root, or the machine is pinned to another key.
         """
         before = self.directory
-        self.directory = before.with_chain(leaf, issuer)
+        self.directory = before.with_introduced(leaf, issuer) if introduced else before.with_chain(leaf, issuer)
+        self._keep_former(before)
         for machine, member in self.directory.members.items():
             if before.members.get(machine) is not member:
                 row = MemberRow(machine=machine, key_id=member.key_id, leaf=member.leaf, issuer=member.issuer)
                 ticket = self.persist(row)
                 if machine not in before.members:
                     self.notify("member", {"machine": machine}, after=ticket)
+
+    def learn_issuer(self, certificate: bytes) -> None:
+        """Takes in an issuer key that the root vouches for. The ledger keeps it.
+
+        Raises:
+            PeerFault: the root does not.
+        """
+        self.directory = self.directory.with_issuer(certificate)
+
+    def give_up(self, keys: Iterable[KeyId]) -> None:
+        """Takes nothing new from these keys any more; what a machine signed with one of them stays verifiable."""
+        before = self.directory
+        self.directory = before.with_given_up(keys)
+        self._keep_former(before)
+
+    def learn_former(self, leaf: bytes, issuer: bytes) -> None:
+        """Takes in a key that a machine had before.
+
+        Raises:
+            PeerFault: the certificates do not lead to the root, or the machine still has that key.
+        """
+        before = self.directory
+        self.directory = before.with_former(leaf, issuer)
+        self._keep_former(before)
+
+    def _keep_former(self, before: Directory) -> None:
+        for place in self.directory.former.keys() - before.former.keys():
+            member = self.directory.former[place]
+            key = f"{FormerKey.PREFIX}{member.machine}.{member.key_id.hex()}"
+            self.persist(MetaRow(key=key, value=encode(FormerKey(leaf=member.leaf, issuer=member.issuer))))
 
     def drain(self) -> list[Effect]:
         """The effects of this input, what is to be persisted first."""

@@ -114,6 +114,10 @@ class Dialling:
         known = self._targets.get(machine)
         return known.last_detail if known is not None else ""
 
+    def static(self) -> tuple[str, ...]:
+        """Addresses that somebody named without a machine."""
+        return tuple(address for target in self._targets if target.startswith("@") for address in (target[1:],))
+
     def unmet(self) -> list[str]:
         """How the last dial of each address failed where nobody was ever met, in words."""
         return [
@@ -121,6 +125,13 @@ class Dialling:
             for target, known in sorted(self._targets.items())
             if target.startswith("@") and not known.found and known.last_detail
         ]
+
+    def forget(self, machine: MachineId) -> None:
+        """That machine is out: it is dialled no more, unless somebody names an address of it again."""
+        known = self._targets.pop(machine, None)
+        for dial in known.dials if known is not None else ():
+            self._by_dial.pop(dial, None)
+        self._held_off.pop(machine, None)
 
     # --- links ----------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.links import Link
+from roosync_p2p.core.revocations import REVOCATION
 from roosync_p2p.errors import PeerFault
 from roosync_p2p.ids import MachineId
+from roosync_p2p.liveness.verdicts import State
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["about_here", "dispatch", "relayed"]
+__all__ = ["about_here", "dispatch", "heartbeat", "relayed"]
 
 
 def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
@@ -34,6 +36,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.delivery.digest_received(peer, records)
         case wire.FrontierFrame() as frame:
             core.exchange.frontier_received(peer, frame)
+        case wire.RecordFrame(kind=kind) if kind == REVOCATION:
+            core.departures.heard(prepared.signed(), source=peer)
         case wire.RecordFrame() as frame:
             core.watch.own_record(core.delivery.received(peer, frame, prepared.signed()))
         case wire.Versions() as frame:
@@ -46,11 +50,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.watch.own_query(peer)
         case wire.OwnAnswer():
             core.watch.own_answer(peer, prepared)
-        case wire.RenewalRequest() as frame:
-            core.renewals.requested(peer, frame)
-        case wire.Countersigned() as frame:
-            if core.renewals.answered(frame):
-                core.became_ready()
+        case wire.RenewalRequest() | wire.Countersigned() | wire.LeafRequest() | wire.LeafAnswer() as frame:
+            _from_issuers(core, peer, frame)
         case (
             wire.RaftFrame()
             | wire.OrderedFrame()
@@ -68,6 +69,42 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.commit.received(peer, prepared)
         case _:
             core.desk.count("frames.unknown")
+    core.presence.act()
+
+
+def _from_issuers(
+    core: NodeCore,
+    peer: MachineId,
+    frame: wire.RenewalRequest | wire.Countersigned | wire.LeafRequest | wire.LeafAnswer,
+) -> None:
+    """What a machine asks of an issuer, and what that answers."""
+    match frame:
+        case wire.RenewalRequest():
+            core.renewals.requested(peer, frame)
+        case wire.Countersigned():
+            if core.renewals.answered(frame):
+                core.became_ready()
+        case wire.LeafRequest():
+            core.certificates.requested(peer, frame)
+        case wire.LeafAnswer():
+            core.certificates.answered(frame)
+
+
+def heartbeat(core: NodeCore, link: Link, frame: wire.Beat, prepared: Prepared) -> None:
+    """A heartbeat over a link, of the machine at its other end or passed on by it.
+
+    Raises:
+        PeerFault: it is no good.
+    """
+    beat = core.presence.beat_received(link, frame, prepared.signed())
+    if beat.machine == core.me and core.presence.beating:
+        if core.presence.liveness.verdict(core.me, core.desk.now).state is State.CONFLICT:
+            core.watch.own_identity_elsewhere("another node runs under this machine's identity")
+    elif beat.machine == core.me and beat.boot != core.boot:
+        core.authorship.start_shown(beat.start)
+    elif not frame.relayed:
+        core.watch.tell_twins(link, frame)
+    core.commit.heard(beat)
     core.presence.act()
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Dial",
     "Effect",
     "FolderJobId",
+    "InstallCertificate",
     "LookIntoFolder",
     "Notify",
     "Persist",
@@ -161,6 +162,14 @@ class LookIntoFolder:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InstallCertificate:
+    """This machine has another certificate for its key: keep it, and show it on later links. DER."""
+
+    leaf: bytes
+    issuer: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """The node has said farewell; the process may end."""
 
@@ -180,5 +189,6 @@ Effect: TypeAlias = (
     | Notify
     | PublishFiles
     | LookIntoFolder
+    | InstallCertificate
     | Stop
 )

@@ -55,12 +55,14 @@ class Exchange:
         forks: Forks,
         *,
         hears: Callable[[MachineId], frozenset[MachineId]],
+        cut: Callable[[ChainKey], int | None] = lambda _key: None,
     ) -> None:
         self._desk = desk
         self._links = links
         self._chains = chains
         self._forks = forks
         self._hears = hears
+        self._cut = cut
         self._durable: dict[ChainKey, int] = {key: state.head for key, state in chains.states.items()}
         self._growing: collections.deque[_Growth] = collections.deque()
         self._pulls: Pulls[MachineId] = Pulls()
@@ -76,7 +78,7 @@ class Exchange:
 
     def spans(self) -> list[Span]:
         """The durable frontier."""
-        return [self._span(key) for key in sorted(self._durable)]
+        return [self._span(key) for key in sorted(self._durable) if self._counts(key)]
 
     def durable_head(self, key: ChainKey) -> int:
         """Sequence of the newest durable entry of a chain; 0 when there is none."""
@@ -85,6 +87,11 @@ class Exchange:
     def heads(self) -> dict[ChainKey, int]:
         """Sequence of the newest entry of every chain that is held, durable or on its way there."""
         return {key: state.head for key, state in self._chains.states.items()}
+
+    def _counts(self, key: ChainKey) -> bool:
+        """Whether anything of a chain is before the cut of its author."""
+        cut = self._cut(key)
+        return cut is None or cut > self._chains.state(key).floor
 
     def linked(self, machine: MachineId, peer: MachineId) -> bool:
         """Whether that machine and a linked peer hear each other directly, as far as the peer says."""
@@ -167,6 +174,10 @@ class Exchange:
     def _after_fork(self, entry: Entry) -> bool:
         stop = self._forks.stop(entry.place)
         return stop is not None and entry.header.sequence >= stop
+
+    def _stop(self, key: ChainKey) -> int | None:
+        """From which entry on a chain is not taken: behind a fork, or behind the cut of a machine that is out."""
+        return min((at for at in (self._forks.stop(key), self._cut(key)) if at is not None), default=None)
 
     def floor_received(self, key: ChainKey, sequence: int, entry: EntryId) -> None:
         """An author signed from where its chain can be had: where nothing is held of it, it begins there."""
@@ -265,7 +276,7 @@ class Exchange:
 
     def _offered(self, peer: MachineId, key: ChainKey, head: int, *, delay_s: float) -> None:
         """Notes what a peer holds, as far as it would be accepted: behind a fork there is nothing to ask for."""
-        stop = self._forks.stop(key)
+        stop = self._stop(key)
         taken = head if stop is None else min(head, stop - 1)
         if taken > 0:
             mine = self._head(key)
@@ -284,7 +295,8 @@ class Exchange:
         """Sends the offers, wants and digests that are due. ``records``: digest of the latest records."""
         if self._offer_at is not None and self._offer_at <= self._now:
             self._offer_at = None
-            self._links.broadcast(Have(spans=[self._span(key) for key in sorted(self._offers)]), droppable=True)
+            spans = [self._span(key) for key in sorted(self._offers) if self._counts(key)]
+            self._links.broadcast(Have(spans=spans), droppable=True)
             self._offers.clear()
         waiting = {key: self._head(key) for key in self._pulls.waiting()}
         for pull in self._pulls.due(self._now, waiting):
@@ -305,7 +317,8 @@ class Exchange:
         if want.incarnation < 1 or want.first < 1 or want.count < 0:
             raise MalformedError("a want names an impossible entry", code="bad_field")
         key: ChainKey = (MachineId(want.author), want.incarnation, Chain(want.chain))
-        if self._durable.get(key, 0) < want.first:
+        cut = self._cut(key)
+        if self._durable.get(key, 0) < want.first or (cut is not None and want.first >= cut):
             return
         if len(self._reads) >= limits.READS_WAITING_MAX:
             self._desk.count("wants.dropped")
@@ -314,7 +327,7 @@ class Exchange:
         def stored(rows: tuple[EntryRow, ...]) -> None:
             if not rows:
                 return
-            entries = [WireEntry(header=row.header, body=row.body) for row in rows]
+            entries = [WireEntry(header=r.header, body=r.body) for r in rows if cut is None or r.sequence < cut]
             self._links.send(peer, EntriesFrame(entries=entries), droppable=True)
             if not want.count:
                 self._pulls.sent(peer, key, rows[-1].sequence)
@@ -358,6 +371,9 @@ class Exchange:
         author, incarnation, chain = key
         state = self._chains.state(key)
         head = self._durable.get(key, state.floor - 1)
+        cut = self._cut(key)
+        if cut is not None:  # what is held beyond does not count, and not everybody holds it
+            head = max(min(head, cut - 1), state.floor - 1)
         return Span(
             author=author,
             incarnation=incarnation,

@@ -12,7 +12,11 @@ __all__ = ["NodeIdentity"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NodeIdentity:
-    """One machine of one fleet. ``issuer_key`` only on machines that are issuers. Certificates are DER."""
+    """One machine of one fleet. Certificates are DER.
+
+    ``issuer_key`` only on machines that are issuers; ``own_issuer`` is its certificate, if that is not ``issuer``, the
+    one that signed ``leaf``.
+    """
 
     machine: MachineId
     fleet: FleetId
@@ -21,3 +25,4 @@ class NodeIdentity:
     issuer: bytes
     root: bytes
     issuer_key: SigningKey | None = None
+    own_issuer: bytes | None = None

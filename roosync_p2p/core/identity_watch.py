@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from roosync_p2p import limits
 from roosync_p2p.core import wire
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.votes import read_vote
@@ -127,11 +128,13 @@ class IdentityWatch:
         beat = self._presence.latest(peer)
         heartbeat = beat.envelope if beat is not None else None
         vote = self._vote_of(peer)
+        former = [(m.leaf, m.issuer) for m in self._desk.directory.former.values() if m.machine == peer]
+        former = former[-limits.FORMER_KEYS_SHOWN_MAX :]
         headers: list[bytes] = []
         keys = [(peer, incarnation, Chain(chain)) for chain in (LEDGER, MAIL)]
         pending = [key for key in keys if self._exchange.durable_head(key) > 0]
         if not pending:
-            self._links.send(peer, wire.OwnAnswer(headers=[], heartbeat=heartbeat, vote=vote))
+            self._links.send(peer, wire.OwnAnswer(headers=[], heartbeat=heartbeat, vote=vote, former=former))
             return
         left = len(pending)
 
@@ -142,14 +145,21 @@ class IdentityWatch:
             left -= 1
             headers.append(header)
             if left == 0:
-                self._links.send(peer, wire.OwnAnswer(headers=headers, heartbeat=heartbeat, vote=vote))
+                self._links.send(peer, wire.OwnAnswer(headers=headers, heartbeat=heartbeat, vote=vote, former=former))
 
         for key in pending:
             head = self._exchange.durable_head(key)
             self._exchange.read(key, head, 1, lambda rows: answer(rows[0].header if rows else None))
 
     def own_answer(self, peer: MachineId, prepared: Prepared) -> None:
-        """A peer shows what it holds of this machine."""
+        """A peer shows what it holds of this machine.
+
+        Raises:
+            PeerFault: it shows a former key with certificates that do not lead to the root, or the key of now.
+        """
+        assert isinstance(prepared.frame, wire.OwnAnswer)
+        for leaf, issuer in prepared.frame.former[: limits.FORMER_KEYS_SHOWN_MAX]:
+            self._desk.learn_former(leaf, issuer)
         entries = [part for part in prepared.parts if isinstance(part, Entry)]
         start: int | None = None
         beaten: Heartbeat | None = None

@@ -34,17 +34,21 @@ from roosync_p2p.core.wire import (
 from roosync_p2p.entries.entry import CHAIN_START, Entry, Header, read_entry
 from roosync_p2p.entries.incarnations import ChainStart, read_chain_start
 from roosync_p2p.errors import MalformedError, PeerFault, SignatureFault, StaleError, UntrustedError
-from roosync_p2p.ids import Epoch, LogIndex
+from roosync_p2p.ids import Epoch, KeyId, LogIndex, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import Verified, parse_envelope, verify
 
-__all__ = ["RECORD_CONTEXTS", "Part", "Prepared", "prepare", "signatures_in"]
+__all__ = ["RECORD_CONTEXTS", "Part", "Prepared", "prepare", "require_standing", "signatures_in"]
 
 Part: TypeAlias = "Entry | Verified | PeerFault"
 Certificates: TypeAlias = "tuple[bytes, bytes]"
 
-RECORD_CONTEXTS: Final = {"frontier": contexts.FRONTIER, "floor": contexts.FLOOR}
+RECORD_CONTEXTS: Final = {
+    "frontier": contexts.FRONTIER,
+    "floor": contexts.FLOOR,
+    "revocation": contexts.STATEMENT,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,10 @@ def _prepared(frame: Frame | None, size: int, directory: Directory) -> Prepared:
             return Prepared(frame=frame, size=size, parts=parts, certificates=certificates)
         case OwnAnswer():
             headers = [WireEntry(header=header, body=None) for header in frame.headers]
-            parts, _ = _entries(headers, directory)
+            known = directory
+            for leaf, issuer in frame.former[: limits.FORMER_KEYS_SHOWN_MAX]:
+                known = known.with_former(leaf, issuer)
+            parts, _ = _entries(headers, known)
             if frame.heartbeat is not None:
                 parts = (*parts, _verified(frame.heartbeat, contexts.HEARTBEAT, directory, limits.HEARTBEAT_BYTES_MAX))
             if frame.vote is not None:
@@ -144,6 +151,19 @@ def _prepared(frame: Frame | None, size: int, directory: Directory) -> Prepared:
             return _relayed(frame, size, directory)
         case _:
             return Prepared(frame=frame, size=size)
+
+
+def require_standing(prepared: Prepared, directory: Directory) -> None:
+    """Returns if no key that signed something new in a frame was given up since it was verified.
+
+    Raises:
+        UntrustedError: one was (``key_revoked``).
+    """
+    for part in prepared.parts:
+        if isinstance(part, Verified) and part.key_id in directory.given_up and part.context not in contexts.LASTING:
+            raise UntrustedError(f"the key of {part.author} was revoked or replaced", code="key_revoked")
+    if prepared.inner is not None:
+        require_standing(prepared.inner, directory)
 
 
 def signatures_in(data: bytes) -> int:
@@ -211,7 +231,7 @@ def _entries(wire: list[WireEntry], directory: Directory) -> tuple[tuple[Part, .
         try:
             introduced = _introduced(item, known)
             if introduced is not None:
-                known = known.with_chain(*introduced)
+                known = known.with_introduced(*introduced)
                 learned.append(introduced)
             parts.append(_entry(item, known))
         except PeerFault as fault:
@@ -220,11 +240,12 @@ def _entries(wire: list[WireEntry], directory: Directory) -> tuple[tuple[Part, .
 
 
 def _introduced(item: WireEntry, known: Directory) -> Certificates | None:
-    """The certificates in the first entry of a machine that nobody here knows yet."""
+    """The certificates in the first entry of a machine, or of a former key of one, that nobody here knows yet."""
     if item.body is None:
         return None
     envelope = parse_envelope(item.header, size_max=limits.ENTRY_HEADER_BYTES_MAX)
-    if envelope.author in known.members:
+    author, key_id = MachineId(envelope.author), KeyId(envelope.key)
+    if (author, key_id) in known.former or (author in known.members and key_id not in known.given_up):
         return None
     header = decode(envelope.payload, Header, size_max=limits.ENTRY_HEADER_BYTES_MAX)
     if header.kind != CHAIN_START:

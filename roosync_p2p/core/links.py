@@ -18,7 +18,7 @@ from roosync_p2p.core.effects import CloseLink, Push, Send, Ticket
 from roosync_p2p.core.ports import LinkClosed, LinkId, LinkOpened
 from roosync_p2p.core.wire import Frame, Hello, WireEntry, encode_frame
 from roosync_p2p.errors import ConflictError, MalformedError, PeerFault, StaleError, UntrustedError
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import KeyId, MachineId
 from roosync_p2p.trust.certificates import parse_machine_certificate
 
 __all__ = ["Link", "LinkDown", "LinkFact", "LinkUp", "Links"]
@@ -26,7 +26,19 @@ __all__ = ["Link", "LinkDown", "LinkFact", "LinkUp", "Links"]
 SHADOW_S: Final = 3.5  # how long a link of an older start is watched: three heartbeats and some
 SETTLE_S: Final = 10.0  # if the deciding end left two links standing, the other closes the older one after this
 # A member that only one of us knows yet, a machine that each of us pinned differently, a slow relay.
-_NOT_ITS_FAULT: Final = frozenset({"unknown_author", "unknown_key", "key_conflict", "relay_stale", "relay_replayed"})
+# What somebody signed who is out, passed on by a peer that has not heard of it yet.
+_NOT_ITS_FAULT: Final = frozenset(
+    {
+        "unknown_author",
+        "unknown_key",
+        "key_conflict",
+        "relay_stale",
+        "relay_replayed",
+        "key_revoked",
+        "issuer_revoked",
+        "needs_root",
+    }
+)
 MINOR: Final = 0  # of protocol 1, the only one so far
 
 
@@ -88,6 +100,7 @@ class Links:
         self._links: dict[LinkId, Link] = {}
         self._primary: dict[MachineId, LinkId] = {}
         self.detour: Callable[[MachineId, Frame, Ticket], bool] | None = None
+        self.proofs: Callable[[MachineId], Iterable[Frame]] = lambda _machine: ()
 
     # --- who is there ---------------------------------------------------------------------------------------------
 
@@ -156,6 +169,8 @@ class Links:
             certificate = parse_machine_certificate(event.peer_leaf)
             self._check_identity(certificate.machine, certificate.fleet, certificate.public.key_id)
         except PeerFault as fault:
+            if fault.code == "key_revoked":
+                self._show_proofs(event.link, MachineId(str(fault.details["machine"])))
             self._desk.emit(CloseLink(link=event.link, reason=_shortened(fault)))
             raise
         now_s = self._desk.now.monotonic_s
@@ -227,6 +242,19 @@ class Links:
             self.bad_frame(link, fault)
         else:
             self._desk.fault(fault)
+
+    def show_out(self, machine: MachineId) -> None:
+        """Closes every link on which that machine showed a key that was given up, and tells it why."""
+        for link in list(self._links.values()):
+            if link.machine != machine or link.closing:
+                continue
+            if parse_machine_certificate(link.leaf).public.key_id in self._desk.directory.given_up:
+                self._show_proofs(link.id, machine)
+                self.close(link, "key_revoked: this machine's key was revoked or replaced")
+
+    def _show_proofs(self, link: LinkId, machine: MachineId) -> None:
+        for frame in self.proofs(machine):
+            self.send_on(link, encode_frame(frame), after=Ticket(0), droppable=False)
 
     def others_of(self, link: Link) -> list[Link]:
         """Greeted links to the same machine id whose other end is another run of it."""
@@ -318,9 +346,13 @@ class Links:
 
     # --- checks ---------------------------------------------------------------------------------------------------
 
-    def _check_identity(self, machine: MachineId, fleet: bytes, key_id: bytes) -> None:
+    def _check_identity(self, machine: MachineId, fleet: bytes, key_id: KeyId) -> None:
         if fleet != self._desk.identity.fleet:
             raise UntrustedError(f"{machine} is a machine of another fleet", code="wrong_fleet")
+        if key_id in self._desk.directory.given_up:
+            raise UntrustedError(
+                f"this key of {machine} was revoked or replaced", code="key_revoked", details={"machine": machine}
+            )
         pinned = self._desk.directory.members.get(machine)
         if pinned is not None and pinned.key_id != key_id:
             raise ConflictError(
@@ -330,7 +362,9 @@ class Links:
             )
 
     def _check_hello(self, link: Link, hello: Hello) -> None:
-        if hello.leaf != link.leaf or hello.machine != link.machine:
+        # Another certificate of the same key was given to it since the TLS session began.
+        shown, greets = parse_machine_certificate(link.leaf), parse_machine_certificate(hello.leaf)
+        if hello.machine != link.machine or (greets.machine, greets.public) != (shown.machine, shown.public):
             raise UntrustedError(
                 "the greeting is not of the machine that opened the TLS session", code="wrong_tls_peer"
             )

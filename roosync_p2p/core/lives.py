@@ -8,13 +8,13 @@ no effect.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.rows import MetaRow
-from roosync_p2p.entries.chains import Chains
+from roosync_p2p.entries.chains import ChainKey, Chains
 from roosync_p2p.entries.entry import CHAIN_START, Entry
 from roosync_p2p.entries.incarnations import ChainStart, Known
 from roosync_p2p.ids import Chain, MachineId
@@ -43,10 +43,20 @@ class Renewed:
 
 
 class Lives:
-    """The beginnings of later incarnations that this node has accepted."""
+    """The beginnings of later incarnations that this node has accepted.
 
-    def __init__(self, desk: Desk, meta: Mapping[str, bytes]) -> None:
+    ``cut``: from which entry on a chain of a machine that is out does not count.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        meta: Mapping[str, bytes],
+        *,
+        cut: Callable[[ChainKey], int | None] = lambda _key: None,
+    ) -> None:
         self._desk = desk
+        self._cut = cut
         self._beginnings: dict[tuple[MachineId, Chain], list[_Beginning]] = {}
         for key, value in sorted(meta.items()):
             if key.startswith(_PREFIX):
@@ -76,7 +86,10 @@ class Lives:
         return self.stranded_place(entry.author, entry.header.incarnation, entry.chain, entry.header.sequence)
 
     def stranded_place(self, author: MachineId, incarnation: int, chain: Chain, sequence: int) -> bool:
-        """The same by the place of an entry."""
+        """The same by the place of an entry; also whether its author was out before it."""
+        cut = self._cut((author, incarnation, chain))
+        if cut is not None and sequence >= cut:
+            return True
         place = (incarnation, sequence)
         return any(
             incarnation < beginning.incarnation and place > _cut(beginning)

@@ -20,19 +20,22 @@ from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
+from roosync_p2p.core.certificates import Certificates
 from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.commit.support import say_rules
 from roosync_p2p.core.delivery import Delivery
+from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
-from roosync_p2p.core.dispatch import about_here, dispatch, relayed
+from roosync_p2p.core.dispatch import about_here, dispatch, heartbeat, relayed
 from roosync_p2p.core.effects import Effect, Stop, Ticket
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.folder.shared_folder import folder_of
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.identity_watch import IdentityWatch
-from roosync_p2p.core.intake import Prepared
+from roosync_p2p.core.intake import Prepared, require_standing
+from roosync_p2p.core.link_events import greeting, link_closed, link_opened
 from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.messaging import Messaging
@@ -41,6 +44,7 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.relaying import Relaying
 from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.core.requests import Requests
+from roosync_p2p.core.revocations import REVOCATION, Revocations, known_keys
 from roosync_p2p.core.rows import Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, MAIL
@@ -90,12 +94,12 @@ class NodeCore:
         self._stopping: str | None = None
         self._ended = False
 
-        directory = Directory.found(identity.root)
-        for member in loaded.members:
-            directory = directory.with_chain(member.leaf, member.issuer)
-        self.desk = Desk(identity, directory, entropy, rules)
+        self.desk = Desk(identity, known_keys(identity.root, loaded), entropy, rules)
         self.desk.now = now
         self.desk.learn(identity.leaf, identity.issuer)
+        if identity.own_issuer is not None:
+            self.desk.learn_issuer(identity.own_issuer)
+        self.revocations = Revocations(self.desk, loaded.records)
 
         self._chains = Chains()
         for heads in loaded.chains:
@@ -114,11 +118,13 @@ class NodeCore:
         liveness = Liveness(me=self.me, profile=profile, now=now)
         self.presence = Presence(self.desk, self.links, self.dialling, liveness, boot=self.boot)
         self.forks = Forks(self.desk, self.links, loaded.forks)
-        self.exchange = Exchange(self.desk, self.links, self._chains, self.forks, hears=self.presence.hears)
+        self.exchange = Exchange(
+            self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.revocations.stop
+        )
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
         self.messaging = Messaging(self.desk, self.authorship, loaded.meta.get("receipts"))
         self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
-        self._lives = Lives(self.desk, loaded.meta)
+        self._lives = Lives(self.desk, loaded.meta, cut=self.revocations.stop)
         self.commit = CommitLog(
             self.desk, self.links, self._chains, self._lives, self.authorship, self.presence, self.exchange, loaded
         )
@@ -142,6 +148,28 @@ class NodeCore:
             loaded.meta,
             alive_elsewhere=self.watch.alive_elsewhere,
         )
+        self._relaying = Relaying(
+            self.desk,
+            self.links,
+            start=lambda: self.authorship.start,
+            hears=self.presence.hears,
+            source_time_ms=self.presence.clock_of,
+        )
+        self.departures = Departures(
+            self.desk,
+            self.links,
+            self.delivery,
+            self.authorship,
+            self.revocations,
+            forget=[part.forget for part in (self.delivery, self.presence, self.dialling, self._relaying)],
+            gone=self._gone,
+        )
+        self.certificates = Certificates(
+            self.desk,
+            self.links,
+            register=lambda: self.commit.seats.known.register,
+            renewed=lambda: self.links.broadcast(self.hello(replaces=False), after=self.authorship.started),
+        )
         self.requests = Requests(
             self.desk,
             self.authorship,
@@ -149,15 +177,10 @@ class NodeCore:
             self.admission,
             self.renewals,
             self.commit,
-            admitted=self._follow_directory,
+            self.departures,
+            self.certificates,
+            admitted=self.follow_directory,
             renewed=self.became_ready,
-        )
-        self._relaying = Relaying(
-            self.desk,
-            self.links,
-            start=lambda: self.authorship.start,
-            hears=self.presence.hears,
-            source_time_ms=self.presence.clock_of,
         )
         self.acceptance = Acceptance(
             self.desk,
@@ -169,14 +192,17 @@ class NodeCore:
             self.admission,
             self.watch,
             self.commit,
-            learned=self._follow_directory,
+            self.revocations,
+            self.departures,
+            learned=self.follow_directory,
         )
-        self.folder = folder_of(self, learned=self._follow_directory)
-        self._members_known = 0
-        self._follow_directory()
+        self.folder = folder_of(self, learned=self.follow_directory)
+        self._members_known: tuple[MachineId, ...] = ()
+        self.follow_directory()
         for author in self.forks.authors():
             self.watch.in_conflict(author, "forked")
         self.authorship.begin()
+        self.departures.begin()
 
     # --- the three verbs ------------------------------------------------------------------------------------------
 
@@ -199,9 +225,9 @@ class NodeCore:
             case inputs.Request():
                 self.requests.take(happened)
             case LinkOpened():
-                self._link_opened(happened)
+                link_opened(self, happened)
             case LinkClosed():
-                self._link_closed(happened)
+                link_closed(self, happened)
             case DialFailed():
                 redialled = self.dialling.failed(happened)
                 if redialled is not None:
@@ -237,6 +263,7 @@ class NodeCore:
                 self.delivery,
                 self.messaging,
                 self.renewals,
+                self.certificates,
                 self.authorship,
                 self.commit,
                 self.folder,
@@ -273,7 +300,8 @@ class NodeCore:
 
     # --- links ----------------------------------------------------------------------------------------------------
 
-    def _hello(self, *, replaces: bool) -> wire.Hello:
+    def hello(self, *, replaces: bool) -> wire.Hello:
+        """This node's greeting."""
         return wire.Hello(
             minor=MINOR,
             machine=self.me,
@@ -286,35 +314,8 @@ class NodeCore:
             store=self.authorship.store if self.authorship.phase is Phase.READY else b"",
         )
 
-    def _link_opened(self, event: LinkOpened) -> None:
-        replaces = self.dialling.replacing(event.dial)
-        hello = self._hello(replaces=replaces)
-        try:
-            self.links.opened(event, hello, after=self.authorship.started, replaces=replaces)
-        except PeerFault as fault:
-            self.desk.fault(fault)
-            self.dialling.useless(event.dial)
-            self.watch.key_conflict(fault)
-            return
-        link = self.links.get(event.link)
-        assert link is not None
-        if link.machine == self.me:
-            self.dialling.useless(event.dial)
-        else:
-            self.dialling.opened(event.dial, link.machine)
-            if event.dial is not None:
-                self.presence.answered(link.machine)
-        if link.machine != self.me and self.dialling.held_off(link.machine) and event.dial is None:
-            self.links.close(link, "too many bad frames a moment ago; try again later")
-
-    def _link_closed(self, event: LinkClosed) -> None:
-        link = self.links.get(event.link)
-        self._facts(self.links.closed(event))
-        unused = link is not None and link.hello is None
-        if link is not None and unused and link.machine != self.me and self.links.primary(link.machine) is None:
-            self.dialling.unlinked(link.machine, abused=False, lived_s=0.0)
-
-    def _facts(self, facts: Iterable[LinkFact]) -> None:
+    def follow_links(self, facts: Iterable[LinkFact]) -> None:
+        """What follows from links that came and went."""
         for fact in facts:
             match fact:
                 case LinkUp(machine=machine, again=again):
@@ -353,7 +354,7 @@ class NodeCore:
             return
         self.links.heard(link)
         if isinstance(received.prepared.frame, wire.Hello):
-            self._greeting(link, received.prepared.frame)
+            greeting(self, link, received.prepared.frame)
             return
         try:
             self._dispatch(link, received.prepared)
@@ -361,24 +362,12 @@ class NodeCore:
             self.watch.key_conflict(fault)
             self.links.bad_frame(link.id, fault)
 
-    def _greeting(self, link: Link, hello: wire.Hello) -> None:
-        try:
-            facts = self.links.greeted(link, hello)
-        except PeerFault as fault:
-            self.desk.fault(fault)
-            self.watch.key_conflict(fault)
-            if fault.code == "own_identity":
-                self.watch.own_identity_elsewhere(f"another node runs under this machine's identity at {link.remote}")
-            return
-        self._follow_directory()  # a machine that is new here is watched before its link counts
-        self._facts(facts)
-        self.watch.older_start(link)
-
     def _dispatch(self, link: Link, prepared: Prepared) -> None:
         frame = prepared.frame
-        if link.hello is None:
+        require_standing(prepared, self.desk.directory)
+        if link.hello is None and not (isinstance(frame, wire.RecordFrame) and frame.kind == REVOCATION):
             raise MalformedError("a frame came before the greeting", code="no_greeting")
-        if self._is_primary(link):
+        if self.links.primary(link.machine) is link:
             self.presence.liveness.traffic(link.machine, self.desk.now)
         if isinstance(frame, wire.Relay):
             assert prepared.relay is not None
@@ -386,24 +375,9 @@ class NodeCore:
                 relayed(self, link, prepared)
             return
         if isinstance(frame, wire.Beat):
-            self._beat(link, frame, prepared)
+            heartbeat(self, link, frame, prepared)
             return
         dispatch(self, link.machine, prepared)
-
-    def _is_primary(self, link: Link) -> bool:
-        return self.links.primary(link.machine) is link
-
-    def _beat(self, link: Link, frame: wire.Beat, prepared: Prepared) -> None:
-        heartbeat = self.presence.beat_received(link, frame, prepared.signed())
-        if heartbeat.machine == self.me and self.presence.beating:
-            if self.presence.liveness.verdict(self.me, self.desk.now).state is State.CONFLICT:
-                self.watch.own_identity_elsewhere("another node runs under this machine's identity")
-        elif heartbeat.machine == self.me and heartbeat.boot != self.boot:
-            self.authorship.start_shown(heartbeat.start)
-        elif not frame.relayed:
-            self.watch.tell_twins(link, frame)
-        self.commit.heard(heartbeat)
-        self.presence.act()
 
     def became_ready(self) -> None:
         """This machine may write from now on."""
@@ -428,6 +402,7 @@ class NodeCore:
         self.delivery.tick()
         self.messaging.tick()
         self.renewals.tick()
+        self.certificates.tick()
         self._take_written()
         self.commit.tick()
         # What that wrote has to be known before its ticket comes back, or others would not hear of it.
@@ -445,7 +420,7 @@ class NodeCore:
     def _check_ended(self) -> None:
         self.presence.begin(self.authorship.start, after=self.authorship.started)
         self.delivery.begin(self.authorship.start, after=self.authorship.started)
-        self.links.broadcast(self._hello(replaces=False), after=self.authorship.started)
+        self.links.broadcast(self.hello(replaces=False), after=self.authorship.started)
         if self.authorship.phase is Phase.READY:
             self.became_ready()
 
@@ -473,8 +448,7 @@ class NodeCore:
         self._ended = True
         self.presence.farewell()
         self.folder.farewell()
-        assert self._stopping is not None
-        self.desk.emit(Stop(reason=self._stopping))
+        self.desk.emit(Stop(reason=self._stopping or ""))
 
     def _notice_jump(self, now: Now) -> None:
         """Wall against monotonic: a difference means that this computer slept, or that its clock was set."""
@@ -486,7 +460,12 @@ class NodeCore:
             self.desk.notify("resumed", {"jump_s": round(jump_s, 1), "time": rfc3339(now.wall_ms)})
             self.presence.resumed(slept_s=max(jump_s, 0.0))
 
-    def _follow_directory(self) -> None:
-        if len(self.desk.directory.members) != self._members_known:
-            self._members_known = len(self.desk.directory.members)
-            self.presence.liveness.set_members(self.members(), self.desk.now)
+    def follow_directory(self) -> None:
+        """Whoever is known is watched."""
+        if self.members() != self._members_known:
+            self._members_known = self.members()
+            self.presence.liveness.set_members(self._members_known, self.desk.now)
+
+    def _gone(self, machine: MachineId) -> None:
+        self.follow_directory()
+        self.commit.verdict(machine, State.OFFLINE)  # its vote is taken from it when that is ordered

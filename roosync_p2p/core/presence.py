@@ -76,6 +76,11 @@ class Presence:
         """The newest heartbeat of a machine."""
         return self._latest.get(machine)
 
+    def forget(self, machine: MachineId) -> None:
+        """That machine's key is given up: what it said of itself means nothing more."""
+        for known in (self._latest, self._direct, self._hears):
+            known.pop(machine, None)
+
     def hears(self, peer: MachineId) -> frozenset[MachineId]:
         """Whom that peer says it hears directly."""
         return self._hears.get(peer, frozenset())

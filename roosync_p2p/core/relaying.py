@@ -52,9 +52,13 @@ class Relaying:
         """The linked member that hears that machine directly; the same one while that lasts."""
         return next((peer for peer in self._links.peers() if machine in self._hears(peer)), None)
 
+    def forget(self, machine: MachineId) -> None:
+        """That machine's key is given up; if it returns, with another one, it counts anew."""
+        self._windows.pop(machine, None)
+
     def send(self, machine: MachineId, frame: Frame, after: Ticket) -> bool:
         """Sends a frame by a detour; False if nobody who is linked hears that machine."""
-        via = self.via(machine)
+        via = self.via(machine) if machine in self._desk.directory.members else None
         link = self._links.primary(via) if via is not None else None
         if link is None:
             return False

@@ -12,16 +12,23 @@ from roosync_p2p import limits
 from roosync_p2p.core import inputs
 from roosync_p2p.core.admission import Admission
 from roosync_p2p.core.authorship import Authorship, Phase
+from roosync_p2p.core.certificates import Certificates
 from roosync_p2p.core.commands import (
     AddInvite,
     AdmitMachine,
+    IssueRenewal,
+    KeyCommand,
     MarkRead,
+    OfferCertificate,
     OfferCountersignature,
     OrderCommand,
     ReadLedger,
+    RenewCertificate,
+    Revoke,
     SendMessage,
 )
 from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, Ticket
 from roosync_p2p.core.messaging import Messaging
@@ -29,6 +36,9 @@ from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.errors import EnvironmentFault, RoosyncError
 
 __all__ = ["Requests"]
+
+# What needs no own chain.
+_WRITE_NOTHING = (MarkRead, AddInvite, ReadLedger, Revoke, RenewCertificate, OfferCertificate, IssueRenewal)
 
 
 class Requests:
@@ -42,6 +52,8 @@ class Requests:
         admission: Admission,
         renewals: Renewals,
         commit: CommitLog,
+        departures: Departures,
+        certificates: Certificates,
         *,
         admitted: Callable[[], None],
         renewed: Callable[[], None],
@@ -52,6 +64,8 @@ class Requests:
         self._admission = admission
         self._renewals = renewals
         self._commit = commit
+        self._departures = departures
+        self._certificates = certificates
         self._admitted = admitted
         self._renewed = renewed
         self._waiting: list[inputs.Request] = []
@@ -59,7 +73,7 @@ class Requests:
 
     def take(self, request: inputs.Request) -> None:
         """Answers a request, or keeps it until the start-up check has ended."""
-        writes = not isinstance(request.command, MarkRead | AddInvite | ReadLedger)
+        writes = not isinstance(request.command, _WRITE_NOTHING)
         room = len(self._waiting) < limits.REQUEST_QUEUE_MAX
         if self._authorship.phase is Phase.CHECKING and writes and room:
             self._waiting.append(request)
@@ -100,7 +114,7 @@ class Requests:
             raise EnvironmentFault(f"{fault.message}; nothing was done", code=fault.code, remedy=fault.remedy)
 
     def _command(
-        self, command: SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature
+        self, command: SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | KeyCommand
     ) -> tuple[dict[str, object], Ticket]:
         match command:
             case SendMessage():
@@ -118,3 +132,14 @@ class Requests:
                 self._renewals.offered(envelope)
                 self._renewed()
                 return {"incarnation": self._authorship.incarnation}, self._desk.newest_ticket
+            case Revoke(statement=statement):
+                machine, ticket = self._departures.offered(statement)
+                return {"machine": machine}, ticket
+            case RenewCertificate():
+                return {"asked": list(self._certificates.ask())}, Ticket(0)
+            case IssueRenewal(request=request):
+                given = self._certificates.issued(request)
+                return {"leaf": given.leaf.hex(), "issuer": given.issuer.hex()}, self._desk.newest_ticket
+            case OfferCertificate(leaf=leaf, issuer=issuer):
+                self._certificates.offered(leaf, issuer)
+                return {}, self._desk.newest_ticket

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import array
 import dataclasses
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
+from roosync_p2p.codec.records import Record
 from roosync_p2p.ids import (
     Chain,
     CommitNumber,
@@ -30,6 +31,7 @@ __all__ = [
     "DeliveryRow",
     "EntryRow",
     "ForkRow",
+    "FormerKey",
     "IdempotencyRow",
     "InviteRow",
     "Loaded",
@@ -56,6 +58,18 @@ class MetaRow:
 
     key: str
     value: bytes | None
+
+
+class FormerKey(Record, frozen=True, kw_only=True):
+    """Value of a :class:`MetaRow`: the certificates of a key that a machine gave up; what it signed is read with it.
+
+    Its key is the prefix, the machine and the key id.
+    """
+
+    PREFIX: ClassVar[str] = "former."
+
+    leaf: bytes
+    issuer: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,14 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
                 "stop the other copy of this home; then roosync-admin settle",
             )
         )
+    elif phase is Phase.REVOKED:
+        found.append(
+            _warning(
+                "revoked",
+                core.authorship.reason,
+                "to come back this machine takes a new key: a new home, and a new invite from an issuer",
+            )
+        )
     elif phase is Phase.WAITING:
         issuers = core.renewals.waiting_for()
         whom = "one of " + ", ".join(issuers) if issuers else "the root key (roosync-admin countersign)"
@@ -192,7 +200,7 @@ def _roles(core: NodeCore, machine: MachineId) -> list[str]:
 
 def _state(core: NodeCore, rows: list[dict[str, object]]) -> str:
     conflicts = any(row["state"] == State.CONFLICT for row in rows)
-    if core.authorship.phase in (Phase.CONFLICT, Phase.WAITING) or conflicts:
+    if core.authorship.phase in (Phase.CONFLICT, Phase.WAITING, Phase.REVOKED) or conflicts:
         return "conflict"
     if core.commit.digests.alarms:
         return "diverged"

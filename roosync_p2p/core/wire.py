@@ -30,6 +30,8 @@ __all__ = [
     "Have",
     "Hears",
     "Hello",
+    "LeafAnswer",
+    "LeafRequest",
     "LeavingSoon",
     "Lost",
     "OrderedFrame",
@@ -173,11 +175,15 @@ class OwnQuery(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own?"
 
 
 class OwnAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own"):
-    """The newest header of each chain of the asker's newest incarnation, its newest heartbeat, and its newest vote."""
+    """The newest header of each chain of the asker's newest incarnation, its newest heartbeat, and its newest vote.
+
+    ``former``: certificates (leaf, issuer) of keys that it had before; the headers may be signed with one of them.
+    """
 
     headers: list[bytes]
     heartbeat: bytes | None = None
     vote: bytes | None = None
+    former: list[tuple[bytes, bytes]] = []
 
 
 class RenewalRequest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="renewal"):
@@ -190,6 +196,20 @@ class Countersigned(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="
     """The countersignature, or why there is none."""
 
     envelope: bytes | None = None
+    refusal: str = ""
+
+
+class LeafRequest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="leaf?"):
+    """To an issuer: the sender's next certificate, for the key that it has (a PKCS#10 request)."""
+
+    request: bytes
+
+
+class LeafAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="leaf"):
+    """The certificate and the one that signed it, or why there is none."""
+
+    leaf: bytes = b""
+    issuer: bytes = b""
     refusal: str = ""
 
 
@@ -290,6 +310,8 @@ Frame: TypeAlias = (
     | OwnAnswer
     | RenewalRequest
     | Countersigned
+    | LeafRequest
+    | LeafAnswer
     | RaftFrame
     | WantOrdered
     | OrderedFrame
@@ -307,7 +329,7 @@ _KNOWN = frozenset(
     str(kind.__struct_config__.tag)
     for kind in (
         *(Hello, Beat, Hears, AskHears, Lost, Digest, FrontierFrame, Have, Want, EntriesFrame, RecordFrame, Versions),
-        *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, Relay),
+        *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, LeafRequest, LeafAnswer, Relay),
         *(RaftFrame, WantOrdered, OrderedFrame, WantCommitted, Committed, ReadIndexQuery, ReadIndexAnswer),
         *(WantEpochs, EpochsFrame, LeavingSoon),
     )

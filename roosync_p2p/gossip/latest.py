@@ -62,6 +62,10 @@ class Latest:
         """The newest record of that key."""
         return self._records.get((kind, author, subject))
 
+    def drop(self, kind: str, author: MachineId, subject: str = "") -> None:
+        """Forgets the record of that key, if there is one."""
+        self._records.pop((kind, author, subject), None)
+
     def versions(self) -> list[RecordVersion]:
         """What is held, in a canonical order."""
         return sorted(

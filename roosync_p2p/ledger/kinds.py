@@ -27,7 +27,7 @@ from roosync_p2p.ledger.claims import Detail
 from roosync_p2p.ledger.draft import Draft
 from roosync_p2p.ledger.register import Register
 from roosync_p2p.trust.roles import APPROVER, ISSUER
-from roosync_p2p.trust.statements import FLEET_FOUND, MEMBER_ADMIT, MemberAdmit
+from roosync_p2p.trust.statements import FLEET_FOUND, MEMBER_ADMIT, MEMBER_REMOVE, MemberAdmit
 
 __all__ = ["KINDS", "Kind", "Who", "may_author"]
 
@@ -82,7 +82,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         MEMBER_ADMIT: Kind(Who.ISSUER, MemberAdmit, membership.admit),
         "member.rotate": Kind(Who.EVERYBODY, bodies.MemberRotate, membership.rotate),
         "member.roles": Kind(Who.CARRIER, bodies.Carrier, membership.set_roles),
-        "member.remove": Kind(Who.CARRIER, bodies.Carrier, membership.remove),
+        MEMBER_REMOVE: Kind(Who.CARRIER, bodies.Carrier, membership.remove),
         "member.leave": Kind(Who.EVERYBODY, bodies.MemberLeave, membership.leave),
         "member.retire": Kind(Who.ISSUER, bodies.MemberRetire, membership.retire),
         "member.settle": Kind(Who.ISSUER, bodies.MemberSettle, membership.settle),

@@ -170,6 +170,7 @@ def remove(draft: Draft, body: Carrier) -> Detail:
     if member is None:
         raise Refused("unknown_member", machine=said.machine)
     _require_may_revoke(register, verified, said.machine)
+    _require_own_keys(register, member, said)
     _use_once(draft, said, verified)
     for key_id in said.keys:
         _give_up(draft, key_id)
@@ -287,6 +288,13 @@ def _require_may_revoke(register: Register, verified: Verified, machine: str) ->
     )
     if not by_issuer:
         raise Refused("no_authority", kind="member.remove")
+
+
+def _require_own_keys(register: Register, member: MemberState, said: Revocation) -> None:
+    """One that was made for an earlier key does not end what began since, and nobody loses a key by another's name."""
+    others = {state.key for machine, state in register.members.items() if machine != said.machine}
+    if others & set(said.keys) or (not member.ended and member.key not in said.keys):
+        raise Refused("other_key", machine=said.machine)
 
 
 def _enter(draft: Draft, machine: str, *, key: bytes, roles: tuple[str, ...], by: str) -> None:

@@ -126,6 +126,11 @@ class Register:
         member = self.members.get(machine)
         return None if member is None or member.ended else member
 
+    def ended(self, machine: str) -> bool:
+        """Whether it was a member, and is none any more."""
+        member = self.members.get(machine)
+        return member is not None and bool(member.ended)
+
     def has_role(self, machine: str, role: str) -> bool:
         """Whether it is a member with that role now."""
         member = self.present(machine)

@@ -12,6 +12,7 @@ from typing import Any
 from roosync_p2p.codec.records import encode
 from roosync_p2p.core import view
 from roosync_p2p.core.commands import OfferCountersignature
+from roosync_p2p.node.certificate_service import CertificateService, RenewAsked
 from roosync_p2p.node.diagnosis import diagnose
 from roosync_p2p.node.encoded import decoded
 from roosync_p2p.node.event_log import EventLog, NodeEvent
@@ -33,6 +34,7 @@ class NodeBackend:
         performer: Performer,
         mail: MailService,
         membership: MembershipService,
+        certificates: CertificateService,
         services: LedgerServices,
         events: EventLog,
         surroundings: Surroundings,
@@ -45,6 +47,7 @@ class NodeBackend:
         self._performer = performer
         self._mail = mail
         self._membership = membership
+        self._certificates = certificates
         self._events = events
         self._surroundings = surroundings
 
@@ -104,6 +107,10 @@ class NodeBackend:
     async def invite(self, request: InviteAsked) -> dict[str, Any]:
         """See :meth:`MembershipService.invite`."""
         return await self._membership.invite(request)
+
+    async def renew_certificate(self, request: RenewAsked) -> dict[str, Any]:
+        """See :meth:`CertificateService.renew`."""
+        return await self._certificates.renew(request)
 
     async def issue(self, request: IssueAsked) -> dict[str, Any]:
         """See :meth:`MembershipService.issue`."""

@@ -18,6 +18,7 @@ __all__ = [
     "ReleaseAsked",
     "RenewAsked",
     "RetireAsked",
+    "RevokeAsked",
     "SeeLostAsked",
     "SettleAsked",
     "SpokenAsked",
@@ -77,6 +78,13 @@ class RetireAsked(OrderAsked, Protocol):
     def machine(self) -> str: ...
     @property
     def reason(self) -> str: ...
+
+
+class RevokeAsked(Protocol):
+    """A revocation that was signed, base64."""
+
+    @property
+    def statement(self) -> str: ...
 
 
 class SettleAsked(OrderAsked, Protocol):

@@ -17,7 +17,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core import view
-from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, SeeLost
+from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, Revoke, SeeLost
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.ports import Reader
 from roosync_p2p.core.rows import CommitRow, EntryRow
@@ -35,6 +35,7 @@ from roosync_p2p.node.ledger_requests import (
     LogAsked,
     RecoverAsked,
     RetireAsked,
+    RevokeAsked,
     SeeLostAsked,
     SettleAsked,
     StatementAsked,
@@ -45,12 +46,15 @@ from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.envelopes import parse_envelope
 from roosync_p2p.trust.roles import ISSUER
+from roosync_p2p.trust.statements import MEMBER_REMOVE
 
 __all__ = ["LedgerService"]
 
 T = TypeVar("T")
 
-CARRIED: Final = frozenset({"person.add", "person.rotate", "person.remove", "member.roles", "time.reset"})
+CARRIED: Final = frozenset(
+    {"person.add", "person.rotate", "person.remove", "member.roles", MEMBER_REMOVE, "time.reset"}
+)
 ID_CHARS_MIN: Final = 8  # of a shortened id: 32 bits, among some thousands
 
 
@@ -243,6 +247,11 @@ class LedgerService:
         """An issuer lets a machine go."""
         body = MemberRetire(machine=asked.machine.lower(), reason=asked.reason)
         return (await self._orders.order("member.retire", body, asked)).shown()
+
+    async def revoke(self, asked: RevokeAsked) -> dict[str, Any]:
+        """Hears a revocation that somebody signed beside the node."""
+        statement = decoded(asked.statement, what="the statement", code="bad_statement")
+        return await self._performer.request(Revoke(statement=statement))
 
     async def settle(self, asked: SettleAsked) -> dict[str, Any]:
         """An issuer says which of the two entries that prove a fork counts.

@@ -20,7 +20,7 @@ from roosync_p2p.adapters.websocket.dialer import host_of
 from roosync_p2p.adapters.websocket.joining import JoinConnection
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.records import decode, encode
-from roosync_p2p.core.commands import AddInvite, AdmitMachine
+from roosync_p2p.core.commands import AddInvite, AdmitMachine, IssueRenewal
 from roosync_p2p.core.rows import InviteRow
 from roosync_p2p.errors import InputFault, NetworkError, PeerFault, RoosyncError
 from roosync_p2p.ids import MachineId, parse_machine_id
@@ -38,6 +38,7 @@ from roosync_p2p.trust.invites import (
     parse_contact,
 )
 from roosync_p2p.trust.joining import JOIN_NONCE_BYTES, IssuerSession, JoinRequest
+from roosync_p2p.trust.late_renewal import asks_renewal, read_renewal, refuse_renewal, renewed
 from roosync_p2p.trust.roles import MEMBER
 from roosync_p2p.trust.statements import MemberAdmit, encode_member_admit
 
@@ -62,12 +63,23 @@ class MembershipService:
         self._invites = {row.invite_id: decode(row.data, Invite) for row in invites if row.data is not None}
         self._admitting = anyio.Lock()  # two joiners with one code: the second waits, and is refused
 
+    def use(self, identity: Identity) -> None:
+        """This machine has another certificate: joiners are shown that."""
+        self._identity = identity
+
     # --- invites --------------------------------------------------------------------------------------------------
 
     def join_open(self) -> bool:
-        """Whether strangers are answered: while a code is outstanding, or an answer may have to be repeated."""
+        """Whether strangers are answered: while a code is outstanding, an answer may have to be repeated, or a member's
+        certificate has run out, which then can only be renewed here.
+        """
         now_s = read_now().wall_ms // 1000
-        return self._identity.is_issuer and any(invite.expires_s >= now_s for invite in self._invites.values())
+        invited = any(invite.expires_s >= now_s for invite in self._invites.values())
+        return self._identity.is_issuer and (invited or self._members_ran_out(now_s))
+
+    def _members_ran_out(self, now_s: int) -> bool:
+        members = self._performer.core.directory.members.values()
+        return any(member.certificate.not_after_s < now_s for member in members)
 
     async def invite(self, asked: InviteAsked) -> dict[str, Any]:
         """A join code. It is durable here before anybody sees it."""
@@ -145,10 +157,11 @@ class MembershipService:
 
     async def serve_joiner(self, connection: JoinConnection) -> None:
         """One stranger on the joining path."""
-        session = self._session(os.urandom(JOIN_NONCE_BYTES))
+        nonce = os.urandom(JOIN_NONCE_BYTES)
+        session = self._session(nonce)
         try:
             with anyio.fail_after(limits.JOIN_TIMEOUT_S):
-                leaf = await self._converse(connection, session)
+                leaf = await self._converse(connection, session, nonce)
             if leaf is not None:
                 await self._dial_back(connection, leaf)
                 await connection.aclose()
@@ -181,10 +194,13 @@ class MembershipService:
             leaf=self._identity.leaf, issuer=self._identity.issuer, root=self._identity.root, nonce=nonce
         )
 
-    async def _converse(self, connection: JoinConnection, session: IssuerSession) -> bytes | None:
-        """The leaf that was given; None after a refusal, with the conversation ended."""
+    async def _converse(self, connection: JoinConnection, session: IssuerSession, nonce: bytes) -> bytes | None:
+        """The leaf that was given to a joiner; None after a refusal or a late renewal, with the conversation ended."""
         await connection.send(session.hello())
         data = await connection.receive()
+        if asks_renewal(data):
+            await self._renew_late(connection, data, nonce)
+            return None
         try:
             async with self._admitting:
                 answer = await self._answered(session, data)
@@ -196,6 +212,21 @@ class MembershipService:
             return None
         await connection.send(answer.message)
         return answer.leaf
+
+    async def _renew_late(self, connection: JoinConnection, data: bytes, nonce: bytes) -> None:
+        """A member whose certificate ran out proves its key, and gets the next one."""
+        core = self._performer.core
+        try:
+            request = read_renewal(data, tls_leaf=self._identity.leaf, nonce=nonce, directory=core.directory)
+            answer = await self._performer.request(IssueRenewal(request=request))
+        except RoosyncError as error:
+            core.desk.count(f"renewal.{error.code}")
+            _LOG.warning("refused to renew for %s: %s", connection.remote, error.message, extra={"code": error.code})
+            await connection.send(refuse_renewal(error))
+        else:
+            leaf, issuer = bytes.fromhex(str(answer["leaf"])), bytes.fromhex(str(answer["issuer"]))
+            await connection.send(renewed(Enrolment.checked(leaf=leaf, issuer=issuer, root=self._identity.root)))
+        await connection.aclose()
 
     async def _dial_back(self, connection: JoinConnection, leaf: bytes) -> None:
         """Tells a joiner that asks whether it can be reached. Who has nothing to ask hangs up, as older versions do."""
@@ -267,7 +298,8 @@ class MembershipService:
         return enrolment
 
     def _require_issuer(self) -> None:
-        if not self._identity.is_issuer:
+        key = self._identity.issuer_key
+        if key is None or key.key_id in self._performer.core.directory.given_up:
             issuers = sorted({issuer.machine for issuer in self._performer.core.directory.issuers.values()})
             raise InputFault(
                 f"{self._identity.machine} is not an issuer",

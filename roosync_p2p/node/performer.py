@@ -70,6 +70,7 @@ class Performer:
         self._stopped = anyio.Event()
         self.ended: Final = anyio.Event()
         self.stop_reason = ""
+        self.install: Callable[[effects.InstallCertificate], None] = lambda _effect: None
 
     # --- the outside ----------------------------------------------------------------------------------------------
 
@@ -274,6 +275,8 @@ class Performer:
             case effects.PublishFiles() | effects.LookIntoFolder():
                 assert self._folder is not None
                 self._folder(effect)
+            case effects.InstallCertificate():
+                self.install(effect)
             case effects.Stop(reason=reason):
                 self.stop_reason = reason
                 self._stopped.set()

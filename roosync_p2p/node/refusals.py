@@ -69,6 +69,7 @@ REFUSALS: Final[Mapping[str, Said]] = MappingProxyType(
         "bad_role": Said("the roles do not fit together"),
         "invite_used": Said("the invite was used already", "make another with `roosync-admin invite`"),
         "key_conflict": Said("{machine} is a member with another key", "choose another machine id"),
+        "other_key": Said("the statement names another key than that of {machine}", "make another"),
         "key_retired": Said("that key was given up once, and never comes back", "make a new one"),
         "wrong_key": Said("the certificate is for another machine or key"),
         "already_ordered": Said("another entry of {machine} has that place in the order already"),

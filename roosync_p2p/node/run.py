@@ -45,6 +45,7 @@ from roosync_p2p.errors import EnvironmentFault, RoosyncError
 from roosync_p2p.ids import EntryId
 from roosync_p2p.liveness.profile import NAMED, Profile, custom
 from roosync_p2p.node.backend import NodeBackend
+from roosync_p2p.node.certificate_service import CertificateService
 from roosync_p2p.node.event_log import EventLog
 from roosync_p2p.node.folder_door import FolderDoor
 from roosync_p2p.node.folder_service import FolderService
@@ -171,9 +172,7 @@ class _Node:
         membership = MembershipService(performer, self._identity, loaded.invites)
         async with anyio.create_task_group() as tasks, anyio.create_task_group() as links:
             transport = WebsocketTransport(
-                TlsIdentity(
-                    chain=self._identity.chain_path, key=self._identity.key_path, root=self._identity.root_path
-                ),
+                _tls(self._identity),
                 performer.arrived,
                 links,
                 handle_join=membership.serve_joiner,
@@ -181,6 +180,12 @@ class _Node:
                 throttle=performer.finish_frame,
             )
             performer.attach(transport)
+
+            def use(identity: Identity) -> None:
+                transport.update_identity(_tls(identity))
+                membership.use(identity)
+
+            certificates = CertificateService(performer, self._home.path, self._identity, use=use)
             around.traffic = lambda: dataclasses.asdict(transport.counters)
             host, port = parse_host_port(listen, key="listen")
             around.listening = await tasks.start(transport.serve, host, port)
@@ -197,7 +202,7 @@ class _Node:
             services = LedgerServices.over(
                 performer, self._store, self._events, around, tasks=tasks, sessions_file=self._home.sessions_file
             )
-            backend = NodeBackend(performer, mail, membership, services, self._events, around)
+            backend = NodeBackend(performer, mail, membership, certificates, services, self._events, around)
             await tasks.start(_started(self._serve_api, backend, self._home.path))
             await tasks.start(_signals, around)  # whoever reads "ready" may send one
             tasks.start_soon(performer.run)
@@ -205,6 +210,7 @@ class _Node:
             tasks.start_soon(watch_battery, performer)
             folder = await self._open_folder(performer, membership, loaded, tasks)
             around.folder = None if folder is None else folder.place
+            tasks.start_soon(certificates.watch)
             self._ready(around, ready_file)
             await around.stop.wait()
             _LOG.info("stopping: %s", around.stop_reason)
@@ -346,6 +352,10 @@ def _with_founding(loaded: Loaded, identity: Identity) -> Loaded:
     return dataclasses.replace(loaded, pending=(row,))
 
 
+def _tls(identity: Identity) -> TlsIdentity:
+    return TlsIdentity(chain=identity.chain_path, key=identity.key_path, root=identity.root_path)
+
+
 def _node_identity(identity: Identity) -> NodeIdentity:
     return NodeIdentity(
         machine=identity.machine,
@@ -355,6 +365,7 @@ def _node_identity(identity: Identity) -> NodeIdentity:
         issuer=identity.issuer,
         root=identity.root,
         issuer_key=identity.issuer_key,
+        own_issuer=identity.own_issuer,
     )
 
 

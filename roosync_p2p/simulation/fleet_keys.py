@@ -8,17 +8,25 @@ from roosync_p2p.core.commands import AdmitMachine
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.entries.incarnations import Renewal, countersign
 from roosync_p2p.entropy import Entropy
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import FleetId, MachineId
 from roosync_p2p.trust.certificates import (
     fleet_id_of,
     issuer_certificate,
     machine_certificate,
     root_certificate,
 )
-from roosync_p2p.trust.directory import ROOT_AUTHOR
+from roosync_p2p.trust.directory import ROOT_AUTHOR, issuer_author
 from roosync_p2p.trust.keys import SigningKey
 from roosync_p2p.trust.roles import PLAIN_ROLES
-from roosync_p2p.trust.statements import FleetFound, MemberAdmit, encode_fleet_found, encode_member_admit
+from roosync_p2p.trust.statements import (
+    Cut,
+    FleetFound,
+    MemberAdmit,
+    Revocation,
+    encode_fleet_found,
+    encode_member_admit,
+    seal_statement,
+)
 
 __all__ = ["BORN_S", "FleetKeys"]
 
@@ -65,6 +73,11 @@ class FleetKeys:
         """The machine that founded the fleet."""
         return next(iter(self.identities))
 
+    @property
+    def fleet(self) -> FleetId:
+        """The fleet's id."""
+        return self.identities[self.founder].fleet
+
     def founding(self) -> bytes:
         """The body of ``fleet.found``, as ``init`` leaves it for the founder's node."""
         founder = self.identities[self.founder]
@@ -100,10 +113,24 @@ class FleetKeys:
             invite=None,
         )
 
+    def revocation(self, machine: MachineId, *, ledger: Cut | None, mail: Cut | None, serial: int) -> bytes:
+        """What ``roosync-admin revoke`` makes: by the issuer, of the issuer itself by the root."""
+        said = Revocation(
+            machine=machine,
+            keys=(self.identities[machine].key.key_id,),
+            reason="in a story",
+            ledger=ledger,
+            mail=mail,
+            serial=serial.to_bytes(16, "big"),
+        )
+        issuer_key = self.identities[self.founder].issuer_key
+        if machine == self.founder or issuer_key is None:
+            return seal_statement(self.root_key, said, fleet=self.fleet)
+        return seal_statement(issuer_key, said, fleet=self.fleet, author=issuer_author(self.founder))
+
     def root_countersignature(self, renewal: Renewal) -> bytes:
         """What ``roosync-admin countersign`` makes with the root's key."""
-        fleet = self.identities[self.founder].fleet
-        return countersign(self.root_key, author=ROOT_AUTHOR, fleet=fleet, renewal=renewal)
+        return countersign(self.root_key, author=ROOT_AUTHOR, fleet=self.fleet, renewal=renewal)
 
 
 def _serial(entropy: Entropy) -> int:

@@ -7,6 +7,7 @@ sleeps, loses what was not synced, gets an old disk back, has a disk that is slo
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -414,6 +415,8 @@ class Member:
                 self._observer.notified(self, effect)
             case effects.PublishFiles() | effects.LookIntoFolder():
                 self._later(FOLDER_S, lambda: self._in_folder(effect))
+            case effects.InstallCertificate(leaf=leaf, issuer=issuer):
+                self.identity = dataclasses.replace(self.identity, leaf=leaf, issuer=issuer)
             case effects.Stop():
                 self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
             case effects.Persist():

@@ -38,17 +38,15 @@ class _CredulousKey(PublicKey):
 class _CredulousDirectory(Directory):
     """Knows the right keys, and checks nothing with them."""
 
-    def key_of(self, author: str, key_id: KeyId) -> PublicKey:
+    def key_of(self, author: str, key_id: KeyId, *, lasting: bool = False) -> PublicKey:
         """A key that accepts everything."""
-        return _CredulousKey.from_raw(super().key_of(author, key_id).raw)
+        return _CredulousKey.from_raw(super().key_of(author, key_id, lasting=lasting).raw)
 
 
 def _prepare_unchecked(data: bytes, directory: Directory) -> Prepared:
     return prepare(
         data,
-        _CredulousDirectory(
-            root=directory.root, version=directory.version, members=directory.members, issuers=directory.issuers
-        ),
+        _CredulousDirectory(**{field.name: getattr(directory, field.name) for field in dataclasses.fields(directory)}),
     )
 
 

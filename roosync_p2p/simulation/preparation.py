@@ -43,6 +43,8 @@ class SharedPreparation:
             self._fingerprints.clear()
             self._known.clear()
         members = tuple(sorted((machine, member.key_id) for machine, member in directory.members.items()))
-        fingerprint = (directory.fleet, members, tuple(sorted(directory.issuers)))
+        former = tuple(sorted(directory.former))
+        given_up = tuple(sorted(directory.given_up))
+        fingerprint = (directory.fleet, members, former, given_up, tuple(sorted(directory.issuers)))
         self._fingerprints[id(directory)] = (directory, fingerprint)
         return fingerprint

@@ -11,6 +11,7 @@ from roosync_p2p.core.memory_store import MemoryStore, Snapshot
 from roosync_p2p.errors import RoosyncError, StoreError, UsageError
 from roosync_p2p.ids import EntryId, MachineId, parse_address
 from roosync_p2p.simulation.fleet import Fleet
+from roosync_p2p.simulation.key_verbs import KeyVerbs
 from roosync_p2p.simulation.member import CrashPoint, Member
 from roosync_p2p.simulation.order_verbs import OrderVerbs
 
@@ -39,6 +40,7 @@ class Verbs:
         self.fleet = fleet
         self.sent: dict[str, Sent] = {}
         self.order = OrderVerbs(fleet)
+        self.keys = KeyVerbs(fleet)
         self._backups: dict[str, Snapshot] = {}
         self._cut_off: dict[str, int] = {}
 
@@ -264,6 +266,7 @@ _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "renew": lambda verbs, words: verbs.order.renew(words),
     "restore": Verbs.restore,
     "retry": Verbs.retry,
+    "revoke": lambda verbs, words: verbs.keys.revoke(words),
     "run": Verbs.run,
     "send": Verbs.send,
     "shorten-log": lambda verbs, words: verbs.order.shorten_log(words),

@@ -18,7 +18,9 @@ __all__ = [
     "FRONTIER",
     "HEARTBEAT",
     "INCARNATION",
+    "LASTING",
     "RELAY",
+    "RENEWAL",
     "STATEMENT",
     "VOTE",
     "VOTERS",
@@ -31,15 +33,18 @@ FLOOR: Final = "roosync/floor/1"  # from where an author still keeps its chain
 RELAY: Final = "roosync/relay/1"  # a frame passed on by a third member, by its source
 STATEMENT: Final = "roosync/statement/1"  # what only the root or an issuer may say
 INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of a new incarnation
+RENEWAL: Final = "roosync/renewal/1"  # that a machine asks for its next certificate, on the joining path
 APPROVAL: Final = "roosync/approval/1"  # a person's verdict; no envelope (docs/protocol/ledger.md §8)
 VOTE: Final = "roosync/vote/1"  # for whom a machine voted in a term, by that machine
 VOTERS: Final = "roosync/voters/1"  # a change of the voters of the commit log, by the leader that made it
 FOLDER_HEARTBEAT: Final = "roosync/folder-heartbeat/1"  # a heartbeat file with its probe, by its machine
 FOLDER_LOG: Final = "roosync/folder-log/1"  # a run of the commit log in the shared folder, by whoever put it there
 
+# What was signed once and is verified for ever, also by a key that its machine gave up since.
+LASTING: Final = frozenset({ENTRY, FLOOR, VOTE, VOTERS})
 CONTEXTS: Final = frozenset(
     {
-        *(ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, VOTE, VOTERS),
+        *(ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, RENEWAL, VOTE, VOTERS),
         *(FOLDER_HEARTBEAT, FOLDER_LOG),
     }
 )

@@ -1,14 +1,16 @@
 """Whose key is whose: the pinned keys of a fleet (docs/protocol/trust.md §5).
 
 A machine id belongs to the first key that was shown for it with a valid chain to the root. Another key for the same
-id is a conflict, however valid its certificate. The directory lets a machine link, gossip and send; which roles it
-has is the register's business. Certificate dates are not judged here: they limit links, never what was signed.
+id is a conflict, however valid its certificate, until that key was **given up**: revoked, or replaced by a rotation.
+What such a key signed before stays verifiable, and it says nothing new. The directory lets a machine link, gossip and
+send; which roles it has is the register's business. Certificate dates are not judged here: they limit links, never what
+was signed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -18,13 +20,14 @@ from roosync_p2p.trust.certificates import (
     IssuerCertificate,
     MachineCertificate,
     RootCertificate,
+    parse_machine_certificate,
     parse_root_certificate,
     verify_issuer_certificate,
     verify_machine_certificate,
 )
 from roosync_p2p.trust.keys import PublicKey
 
-__all__ = ["ROOT_AUTHOR", "Directory", "Issuer", "Member", "issuer_author"]
+__all__ = ["ROOT_AUTHOR", "Directory", "Issuer", "Member", "issuer_author", "issuer_machine"]
 
 ROOT_AUTHOR: Final = "root"  # reserved: no machine can have this id
 _ISSUER_PREFIX: Final = "issuer:"  # a colon occurs in no machine id
@@ -33,6 +36,11 @@ _ISSUER_PREFIX: Final = "issuer:"  # a colon occurs in no machine id
 def issuer_author(machine: MachineId) -> str:
     """The author of what a machine's issuer key signs, as opposed to the machine's own key."""
     return _ISSUER_PREFIX + machine
+
+
+def issuer_machine(author: str) -> MachineId | None:
+    """The machine whose issuer key that author is; None for any other author."""
+    return MachineId(author.removeprefix(_ISSUER_PREFIX)) if author.startswith(_ISSUER_PREFIX) else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +92,18 @@ class Directory:
         root: the root certificate.
         version: 1 when founded, one more for each change.
         members: by machine id.
-        issuers: by key id; a machine may have had several.
+        issuers: by key id; a machine may have had several. One that was given up stays, because what it vouched for
+            before is verified by it.
+        former: by machine and key id: keys that a machine had and gave up.
+        given_up: key ids, of machines and issuers, that say nothing new.
     """
 
     root: RootCertificate
     version: int
     members: Mapping[MachineId, Member]
     issuers: Mapping[KeyId, Issuer]
+    former: Mapping[tuple[MachineId, KeyId], Member] = dataclasses.field(default_factory=dict)
+    given_up: frozenset[KeyId] = frozenset()
 
     @classmethod
     def found(cls, root_der: bytes) -> Directory:
@@ -124,20 +137,77 @@ class Directory:
 
         Raises:
             MalformedError, SignatureFault, UntrustedError: the chain does not lead to this fleet's root.
+            UntrustedError: the key, or that of the issuer of a machine that is new here, was given up
+                (``key_revoked``, ``issuer_revoked``).
             ConflictError: the machine id is pinned to another key (``key_conflict``, both key ids in the details).
         """
         if any(member.leaf == leaf_der and member.issuer == issuer_der for member in self.members.values()):
             return self
         issuer = verify_issuer_certificate(issuer_der, root=self.root)
         leaf = verify_machine_certificate(leaf_der, issuer=issuer)
+        self._require_standing(leaf, issuer)
         issuers = self._issuers_with(issuer)
         members = self._members_with(leaf, issuer)
         if members is self.members and issuers is self.issuers:
             return self
         return self._changed(members=members, issuers=issuers)
 
-    def key_of(self, author: str, key_id: KeyId) -> PublicKey:
+    def with_given_up(self, key_ids: Iterable[KeyId]) -> Directory:
+        """The directory in which these keys say nothing new; itself if that was known.
+
+        A machine that is pinned to one of them is no member until it is shown with another key.
+        """
+        news = frozenset(key_ids) - self.given_up
+        if not news:
+            return self
+        gone = {machine: member for machine, member in self.members.items() if member.key_id in news}
+        return dataclasses.replace(
+            self,
+            version=self.version + 1,
+            members=MappingProxyType({m: member for m, member in self.members.items() if m not in gone}),
+            former=MappingProxyType({**self.former, **{(m, member.key_id): member for m, member in gone.items()}}),
+            given_up=self.given_up | news,
+        )
+
+    def with_former(self, leaf_der: bytes, issuer_der: bytes) -> Directory:
+        """The directory in which a machine is known to have had this key, and to have given it up.
+
+        Raises:
+            MalformedError, SignatureFault, UntrustedError: the chain does not lead to this fleet's root.
+            ConflictError: it is the key that the machine has now (``key_in_use``).
+        """
+        issuer = verify_issuer_certificate(issuer_der, root=self.root)
+        leaf = verify_machine_certificate(leaf_der, issuer=issuer)
+        place = (leaf.machine, leaf.public.key_id)
+        if place in self.former:
+            return self
+        now = self.members.get(leaf.machine)
+        if now is not None and now.public == leaf.public:
+            raise ConflictError(f"{leaf.machine} still has that key", code="key_in_use")
+        member = Member(machine=leaf.machine, public=leaf.public, leaf=leaf_der, issuer=issuer_der, certificate=leaf)
+        return dataclasses.replace(
+            self,
+            version=self.version + 1,
+            former=MappingProxyType({**self.former, place: member}),
+            given_up=self.given_up | {leaf.public.key_id},
+        )
+
+    def with_introduced(self, leaf_der: bytes, issuer_der: bytes) -> Directory:
+        """The directory with the machine of an old entry known: by this key now, or as one that it gave up.
+
+        Raises:
+            MalformedError, SignatureFault, UntrustedError, ConflictError: as :meth:`with_chain`.
+        """
+        if parse_machine_certificate(leaf_der).public.key_id in self.given_up:
+            return self.with_former(leaf_der, issuer_der)
+        return self.with_chain(leaf_der, issuer_der)
+
+    def key_of(self, author: str, key_id: KeyId, *, lasting: bool = False) -> PublicKey:
         """The key of an author: a machine id, ``root``, or ``issuer:<machine id>``.
+
+        Args:
+            lasting: what is verified was perhaps signed long ago: a key that the machine gave up will do. Whether it
+                was signed before that, the caller judges.
 
         Raises:
             UntrustedError: nobody by that name (``unknown_author``), or not with that key (``unknown_key``).
@@ -147,7 +217,8 @@ class Directory:
         if author == ROOT_AUTHOR:
             known = self.root.public
         else:
-            member = self.members.get(MachineId(author))
+            before = self.former.get((MachineId(author), key_id)) if lasting else None
+            member = before or self.members.get(MachineId(author))
             if member is None:
                 raise _unknown_author(author, key_id)
             known = member.public
@@ -196,14 +267,32 @@ class Directory:
         member = Member(machine=leaf.machine, public=leaf.public, leaf=leaf.der, issuer=issuer.der, certificate=leaf)
         return MappingProxyType({**self.members, leaf.machine: member})
 
+    def _require_standing(self, leaf: MachineCertificate, issuer: IssuerCertificate) -> None:
+        if leaf.public.key_id in self.given_up:
+            raise UntrustedError(
+                f"that key of {leaf.machine} was revoked or replaced",
+                code="key_revoked",
+                remedy="a machine that returns takes a new key: a new home and a new invite",
+                details={"machine": leaf.machine, "key": leaf.public.key_id.hex()},
+            )
+        known = self.members.get(leaf.machine)
+        # Whoever was known before stays: what an issuer did while it was one counts.
+        if issuer.public.key_id in self.given_up and (known is None or known.public != leaf.public):
+            raise UntrustedError(
+                f"{leaf.machine} was let in by an issuer key that was revoked",
+                code="issuer_revoked",
+                remedy="another issuer admits it again: a new home and a new invite",
+                details={"machine": leaf.machine, "issuer": issuer.machine},
+            )
+
     def _changed(
         self,
         *,
         members: Mapping[MachineId, Member] | None = None,
         issuers: Mapping[KeyId, Issuer] | None = None,
     ) -> Directory:
-        return Directory(
-            root=self.root,
+        return dataclasses.replace(
+            self,
             version=self.version + 1,
             members=self.members if members is None else members,
             issuers=self.issuers if issuers is None else issuers,

@@ -19,7 +19,7 @@ from roosync_p2p.codec import records
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.errors import SignatureFault
 from roosync_p2p.ids import FleetId, KeyId
-from roosync_p2p.trust.contexts import CONTEXTS
+from roosync_p2p.trust.contexts import CONTEXTS, LASTING
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.keys import SIGNATURE_BYTES, SigningKey
 
@@ -131,7 +131,7 @@ def verify(data: bytes, *, context: str, directory: Directory, size_max: int) ->
             code="wrong_fleet",
             details={"fleet": envelope.fleet.hex(), "expected": directory.fleet.hex()},
         )
-    key = directory.key_of(envelope.author, KeyId(envelope.key))
+    key = directory.key_of(envelope.author, KeyId(envelope.key), lasting=context in LASTING)
     signed = envelope.signed_bytes()
     key.verify(envelope.signature, signed)
     return Verified(

@@ -39,7 +39,7 @@ from roosync_p2p.trust.envelopes import pae
 from roosync_p2p.trust.invites import INVITE_ID_BYTES, Invite, JoinCode
 from roosync_p2p.trust.keys import SigningKey
 
-__all__ = ["JOIN_NONCE_BYTES", "IssuerSession", "JoinRequest", "JoinerSession"]
+__all__ = ["JOIN_NONCE_BYTES", "IssuerSession", "JoinRequest", "JoinerSession", "read_hello"]
 
 JOIN_NONCE_BYTES: Final = 32
 _MAC_BYTES: Final = 32
@@ -154,26 +154,23 @@ class JoinerSession:
                 (``wrong_issuer``).
         """
         assert self._transcript is None, "one hello a session"
-        hello = records.decode(data, _Hello, size_max=limits.JOIN_MESSAGE_BYTES_MAX)
-        chain = Enrolment.checked(leaf=hello.leaf, issuer=hello.issuer, root=hello.root)
+        chain, nonce = read_hello(data, peer_leaf_der=peer_leaf_der)
         if chain.fleet != self._code.fleet:
             raise SignatureFault(
                 "the one that answered belongs to another fleet than the join code",
                 code="wrong_fleet",
                 details={"fleet": chain.fleet.hex(), "expected": self._code.fleet.hex()},
             )
-        if hello.leaf != peer_leaf_der:
-            raise UntrustedError("the hello shows another certificate than the connection", code="wrong_tls_peer")
         if chain.machine != self._code.issuer:
             raise UntrustedError(
                 f"the one that answered is {chain.machine}, the join code is from {self._code.issuer}",
                 code="wrong_issuer",
             )
-        self._root = hello.root
+        self._root = chain.root
         self._transcript = _Transcript(
             invite=self._code.invite,
-            leaf_hash=sha256(hello.leaf),
-            issuer_nonce=hello.nonce,
+            leaf_hash=sha256(chain.leaf),
+            issuer_nonce=nonce,
             joiner_nonce=self._nonce,
             request=certificate_request(self._key, self._machine),
         )
@@ -222,6 +219,24 @@ class JoinerSession:
         if enrolment.machine != self._machine:
             raise UntrustedError(f"the certificate is for {enrolment.machine}", code="wrong_machine")
         return enrolment
+
+
+def read_hello(data: bytes, *, peer_leaf_der: bytes) -> tuple[Enrolment, bytes]:
+    """Who answers on the joining path, and its nonce. Whether that is the right fleet, the caller compares.
+
+    Args:
+        peer_leaf_der: the certificate that the peer of this TLS session has proven to hold.
+
+    Raises:
+        MalformedError: not a hello.
+        SignatureFault: its chain does not hold.
+        UntrustedError: not the peer of this session (``wrong_tls_peer``).
+    """
+    hello = records.decode(data, _Hello, size_max=limits.JOIN_MESSAGE_BYTES_MAX)
+    chain = Enrolment.checked(leaf=hello.leaf, issuer=hello.issuer, root=hello.root)
+    if hello.leaf != peer_leaf_der:
+        raise UntrustedError("the hello shows another certificate than the connection", code="wrong_tls_peer")
+    return chain, hello.nonce
 
 
 class IssuerSession:

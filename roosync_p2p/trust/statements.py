@@ -30,6 +30,8 @@ from roosync_p2p.trust.roles import PLAIN_ROLES, parse_roles
 __all__ = [
     "FLEET_FOUND",
     "MEMBER_ADMIT",
+    "MEMBER_REMOVE",
+    "MEMBER_ROLES",
     "Cut",
     "FleetFound",
     "KeyLost",
@@ -43,6 +45,7 @@ __all__ = [
     "RootWord",
     "Statement",
     "TimeReset",
+    "carrier_body",
     "decode_member_admit",
     "encode_fleet_found",
     "encode_member_admit",
@@ -56,6 +59,8 @@ __all__ = [
 
 FLEET_FOUND: Final = "fleet.found"
 MEMBER_ADMIT: Final = "member.admit"
+MEMBER_REMOVE: Final = "member.remove"
+MEMBER_ROLES: Final = "member.roles"
 
 _Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 _Der = Annotated[bytes, msgspec.Meta(min_length=1, max_length=limits.CERTIFICATE_BYTES_MAX)]
@@ -150,7 +155,7 @@ class RootWord(records.Record, frozen=True, kw_only=True):
     not_after_ms: Annotated[int, msgspec.Meta(ge=0, le=limits.WALL_MS_MAX)] = 0
 
 
-class MemberRoles(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="member.roles"):
+class MemberRoles(RootWord, frozen=True, kw_only=True, tag_field="kind", tag=MEMBER_ROLES):
     """The root gives a member other roles.
 
     ``issuer`` is the certificate of the machine's issuer key, where it becomes an issuer; else empty.
@@ -169,7 +174,7 @@ class KeyLost(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="key.lo
     new: _Digest
 
 
-class Revocation(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="member.remove"):
+class Revocation(RootWord, frozen=True, kw_only=True, tag_field="kind", tag=MEMBER_REMOVE):
     """An issuer's word (the root's for an issuer) that a machine is out. No other word of an issuer is a statement.
 
     Attributes:
@@ -318,6 +323,11 @@ def seal_role_grant(root_key: SigningKey, grant: RoleGrant) -> bytes:
 def seal_statement(key: SigningKey, statement: Statement, *, fleet: FleetId, author: str = ROOT_AUTHOR) -> bytes:
     """The envelope of a statement, by the root or, as ``issuer:<machine>``, by an issuer."""
     return seal(key, context=contexts.STATEMENT, fleet=fleet, author=author, payload=records.encode(statement))
+
+
+def carrier_body(statement: bytes) -> bytes:
+    """The body of an entry that carries a statement."""
+    return records.encode(_Signed(statement=statement))
 
 
 def open_statement(data: bytes, kind: type[S], directory: Directory) -> tuple[S, Verified]:

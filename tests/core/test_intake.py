@@ -18,8 +18,9 @@ from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.entries.incarnations import Renewal
 from roosync_p2p.errors import PeerFault
 from roosync_p2p.gossip.latest import RecordVersion
+from roosync_p2p.trust.certificates import certificate_request
 from roosync_p2p.trust.envelopes import Verified
-from tests.helpers.cores import A, Actor, B, C, D, directory, entries, keys
+from tests.helpers.cores import A, Actor, B, C, D, directory, entries, identity, keys
 from tests.helpers.order_frames import order_frames
 from tests.helpers.trust import accepted_or_documented, refused_with
 
@@ -63,6 +64,8 @@ def every_frame() -> dict[str, wire.Frame]:
         "own?": wire.OwnQuery(),
         "own": wire.OwnAnswer(headers=[mail[2].raw], heartbeat=actor.beat().envelope),
         "renewal": wire.RenewalRequest(renewal=encode(renewal)),
+        "leaf?": wire.LeafRequest(request=certificate_request(identity(C).key, C)),
+        "leaf": wire.LeafAnswer(leaf=identity(C).leaf, issuer=identity(C).issuer),
         "countersigned": wire.Countersigned(envelope=keys().root_countersignature(renewal)),
         "relay": actor.relay(wire.AskHears(machine=A), to=B),
         **order_frames(actor.begin(LEDGER)),

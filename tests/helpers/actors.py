@@ -26,9 +26,10 @@ from roosync_p2p.mailbox.receipts import Receipt, ReceiptItem
 from roosync_p2p.simulation.fleet_keys import BORN_S, FleetKeys
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.certificates import machine_certificate
-from roosync_p2p.trust.directory import Directory
+from roosync_p2p.trust.directory import Directory, issuer_author
 from roosync_p2p.trust.envelopes import seal
 from roosync_p2p.trust.keys import SigningKey
+from roosync_p2p.trust.statements import Cut, Revocation, seal_statement
 
 __all__ = [
     "MESSAGE_ID",
@@ -43,6 +44,7 @@ __all__ = [
     "entries",
     "identity",
     "keys",
+    "revocation",
     "second_key",
 ]
 
@@ -72,6 +74,31 @@ def second_key(machine: MachineId) -> NodeIdentity:
         issuer.issuer_key, issuer.issuer, key.public, machine=machine, fleet=own.fleet, serial=99, now_s=BORN_S
     )
     return dataclasses.replace(own, key=key, leaf=leaf)
+
+
+def revocation(
+    machine: MachineId,
+    *,
+    ledger: Cut | None = None,
+    mail: Cut | None = None,
+    reason: str = "stolen",
+    serial: int = 1,
+    root: bool = False,
+) -> bytes:
+    """A revocation of one of the five, by the issuer or the root."""
+    said = Revocation(
+        machine=machine,
+        keys=(identity(machine).key.key_id,),
+        reason=reason,
+        ledger=ledger,
+        mail=mail,
+        serial=serial.to_bytes(16, "big"),
+    )
+    if root:
+        return seal_statement(keys().root_key, said, fleet=keys().fleet)
+    key = identity(A).issuer_key
+    assert key is not None
+    return seal_statement(key, said, fleet=keys().fleet, author=issuer_author(A))
 
 
 @functools.cache

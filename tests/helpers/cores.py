@@ -75,6 +75,7 @@ class Rig:
         machine: which of the five it is.
         knows: members that are on its disk from the beginning, itself apart.
         store: an earlier rig's, for a restart.
+        own: who it is, instead of the identity that this machine has in every test.
 
     Attributes:
         sent: frames by link, decoded, in order; those that wait for the disk are not in here yet.
@@ -90,6 +91,7 @@ class Rig:
         now: Now = NOW,
         seed: str = "a start",
         holding: bool = False,
+        own: NodeIdentity | None = None,
     ) -> None:
         self.machine = machine
         self.now = now
@@ -101,6 +103,7 @@ class Rig:
         self.answers: dict[int, dict[str, object] | RoosyncError] = {}
         self.dials: dict[DialId, str] = {}
         self.closed: dict[LinkId, str] = {}
+        self.installed: list[tuple[bytes, bytes]] = []
         self.stopped: str | None = None
         self.persists: list[effects.Persist] = []
         self.written: list[Row] = []
@@ -115,7 +118,7 @@ class Rig:
             rows = [MemberRow(machine=k.machine, key_id=k.key.key_id, leaf=k.leaf, issuer=k.issuer) for k in known]
             self.store.commit(rows)
         self.core = NodeCore(
-            identity=identity(machine),
+            identity=identity(machine) if own is None else own,
             loaded=self.store.load(),
             profile=LAN,
             entropy=Entropy(f"{machine} {seed}".encode() + bytes(16)),
@@ -266,6 +269,8 @@ class Rig:
                 self.answers[request] = result
             case effects.Notify(event=event, data=data):
                 self.events.append((event, data))
+            case effects.InstallCertificate(leaf=leaf, issuer=issuer):
+                self.installed.append((leaf, issuer))
             case effects.Stop(reason=reason):
                 self.stopped = reason
             case effects.Persist():

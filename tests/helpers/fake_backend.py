@@ -13,6 +13,7 @@ from roosync_p2p.api.schemas import (
     InboxRequest,
     InviteRequest,
     IssueRequest,
+    RenewCertificateRequest,
     ReplyRequest,
     SendRequest,
 )
@@ -145,6 +146,10 @@ class FakeBackend:
     async def issue(self, request: IssueRequest) -> dict[str, Any]:
         """Refuses: this machine is no issuer."""
         raise InputFault("this machine is no issuer", code="not_an_issuer", details={"bytes": len(request.request_pem)})
+
+    async def renew_certificate(self, request: RenewCertificateRequest) -> dict[str, Any]:
+        """Valid for a year, wherever from."""
+        return {"machine": "myia-ai-01", "not_after": "2027-01-15T09:15:30.000Z" if request.at is None else request.at}
 
     def pending_countersignature(self) -> dict[str, Any] | None:
         """What the test put there."""

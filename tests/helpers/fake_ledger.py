@@ -102,6 +102,10 @@ class FakeLedger:
         """Whoever it is."""
         return self.decide("member.retire", request.machine)
 
+    async def revoke(self, _request: ordered_schemas.RevokeRequest, /) -> dict[str, Any]:
+        """Nobody is checked here."""
+        return {"machine": "myia-web1"}
+
     async def settle(self, request: ordered_schemas.SettleRequest, /) -> dict[str, Any]:
         """Nobody forked."""
         raise InputFault(f"no fork of {request.machine} is known here", code="no_such_fork")

@@ -439,12 +439,14 @@ class Fleet:
         for machine in others:
             self.admit(machine)
 
-    def admit(self, machine: Machine) -> None:
-        """Admits one more machine by hand; the founder's node does not run."""
+    def admit(self, machine: Machine, *, ago_s: float = 0) -> None:
+        """Admits one more machine by hand, so long ago; the founder's node does not run."""
         founder = next(iter(self.machines.values()))
         home = Home(machine.home)
         pending = make_request(home, machine.name, environ=self.environ, host_name="")
-        enrolment = issue_offline(Home(founder.home), pending.request_path.read_bytes(), wall_s=int(time.time()))
+        enrolment = issue_offline(
+            Home(founder.home), pending.request_path.read_bytes(), wall_s=int(time.time() - ago_s)
+        )
         answer = enrolment_to_pem(enrolment)
         install_answer(home, answer, confirm=lambda enrolment: enrolment.fleet)
 

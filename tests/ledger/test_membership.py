@@ -264,7 +264,7 @@ def test_a_revoked_machines_entries_up_to_the_cut_get_numbers_and_have_no_effect
     author = history.author(B)
     two = [author.write("rules.support", b"") for _ in range(2)]
     cut = Cut(incarnation=1, sequence=two[0].header.sequence, id=two[0].id)
-    revocation = Revocation(machine=B, keys=(), serial=serial(1), ledger=cut)
+    revocation = Revocation(machine=B, keys=(FLEET.key(B).key_id,), serial=serial(1), ledger=cut)
     assert by_issuer(history, C, "member.remove", revocation).accepted
     assert history.commit(two[0]).outcome.reason == "not_a_member"
     assert takes(history.state, two[1], root=FLEET.root) is Take.UNKNOWN_AUTHOR
@@ -274,14 +274,15 @@ def test_of_several_revocations_the_lowest_cut_holds(history: History) -> None:
     author = history.author(B)
     waiting = author.write("rules.support", b"")
     for number, sequence in ((1, 9), (2, 1), (3, 9)):
-        revocation = Revocation(machine=B, keys=(), serial=serial(number), ledger=Cut(incarnation=1, sequence=sequence))
+        cut = Cut(incarnation=1, sequence=sequence)
+        revocation = Revocation(machine=B, keys=(FLEET.key(B).key_id,), serial=serial(number), ledger=cut)
         assert by_issuer(history, C, "member.remove", revocation).accepted
     assert takes(history.state, waiting, root=FLEET.root) is Take.UNKNOWN_AUTHOR
 
 
 def test_an_issuer_is_revoked_by_the_root_alone(history: History) -> None:
     history.join(D, "issuer", "member")
-    revocation = Revocation(machine=D, keys=(), serial=serial(1))
+    revocation = Revocation(machine=D, keys=(FLEET.key(D).key_id,), serial=serial(1))
     assert by_issuer(history, A, "member.remove", revocation).reason == "needs_root"
     assert history.carry(B, "member.remove", revocation).outcome.accepted
 

@@ -1,0 +1,114 @@
+"""What follows when a machine is out: its links end, it is asked and told nothing more (docs/protocol/trust.md §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from roosync_p2p import limits
+from roosync_p2p.codec.records import decode
+from roosync_p2p.core.authorship import Authorship
+from roosync_p2p.core.delivery import Delivery
+from roosync_p2p.core.desk import Desk
+from roosync_p2p.core.effects import Ticket
+from roosync_p2p.core.links import Links
+from roosync_p2p.core.revocations import Revocations
+from roosync_p2p.entries.entry import Entry
+from roosync_p2p.errors import InputFault, PeerFault
+from roosync_p2p.ids import MachineId
+from roosync_p2p.ledger.bodies import Carrier
+from roosync_p2p.trust import contexts
+from roosync_p2p.trust.envelopes import Verified, verify
+from roosync_p2p.trust.statements import MEMBER_REMOVE
+
+__all__ = ["Departures"]
+
+Forget = Callable[[MachineId], None]
+
+
+class Departures:
+    """Hears revocations, from peers, from entries and from people, and does what follows.
+
+    Args:
+        forget: of the parts that remember something of a machine.
+        gone: called with a machine that is out now.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        links: Links,
+        delivery: Delivery,
+        authorship: Authorship,
+        revocations: Revocations,
+        *,
+        forget: Iterable[Forget],
+        gone: Forget,
+    ) -> None:
+        self._desk = desk
+        self._links = links
+        self._delivery = delivery
+        self._authorship = authorship
+        self._revocations = revocations
+        self._forget = tuple(forget)
+        self._gone = gone
+        links.proofs = revocations.proofs
+
+    def begin(self) -> None:
+        """At the start: whether this machine itself is out."""
+        self._if_own()
+
+    def heard(self, verified: Verified, *, source: MachineId | None) -> Ticket:
+        """A revocation came; what it is the ticket for is durable before anybody else hears of it.
+
+        Raises:
+            PeerFault: it is none, or its signer may not say it.
+        """
+        record = self._revocations.heard(verified)
+        if record is None:
+            return self._desk.newest_ticket
+        machine = record.author
+        ticket = self._delivery.spread(record, source=source)
+        self._if_own()
+        if self._revocations.out(machine) is not None:
+            self._links.show_out(machine)
+            for forget in self._forget:
+                forget(machine)
+            self._gone(machine)
+        return ticket
+
+    def carried(self, entry: Entry) -> None:
+        """An entry was accepted; if it carries a revocation, that is heard."""
+        if entry.header.kind != MEMBER_REMOVE or entry.body is None:
+            return
+        try:
+            statement = decode(entry.body, Carrier, size_max=limits.ENTRY_BODY_BYTES_MAX).statement
+            self.heard(self._verified(statement), source=None)
+        except PeerFault as fault:
+            self._desk.fault(fault)
+
+    def offered(self, statement: bytes) -> tuple[MachineId, Ticket]:
+        """A person brings a revocation; who is out, and when that is durable here.
+
+        Raises:
+            InputFault: it is none, or its signer may not say it; nothing was changed.
+        """
+        try:
+            verified = self._verified(statement)
+            ticket = self.heard(verified, source=None)
+        except PeerFault as fault:
+            raise InputFault(fault.message, code=fault.code, remedy=fault.remedy, details=fault.details) from fault
+        return self._revocations.machine_of(verified), ticket
+
+    def _verified(self, statement: bytes) -> Verified:
+        return verify(
+            statement,
+            context=contexts.STATEMENT,
+            directory=self._desk.directory,
+            size_max=limits.RECORD_BYTES_MAX,
+        )
+
+    def _if_own(self) -> None:
+        said = self._revocations.own()
+        if said is not None:
+            why = f": {said.reason}" if said.reason else ""
+            self._authorship.revoked(f"this machine's key was revoked{why}; the others take nothing new from it")

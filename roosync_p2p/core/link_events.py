@@ -1,0 +1,62 @@
+"""Links that open, greet and close: which part of a core hears of it (docs/protocol/links.md §9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roosync_p2p.core import wire
+from roosync_p2p.core.links import Link
+from roosync_p2p.core.ports import LinkClosed, LinkOpened
+from roosync_p2p.errors import PeerFault
+
+if TYPE_CHECKING:
+    from roosync_p2p.core.node_core import NodeCore
+
+__all__ = ["greeting", "link_closed", "link_opened"]
+
+
+def link_opened(core: NodeCore, event: LinkOpened) -> None:
+    """TLS is up."""
+    replaces = core.dialling.replacing(event.dial)
+    hello = core.hello(replaces=replaces)
+    try:
+        core.links.opened(event, hello, after=core.authorship.started, replaces=replaces)
+    except PeerFault as fault:
+        core.desk.fault(fault)
+        core.dialling.useless(event.dial)
+        core.watch.key_conflict(fault)
+        return
+    link = core.links.get(event.link)
+    assert link is not None
+    if link.machine == core.me:
+        core.dialling.useless(event.dial)
+    else:
+        core.dialling.opened(event.dial, link.machine)
+        if event.dial is not None:
+            core.presence.answered(link.machine)
+    if link.machine != core.me and core.dialling.held_off(link.machine) and event.dial is None:
+        core.links.close(link, "too many bad frames a moment ago; try again later")
+
+
+def link_closed(core: NodeCore, event: LinkClosed) -> None:
+    """A connection is gone."""
+    link = core.links.get(event.link)
+    core.follow_links(core.links.closed(event))
+    unused = link is not None and link.hello is None
+    if link is not None and unused and link.machine != core.me and core.links.primary(link.machine) is None:
+        core.dialling.unlinked(link.machine, abused=False, lived_s=0.0)
+
+
+def greeting(core: NodeCore, link: Link, hello: wire.Hello) -> None:
+    """The other end of a link greets."""
+    try:
+        facts = core.links.greeted(link, hello)
+    except PeerFault as fault:
+        core.desk.fault(fault)
+        core.watch.key_conflict(fault)
+        if fault.code == "own_identity":
+            core.watch.own_identity_elsewhere(f"another node runs under this machine's identity at {link.remote}")
+        return
+    core.follow_directory()  # a machine that is new here is watched before its link counts
+    core.follow_links(facts)
+    core.watch.older_start(link)
