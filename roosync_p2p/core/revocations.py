@@ -12,6 +12,7 @@ from typing import Final
 
 from roosync_p2p import limits
 from roosync_p2p.codec.records import decode
+from roosync_p2p.core.commit.applier import is_sound
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.rows import FormerKey, Loaded, RecordRow
 from roosync_p2p.core.wire import RecordFrame
@@ -42,7 +43,10 @@ def known_keys(root: bytes, loaded: Loaded) -> Directory:
     for member in loaded.members:
         if member.key_id not in directory.given_up:  # the row of a machine that is out, and has not returned
             directory = directory.with_chain(member.leaf, member.issuer)
-    register = register_of(State.load(loaded.state), root)
+    state = State.load(loaded.state)
+    if not is_sound(state, loaded):  # what the disk changed says nothing; the log says it again
+        return directory
+    register = register_of(state, root)
     for issuer in register.issuers:
         directory = directory.with_issuer(issuer.certificate)
     removed = {issuer.machine for issuer in register.issuers if not register.has_role(issuer.machine, ISSUER)}
