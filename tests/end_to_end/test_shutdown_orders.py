@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import random
 import shutil
@@ -54,7 +55,9 @@ class Row:
 
     def commit(self, machine: Machine, name: str) -> None:
         """A claim that is acknowledged, and with what it says of itself."""
-        number = machine.json("claim", name, "--timeout", str(PATIENCE * HAND_OVER_S))["token"]
+        done = machine.run("--json", "claim", name, "--timeout", str(4 * HAND_OVER_S), code=None)
+        assert done.returncode == 0, f"{done}\n{self.fleet.report()}"
+        number = json.loads(done.stdout)["token"]
         (row,) = machine.client.log(number, limit=1)["entries"]
         assert (row["number"], row["author"], row["outcome"]["accepted"]) == (number, machine.name, True)
         self.acknowledged[number] = row

@@ -155,12 +155,11 @@ class Asks:
             else:
                 del self._asks[entry]
             text, details = self._waits_for()
-            for ask in due:
-                self._desk.emit(
-                    Answer(request=ask.request, result=self._undecided(ask, text, details), after=Ticket(0))
-                )
             if not left and any(ask.withdraw for ask in due):
                 self._withdraw(due[0])
+            for ask in due:  # what it says is kept, or withdrawn, is on the disk before
+                undecided = self._undecided(ask, text, details)
+                self._desk.emit(Answer(request=ask.request, result=undecided, after=self._desk.newest_ticket))
         self._next_s = min((ask.deadline_s for asks in self._asks.values() for ask in asks), default=math.inf)
 
     def _undecided(self, ask: _Ask, text: str, details: dict[str, object]) -> UndecidedError:
