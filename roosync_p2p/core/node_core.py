@@ -86,6 +86,7 @@ class NodeCore:
         self.version = __version__
         self.boot = BootId(entropy.bytes(16))
         self._last = now
+        self._due_s: float | None = None  # when it was to be woken at the latest
         self._stopping: str | None = None
         self._ended = False
 
@@ -224,23 +225,12 @@ class NodeCore:
 
     def next_deadline(self) -> float | None:
         """When a Tick is wanted at the latest, in monotonic seconds."""
-        times = [
-            part.next_deadline()
-            for part in (
-                self.presence,
-                self.links,
-                self.dialling,
-                self.exchange,
-                self.delivery,
-                self.messaging,
-                self.renewals,
-                self.authorship,
-                self.commit,
-            )
-        ]
+        near = (self.presence, self.links, self.dialling, self.exchange, self.delivery, self.messaging, self.renewals)
+        times = [part.next_deadline() for part in (*near, self.authorship, self.commit)]
         if self.authorship.phase is Phase.CHECKING:
             times.append(self.desk.now.monotonic_s + HOUSEKEEPING_S)
-        return min((at for at in times if at is not None), default=None)
+        self._due_s = min((at for at in times if at is not None), default=None)
+        return self._due_s
 
     @property
     def directory(self) -> Directory:
@@ -484,7 +474,15 @@ class NodeCore:
         self.desk.emit(Stop(reason=self._stopping))
 
     def _notice_jump(self, now: Now) -> None:
-        """Wall against monotonic: a difference means that this computer slept, or that its clock was set."""
+        """Wall against monotonic: a difference means that this computer slept, or that its clock was set.
+
+        And who comes long after it was due stood still: that has to be known before anything that waited is looked at,
+        whatever of it an event loop finds first.
+        """
+        if self._due_s is not None:
+            late_s = now.monotonic_s - max(self._due_s, self._last.monotonic_s)
+            if late_s >= limits.LOOP_LAG_IGNORED_S:
+                self.presence.liveness.loop_lag(late_s, now)
         passed_s = now.monotonic_s - self._last.monotonic_s
         jump_s = (now.wall_ms - self._last.wall_ms) / 1000 - passed_s
         self._last = now
