@@ -91,6 +91,7 @@ class NodeCore:
         self.version = __version__
         self.boot = BootId(entropy.bytes(16))
         self._last = now
+        self._due_s: float | None = None  # when it was to be woken at the latest
         self._stopping: str | None = None
         self._ended = False
 
@@ -271,7 +272,8 @@ class NodeCore:
         ]
         if self.authorship.phase is Phase.CHECKING:
             times.append(self.desk.now.monotonic_s + HOUSEKEEPING_S)
-        return min((at for at in times if at is not None), default=None)
+        self._due_s = min((at for at in times if at is not None), default=None)
+        return self._due_s
 
     @property
     def directory(self) -> Directory:
@@ -451,7 +453,15 @@ class NodeCore:
         self.desk.emit(Stop(reason=self._stopping or ""))
 
     def _notice_jump(self, now: Now) -> None:
-        """Wall against monotonic: a difference means that this computer slept, or that its clock was set."""
+        """Wall against monotonic: a difference means that this computer slept, or that its clock was set.
+
+        And who comes long after it was due stood still: that has to be known before anything that waited is looked at,
+        whatever of it an event loop finds first.
+        """
+        if self._due_s is not None:
+            late_s = now.monotonic_s - max(self._due_s, self._last.monotonic_s)
+            if late_s >= limits.LOOP_LAG_IGNORED_S:
+                self.presence.liveness.loop_lag(late_s, now)
         passed_s = now.monotonic_s - self._last.monotonic_s
         jump_s = (now.wall_ms - self._last.wall_ms) / 1000 - passed_s
         self._last = now
