@@ -23,7 +23,7 @@ _PASSPHRASE = click.option(
 @_PASSPHRASE
 @common_options
 def backup(invocation: Invocation, target: Path, passphrase_file: Path | None) -> None:
-    """Copy this home to one file that a passphrase seals; the node may run meanwhile.
+    """Copy this home to one file that a passphrase seals. The node may run meanwhile.
 
     It holds the machine's keys and certificates, an issuer's key, the root key if it is here (with its own passphrase),
     the keys of persons, settings and store. Whoever has file and passphrase is this machine.
@@ -48,7 +48,9 @@ def backup(invocation: Invocation, target: Path, passphrase_file: Path | None) -
 @_PASSPHRASE
 @common_options
 def restore(invocation: Invocation, source: Path, passphrase_file: Path | None) -> None:
-    """Make a home from a backup. The old one must not run any more, nowhere.
+    """Make a home from a backup; its store begins a new life that an issuer countersigns.
+
+    The old home must not run any more, nowhere.
 
     What this machine wrote after the backup is fetched from the others. Its store begins a new life, which an issuer
     countersigns by itself once it is linked; without another issuer: roosync-admin countersign. Until then the node

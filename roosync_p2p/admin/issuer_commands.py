@@ -17,7 +17,7 @@ __all__ = ["issuer"]
 
 @click.group()
 def issuer() -> None:
-    """Make machines issuers, who can admit, renew and revoke. A fleet wants two: one may be off, or lost.
+    """Make machines issuers: a fleet wants two. They can admit, renew and revoke; one may be off, or lost.
 
     \b
     On the machine that is to be one:        roosync-admin issuer request --out request.pem

@@ -28,7 +28,7 @@ def revoke(
     last_mail: int | None,
     yes: bool,
 ) -> None:
-    """Put a machine out that is hostile or lost: from now on nobody takes anything new from its key.
+    """Put a machine out that is hostile or lost: nobody takes anything new from its key.
 
     Every machine that hears of it closes its links to that one within a second; no majority is needed for that. What
     it wrote up to its newest entry here still counts, unless --last-ledger and --last-mail say less. Run this on an

@@ -80,7 +80,7 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         "roosync_p2p.admin.key_commands",
         "renew",
         _CARE,
-        "Get this machine's next certificate now; it comes by itself after two thirds of its life.",
+        "Get this machine's next certificate now.",
     ),
     "settle": CommandEntry(
         "roosync_p2p.admin.member_commands",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.home import Home
@@ -41,16 +43,18 @@ def make_recovery(home: Home, dead: tuple[MachineId, ...], reason: str) -> Plann
 
     Raises:
         NotRunningError: no node runs here.
-        InputFault: ``not_ready``: the node takes no part yet.
+        InputFault: ``not_ready``: the node takes no part yet; ``others_are_further``: what they have would be lost.
     """
     identity = load_identity(home.path)
-    voters = SyncClient(home.path).voters()
+    client = SyncClient(home.path)
+    voters = client.voters()
     if voters["store"] is None:
         raise InputFault(
             "this machine's node takes no part in the order yet; nothing was signed",
             code="not_ready",
             remedy="wait until `roosync status` shows no warning about it",
         )
+    _require_furthest(client.machines()["machines"], int(voters["size"]), dead)
     others = tuple(MachineId(row["machine"]) for row in voters["voters"] if row["machine"] != identity.machine)
     given_up = dead or others
     statement = Recovery(
@@ -67,6 +71,22 @@ def make_recovery(home: Home, dead: tuple[MachineId, ...], reason: str) -> Plann
     return PlannedRecovery(
         statement=statement, fleet=identity.fleet, lost=tuple(m for m in others if m not in given_up)
     )
+
+
+def _require_furthest(machines: Iterable[Mapping[str, Any]], size: int, dead: tuple[MachineId, ...]) -> None:
+    further = {
+        str(row["machine"]): int(row["commit_size"])
+        for row in machines
+        if row["state"] == "online" and row["machine"] not in dead and (row["commit_size"] or 0) > size
+    }
+    if further:
+        named = ", ".join(f"{machine} ({count} commits)" for machine, count in sorted(further.items()))
+        raise InputFault(
+            f"{named} has more than this machine ({size} commits), which would be lost; nothing was signed",
+            code="others_are_further",
+            remedy="wait until this machine has caught up, or do it there; --dead MACHINE gives a machine up",
+            details={"size": size, "further": further},
+        )
 
 
 def recovery_lines(recovery: PlannedRecovery) -> list[str]:

@@ -206,7 +206,24 @@ def _state(core: NodeCore, rows: list[dict[str, object]]) -> str:
         return "diverged"
     if not core.links.peers():
         return "alone"
-    return "behind" if core.exchange.behind() or core.commit.applier.behind else "synced"
+    if core.exchange.behind() or core.commit.applier.behind or _others_are_further(core):
+        return "behind"
+    return "synced"
+
+
+def _others_are_further(core: NodeCore) -> bool:
+    """Whether a machine that is there has applied more of the same log, or has not said yet how far it is."""
+    epoch, number = core.commit.order.epoch, core.commit.applier.number
+    if any(core.presence.latest(peer) is None for peer in core.links.peers()):
+        return True
+    beats = [
+        beat.heartbeat
+        for machine in core.members()
+        if machine != core.me
+        and (beat := core.presence.latest(machine)) is not None
+        and core.presence.liveness.verdict(machine, core.desk.now).state is State.ONLINE
+    ]
+    return any(beat.epoch == epoch and (beat.commit_size or 0) > number for beat in beats)
 
 
 def _warning(code: str, message: str, remedy: str) -> dict[str, object]:

@@ -12,12 +12,14 @@ from roosync_p2p.entries.incarnations import Known, Renewal
 from roosync_p2p.errors import StoreError
 from roosync_p2p.ledger.decision_bodies import Action, DecisionPropose
 from tests.helpers.cores import A, Actor, B, C, Rig, entries, identity, keys, message
-from tests.helpers.ordered_fleet import OrderedFleet
+from tests.helpers.ordered_fleet import OrderedFleet, acquire
 
 
 def _linked() -> tuple[Rig, LinkId]:
-    rig = Rig().ready()
-    return rig, rig.meet(Actor(A))
+    rig, actor = Rig().ready(), Actor(A)
+    link = rig.meet(actor)
+    rig.receive(link, actor.beat())
+    return rig, link
 
 
 def _codes(rig: Rig) -> list[object]:
@@ -49,6 +51,29 @@ def test_a_node_without_a_link_is_alone() -> None:
 def test_a_node_that_lacks_nothing_its_peers_have_is_synced() -> None:
     rig, _ = _linked()
     assert view.status(rig.core)["state"] == "synced"
+
+
+def test_a_node_does_not_call_itself_synced_before_a_linked_peer_has_said_how_far_it_is() -> None:
+    rig, actor = Rig().ready(), Actor(A)
+    link = rig.meet(actor)
+    assert view.status(rig.core)["state"] == "behind"
+    rig.receive(link, actor.beat())
+    assert view.status(rig.core)["state"] == "synced"
+
+
+def test_a_node_is_behind_while_a_machine_that_is_there_has_applied_more() -> None:
+    fleet = OrderedFleet("alpha", "beta")
+    beta = fleet.member("beta").node()
+    assert view.status(beta)["state"] == "synced"
+    fleet.fleet.isolate("beta")
+    fleet.done("alpha", "claim.acquire", acquire("issue-1"))
+    fleet.fleet.paths.heal()
+    states = []
+    for _ in range(40):
+        fleet.run(0.5)
+        states.append(view.status(beta)["state"])
+    assert states[-1] == "synced"
+    assert beta.commit.applier.number == fleet.log("alpha").applier.number
 
 
 def test_a_node_that_waits_for_entries_is_behind() -> None:

@@ -90,8 +90,12 @@ def test_the_one_that_held_the_only_vote_goes_on_by_the_roots_word() -> None:
             what="it decides again",
             shown=fleet.report,
         )
-        (held,) = [c for c in berta.json("claims")["claims"] if c["name"] == "decided"]
-        assert held["token"] == before["token"]
+        until(
+            lambda: before["token"] in [c["token"] for c in berta.json("claims")["claims"] if c["name"] == "decided"],
+            50,
+            what="berta follows into the new epoch, with what was decided before",
+            shown=fleet.report,
+        )
 
 
 def test_a_wrong_passphrase_or_a_damaged_file_leaves_nothing() -> None:

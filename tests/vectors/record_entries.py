@@ -24,6 +24,7 @@ from roosync_p2p.mailbox.message import MessageBody
 from roosync_p2p.mailbox.receipts import KIND as RECEIPT
 from roosync_p2p.mailbox.receipts import Receipt, ReceiptItem
 from roosync_p2p.trust import contexts
+from roosync_p2p.trust.certificates import certificate_request
 from roosync_p2p.trust.directory import issuer_author
 from roosync_p2p.trust.envelopes import parse_envelope
 from tests.helpers.cores import NOW, A, Actor, B, C, identity, keys
@@ -202,6 +203,8 @@ def frames_by_name() -> dict[str, wire.Frame]:
         "own?": wire.OwnQuery(),
         "own": wire.OwnAnswer(headers=[receipt.raw], heartbeat=signed["heartbeat"]),
         "renewal": wire.RenewalRequest(renewal=encode(renewal)),
+        "leaf?": wire.LeafRequest(request=certificate_request(identity(B).key, B)),
+        "leaf": wire.LeafAnswer(leaf=identity(B).leaf, issuer=identity(B).issuer),
         "countersigned": wire.Countersigned(envelope=_countersignature(renewal)),
         "relay": wire.Relay(envelope=signed["relay"]),
         **order_frames(actor.chains[LEDGER][0]),
