@@ -16,6 +16,11 @@ from tests.helpers.ordered_fleet import OrderedFleet, acquire
 
 
 def _linked() -> tuple[Rig, LinkId]:
+    rig = Rig().ready()
+    return rig, rig.meet(Actor(A))
+
+
+def _heard() -> tuple[Rig, LinkId]:
     rig, actor = Rig().ready(), Actor(A)
     link = rig.meet(actor)
     rig.receive(link, actor.beat())
@@ -49,7 +54,7 @@ def test_a_node_without_a_link_is_alone() -> None:
 
 
 def test_a_node_that_lacks_nothing_its_peers_have_is_synced() -> None:
-    rig, _ = _linked()
+    rig, _ = _heard()
     assert view.status(rig.core)["state"] == "synced"
 
 
@@ -77,7 +82,7 @@ def test_a_node_is_behind_while_a_machine_that_is_there_has_applied_more() -> No
 
 
 def test_a_node_that_waits_for_entries_is_behind() -> None:
-    rig, link = _linked()
+    rig, link = _heard()
     author = Actor(C)
     author.mail(3)
     rig.receive(link, wire.FrontierFrame(spans=[author.span()]))
