@@ -392,6 +392,8 @@ class NodeCore:
 
     def _tick(self) -> None:
         """Everything that is due. Cheap when nothing is."""
+        if self.desk.durable < self.authorship.started:
+            self.presence.liveness.unheard(self.desk.now)
         if self.authorship.phase is Phase.CHECKING:
             others = [machine for machine in self.desk.directory.members if machine != self.me]
             if self.authorship.tick(others=others, reachable=self.dialling.reachable() | self.folder.to_be_seen):
@@ -432,6 +434,7 @@ class NodeCore:
         return [(key[2], incarnation, head) for key in keys if (head := self.exchange.durable_head(key)) > 0]
 
     def _persisted(self, ticket: Ticket) -> None:
+        self.desk.durable = ticket
         self.requests.stored()
         if self.exchange.persisted(ticket):
             self.delivery.frontier_moved()

@@ -202,6 +202,10 @@ class Liveness:
         else:
             self._patience.lagged(lag_s, at_s=now.monotonic_s, for_s=self._profile.offline_s)
 
+    def unheard(self, now: Now) -> None:
+        """This node could not greet anybody yet, so nobody sends it anything: no limit passes meanwhile."""
+        self._patience.restart(now.monotonic_s)
+
     def resumed(self, now: Now, *, slept_s: float = 0.0) -> None:
         """The clocks jumped against each other: this computer slept. Call it before any other input.
 
