@@ -115,6 +115,8 @@ class Liveness:
         own_offset_s = 0.0 if via is None else self._own_offset_s(now)
         if via is not None and not track.sent_times.measured(heartbeat.boot):
             age_s += self._on_its_way_s(via, now)  # its signed time tells nothing yet
+        elif via is None and track.link_up_s is not None and not track.sent_times.measured(heartbeat.boot):
+            age_s = min(self._patience.waited_s(now.monotonic_s), now.monotonic_s - track.link_up_s)
         heard = receive(track, heartbeat, via=via, age_s=age_s, own_offset_s=own_offset_s, now=now)
         self._adapt(track)
         if via is None and track.direct is not None and heard in (Heard.NEW, Heard.DUPLICATE):
@@ -197,6 +199,7 @@ class Liveness:
 
     def loop_lag(self, lag_s: float, now: Now) -> None:
         """This node was late by that much. Call it before the input that came late, and before ``tick``."""
+        self._patience.stood_still(lag_s, at_s=now.monotonic_s)
         if lag_s >= self._profile.suspect_s:
             self._restart(now.monotonic_s)
         else:
