@@ -209,8 +209,8 @@ def _countersign(founder: Machine, victim: Machine) -> None:
     """The only issuer's own new life takes the root's key; that of anybody else it countersigns by itself."""
     if victim is not founder:
         return
-    until(
-        lambda: victim.client.status()["phase"] in ("waiting", "ready"),
+    until(  # alone it may be ready for a moment, before anybody shows it what it wrote
+        lambda: victim.client.status()["phase"] == "waiting" or victim.client.status()["incarnation"] > 1,
         50,
         what="it knows that its disk is not what it was",
         shown=lambda: f"{victim.client.status()}\n{victim.log()}",
