@@ -220,7 +220,7 @@ class Liveness:
         self._offset_until_s = now.monotonic_s
         for track in self._tracks.values():
             track.older_by(slept_s)
-            track.sent_times.forget()
+            track.sent_times.forget(slept_s=slept_s)
         for machine in sorted(self._links):
             self._tracks[machine].redial_asked_s = now.monotonic_s
             self._ask(Redial(machine=machine))
@@ -371,14 +371,15 @@ class Liveness:
         track.direct = None
 
     def _on_its_way_s(self, peer: MachineId, now: Now) -> float:
-        """How old a frame may be that a peer sent without a time in it: it was sent after its newest heartbeat here.
+        """How old a frame may be that a peer sent without a time in it: after its newest heartbeat, and on its link.
 
         A link that stalled delivers what was said minutes ago as if it were said now.
         """
         track = self._tracks.get(peer)
-        if track is None or track.direct is None or track.link_up_s is None or track.direct.sent_s < track.link_up_s:
+        if track is None or track.link_up_s is None:
             return 0.0
-        return max(now.monotonic_s - track.direct.sent_s, 0.0)
+        since_s = track.link_up_s if track.direct is None else max(track.direct.sent_s, track.link_up_s)
+        return max(now.monotonic_s - since_s, 0.0)
 
     def _report(self, reporter: MachineId, machine: MachineId, report: Report, now: Now) -> None:
         track = self._tracks.get(machine)

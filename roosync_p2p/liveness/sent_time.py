@@ -29,6 +29,16 @@ class _Last:
     sent_s: float | None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Before:
+    """What was known before the two clocks of this node jumped against each other."""
+
+    difference_s: float
+    last: _Last
+    slept_s: float  # unless its clock was set instead
+    unmoved_s: float | None = None  # when the first one came that speaks for a clock that was set
+
+
 class SentTimes:
     """Estimates for one machine; ``sent`` times are seconds of this node's monotonic clock, never later than now."""
 
@@ -37,6 +47,7 @@ class SentTimes:
         self._sampled_s = -math.inf  # when the newest difference was measured
         self._boot = b""
         self._last: _Last | None = None
+        self._before: _Before | None = None
 
     @property
     def offset_s(self) -> float | None:
@@ -47,19 +58,26 @@ class SentTimes:
         """Whether the clock of that start was compared with this node's."""
         return boot == self._boot and bool(self._differences)
 
-    def forget(self) -> None:
-        """This node's monotonic clock may have stood still: what was measured before is void."""
+    def forget(self, *, slept_s: float) -> None:
+        """This node's monotonic clock may have stood still for so long: what was measured before is in doubt."""
+        offset_s, last = self.offset_s, self._last
+        self._before = None
+        if offset_s is not None and last is not None and last.sent_s is not None and slept_s > 0:
+            self._before = _Before(offset_s, last, slept_s)
         self._differences.clear()
-        if self._last is not None:
-            self._last = dataclasses.replace(self._last, sent_s=None)
+        if last is not None:
+            self._last = dataclasses.replace(last, sent_s=None)
 
     def direct(self, heartbeat: Heartbeat, *, age_s: float, link_up_s: float | None, now: Now) -> float:
         """When a heartbeat that came over a link to its machine was made. The caller passes each at most once."""
         if heartbeat.boot != self._boot:
             self._differences.clear()
+            self._before = None
             self._boot = heartbeat.boot
         wall_s = heartbeat.wall_ms / 1000
         difference_s = now.monotonic_s - wall_s
+        if self._before is not None:
+            self._recall(self._before, heartbeat, difference_s, now)
         newest_s = now.monotonic_s - max(age_s, 0.0)
         counted_s = self._counted(heartbeat)
         if counted_s is not None and difference_s < min(self._differences, default=-math.inf) - limits.CLOCK_JUMP_S:
@@ -75,6 +93,32 @@ class SentTimes:
             assert sent_s is not None
         self._keep(heartbeat, sent_s)
         return sent_s
+
+    def _recall(self, before: _Before, heartbeat: Heartbeat, difference_s: float, now: Now) -> None:
+        """Tells by the machine's clock whether this node slept or its clock was set, and takes up what it knew.
+
+        Only if it slept can the machine have sent something meanwhile. A heartbeat from before, which waited in a
+        socket during the sleep, looks like one made after a clock was set: the next one tells.
+        """
+        interval_s = heartbeat.interval_ms / 1000
+        last = before.last
+        assert last.sent_s is not None
+        if difference_s >= before.difference_s - min(interval_s, before.slept_s) / 2:
+            if before.unmoved_s is None:
+                self._differences.append(before.difference_s)
+                self._last = last if self._last is None or self._last.sent_s is None else self._last
+                self._before = dataclasses.replace(before, unmoved_s=now.monotonic_s)
+            elif now.monotonic_s > before.unmoved_s + interval_s / 2:
+                self._before = None
+            return
+        self._before = None
+        late_s = difference_s - (before.difference_s - before.slept_s)
+        counted_s = last.sent_s - before.slept_s + (heartbeat.counter - last.version[1]) * interval_s
+        apart_s = abs(now.monotonic_s - late_s - counted_s)
+        if apart_s <= 1.5 * interval_s + before.slept_s / 100:  # else it slept as well, or its clock was set too
+            self._differences.clear()
+            self._differences.append(before.difference_s - before.slept_s)
+            self._last = dataclasses.replace(last, sent_s=last.sent_s - before.slept_s)
 
     def _sample(self, difference_s: float, interval_s: float, now: Now) -> None:
         """What comes in one bunch, after a stall or a pause of this node, was late but for the last: one sample."""

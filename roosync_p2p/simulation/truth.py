@@ -13,7 +13,7 @@ __all__ = ["Truth"]
 
 FAREWELL_LATE_S = 30.0  # a cut, a pause, a lossy way hold a farewell up
 FAREWELL_IN_FOLDER_S = 60.0  # twice the longest lag of a folder, where old files come back, and two looks
-HELD_BACK_S = 12.0  # until a stalled link is taken for dead, and until TCP has tried again on one that healed before
+HELD_BACK_S = 6.0  # a limit and a second
 UNDISTURBED_S = 15.0  # more heartbeats than the samples a clock offset is estimated from
 
 
@@ -161,7 +161,7 @@ class Truth:
         """Whether that node's own clocks have not jumped for a while.
 
         After a jump it does not know whether it slept or was set, so what had been waiting in its sockets counts as
-        made now, for as long as a stalled link may hold one back.
+        made now, until the limit for that has passed.
         """
         jumped_s = self._jumped.get(name)
         return jumped_s is None or self._fleet.now_s - jumped_s > HELD_BACK_S

@@ -1,6 +1,6 @@
 """Agents that want the same name at once: one winner, who holds a larger token each time, and a loser who is told.
 
-A few dozen races of each kind here; ``ROOSYNC_TEST_RACES=1000`` by hand.
+A few hundred races here; ``ROOSYNC_TEST_RACES=1000`` by hand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from roosync_p2p import Client
 from roosync_p2p.errors import InputFault
 from tests.helpers.fleet import Fleet, Machine
 
-RACES: Final = int(os.environ.get("ROOSYNC_TEST_RACES", "40"))
+RACES: Final = int(os.environ.get("ROOSYNC_TEST_RACES", "100"))
 
 
 @pytest.fixture(scope="module")

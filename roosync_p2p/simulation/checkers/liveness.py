@@ -13,9 +13,8 @@ __all__ = ["Circumstances", "Detection", "EvidenceSample", "LivenessChecker"]
 
 SLACK_S = 0.005  # rounding of ages on the wire and in answers, and one undisturbed way
 # How long a frame may take over a bad way without anybody being able to know: the first heartbeat over a new link has
-# nothing to be compared with, so what its way took is not part of its age: a pause of TCP's between two transmissions,
-# and the delay.
-BAD_WAY_SLACK_S = 4.0
+# nothing to be compared with, so what its way took is not part of its age.
+BAD_WAY_SLACK_S = 2.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ def test_evidence_that_is_younger_than_the_last_heartbeat_is_found() -> None:
     younger = dataclasses.replace(FRESH, true_age_s=0.6)
     assert len(LivenessChecker().sample(younger, 9.0)) == 1
     assert LivenessChecker().sample(dataclasses.replace(younger, undisturbed=False), 9.0) == []
-    much_younger = dataclasses.replace(younger, true_age_s=6.0, undisturbed=False)
+    much_younger = dataclasses.replace(younger, true_age_s=3.0, undisturbed=False)
     assert len(LivenessChecker().sample(much_younger, 9.0)) == 1
 
 
