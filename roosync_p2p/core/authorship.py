@@ -126,9 +126,13 @@ class Authorship:
         self._deadline = self._desk.now.monotonic_s + limits.STARTUP_CHECK_S
 
     def to_ask(self, machine: MachineId) -> bool:
-        """Whether that machine, just linked, is to be asked what it holds of this one."""
+        """Whether that machine, just linked, is to be asked what it holds of this one.
+
+        Also after the check: who comes later may be the only one who holds what this disk lost.
+        """
         self._asked.add(machine)
-        return self._check and self.phase in (Phase.CHECKING, Phase.WAITING)
+        late = self.phase is Phase.READY and machine not in self._answered
+        return self._check and (late or self.phase in (Phase.CHECKING, Phase.WAITING))
 
     def shown(self, by: MachineId, entries: Iterable[Entry], start: int | None) -> None:
         """What a peer holds of this machine: verified headers and the start number of a verified heartbeat."""
@@ -170,10 +174,16 @@ class Authorship:
 
     def start_shown(self, start: int) -> None:
         """The start number of a heartbeat that this machine signed, in another start than this one."""
-        if start > self._disk_start and start >= self.start:
-            self._more_shown = True
-            self.start = start + 1
-            self.started = self._desk.persist(MetaRow(key="start", value=_bytes(self.start)))
+        if start <= self._disk_start or start < self.start:
+            return
+        if self.phase is Phase.READY and self._wrote:
+            self.conflict(f"another store ran as this machine, in start {start}: it was restored, or a copy of it runs")
+            return
+        self._more_shown = True
+        self.start = start + 1
+        self.started = self._desk.persist(MetaRow(key="start", value=_bytes(self.start)))
+        if self.phase is Phase.READY:
+            self._renew()
 
     def tick(self, *, others: Iterable[MachineId], reachable: frozenset[str]) -> bool:
         """Ends the check when it can end; whether the phase changed.

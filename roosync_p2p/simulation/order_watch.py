@@ -198,15 +198,14 @@ class OrderWatch:
 
     def sent(self, member: Member, message: Message) -> None:
         """A message of the consensus left a node."""
-        raft = _raft(member)
-        assert raft is not None
         me = order_facts.seat_text(member.identity.machine, message.by)
         term = (message.epoch, message.term)
         if isinstance(message, AppendAnswer | VoteAnswer):
             self._answered(me, message.to)
         match message:
             case VoteRequest(pre=False):
-                voters = frozenset(map(seat_of, raft.status.configuration.voters))
+                # It may have stood down since it wrote this.
+                voters = frozenset(map(seat_of, member.node().commit.order.voters))
                 self.elections.campaigned(me, term, voters, handed_over=message.transfer)
             case VoteAnswer(granted=True):
                 self._sent_vote(member, me, term, message)

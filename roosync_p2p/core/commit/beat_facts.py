@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Self
+
+from roosync_p2p.core.commit.durable import Durable
 
 __all__ = ["BeatFacts"]
 
@@ -27,3 +30,18 @@ class BeatFacts:
     store: bytes = b""
     epoch: int = 0
     on_battery: bool = False
+
+    @classmethod
+    def of(
+        cls, durable: Durable, mark: tuple[int, bytes] | None, *, store: bytes, rules: int, on_battery: bool
+    ) -> Self:
+        """What is durable, with the mark if that is."""
+        return cls(
+            size=durable.number,
+            digest=durable.digest,
+            mark=mark if mark is not None and mark[0] <= durable.number else None,
+            rules=rules,
+            store=store,
+            epoch=durable.epoch,
+            on_battery=on_battery,
+        )

@@ -29,6 +29,7 @@ from roosync_p2p.core.commit.reads import Reads
 from roosync_p2p.core.commit.recovery import Recovery
 from roosync_p2p.core.commit.seat_facts import META as AWAKE
 from roosync_p2p.core.commit.seats import Seats
+from roosync_p2p.core.commit.standing import Standing
 from roosync_p2p.core.commit.unordered import Unordered, unordered_of
 from roosync_p2p.core.commit.votes import Votes
 from roosync_p2p.core.commit.waiting import Place, Waiting
@@ -152,6 +153,7 @@ class CommitLog:
         self._next_remote = 0
         self._writing = Writing(Durable.of(self._order.epoch, self._applier, desk.me))
         self._may_propose = False
+        self._standing = Standing(authorship, self._order, applied=lambda: self._applier.queued)
         self.leader: Seat | None = None
         if self._applier.alarm is not None:
             self._digests.changed_on_disk(*self._applier.alarm)
@@ -205,18 +207,11 @@ class CommitLog:
 
     def beat_facts(self) -> BeatFacts:
         """What this node's heartbeats say of it."""
-        if self._order.me is None:
+        me = self._order.me
+        if me is None:
             return BeatFacts(rules=self._desk.rules.newest)
-        mark, durable = self._applier.mark, self.durable
-        return BeatFacts(
-            size=durable.number,
-            digest=durable.digest,
-            mark=mark if mark is not None and mark[0] <= durable.number else None,
-            rules=self._desk.rules.newest,
-            epoch=durable.epoch,
-            store=self._order.me.store,
-            on_battery=self._seats.on_battery,
-        )
+        on_battery, rules = self._seats.on_battery, self._desk.rules.newest
+        return BeatFacts.of(self.durable, self._applier.mark, store=me.store, rules=rules, on_battery=on_battery)
 
     def unordered(self) -> list[Unordered]:
         """This machine's own entries that have no number yet, in their order, also those of earlier starts."""
@@ -229,8 +224,9 @@ class CommitLog:
     # --- life -----------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """The start-up check has ended well: this node takes part."""
+        """This machine may write: its node takes part, under a new seat where it had stood down."""
         if self._order.me is not None:
+            self._standing.resume()
             return
         self._order.begin(self._authorship.store)
         raft = self._order.raft
@@ -466,7 +462,8 @@ class CommitLog:
         """What is due, and what came to be proposed while an input was handled."""
         for machine, state in self._presence.changed():
             self.verdict(machine, state)
-        self.recovery.tick()
+        if self._standing.holds():
+            self.recovery.tick()
         self._seats.tick()
         if self._may_propose and not self._applier.going_back:
             self._propose()

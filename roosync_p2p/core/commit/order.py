@@ -102,7 +102,7 @@ class Order:
         self.hard = self._stored[0]
         self.me: Seat | None = None
         self._raft: Raft | None = None
-        self._halted: Raft | None = None  # of an epoch that has ended
+        self._halted: Raft | None = None  # of an epoch that has ended, or of a life of the store
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class Order:
         self.drain()
 
     def stop(self) -> None:
-        """Takes no part any more: the epoch of this log has ended."""
+        """Takes no part any more, until :meth:`restart` or :meth:`resume`."""
         if self._raft is None:
             return
         self._halted, self._raft = self._raft, None
@@ -134,10 +134,16 @@ class Order:
         return self._halted.items(LogIndex(1), count_max=last, bytes_max=1 << 40)
 
     @property
+    def voters(self) -> tuple[Seat, ...]:
+        """Who votes by this node's log, also while it takes no part."""
+        raft = self._raft or self._halted
+        return () if raft is None else raft.status.configuration.voters
+
+    @property
     def votes(self) -> bool:
         """Whether this node is a voter of its epoch, by its own log."""
         raft = self._raft or self._halted
-        if raft is None or self.me not in raft.status.configuration.voters:
+        if raft is None or self.me not in self.voters:
             return False
         return self._of_this_epoch(raft, raft.status.configuration)
 
@@ -191,6 +197,11 @@ class Order:
         )
         raft.keep_still(not self._of_this_epoch(raft, raft.status.configuration))
         return raft
+
+    def resume(self, store: StoreId, applied: LogIndex) -> None:
+        """Takes part again as another life of this machine's store, which has no vote."""
+        self.me = Seat(self._desk.me, store)
+        self.restart(self.epoch, applied)
 
     @staticmethod
     def _of_this_epoch(raft: Raft, configuration: Configuration) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.commands import OfferCountersignature
 from roosync_p2p.core.memory_store import MemoryStore
@@ -133,3 +135,27 @@ def test_an_entry_that_is_asked_for_by_its_id_is_given_from_memory_or_disk() -> 
     answer = fleet.done("beta", "claim.acquire", acquire("issue-1"))
     entry = EntryId(bytes.fromhex(answer["entry"]))
     assert list(fleet.member("alpha").disk.ordered_entries([entry])) == [entry]
+
+
+@pytest.mark.parametrize("wrote", [False, True], ids=["silent", "wrote"])
+def test_an_old_disk_with_the_only_vote_that_started_alone_stops_deciding_when_the_others_come(wrote: bool) -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    monday = fleet.member("alpha").disk.snapshot()
+    for number in range(3):
+        fleet.done("alpha", "claim.acquire", acquire(f"issue-{number}"))
+    decided = fleet.commits("beta")
+    for name in ("alpha", "beta", "gamma"):
+        fleet.fleet.power_off(name)
+    fleet.member("alpha").disk.restore(monday)
+    fleet.member("alpha").start()
+    fleet.run(10.0)
+    assert fleet.log("alpha").order.leads, "alone it cannot know that its disk is old"
+    if wrote:
+        fleet.done("alpha", "claim.acquire", acquire("issue-9"))
+    for name in ("beta", "gamma"):
+        fleet.member(name).start()
+    fleet.run(10.0)
+    assert not fleet.log("alpha").order.leads
+    expected = Phase.CONFLICT if wrote else Phase.WAITING
+    assert fleet.member("alpha").node().authorship.phase is expected
+    assert fleet.commits("beta") == decided
