@@ -425,6 +425,8 @@ class Member:
     def _in_folder(self, job: FolderJob) -> None:
         assert self.folder is not None
         assert self.core is not None
+        if isinstance(job, effects.PublishFiles):
+            self._observer.published(self, job.files)
         self.feed(performed(self.folder, job, self.core.directory))
 
 

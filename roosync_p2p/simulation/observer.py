@@ -22,6 +22,9 @@ class Observer(Protocol):
     def sent(self, member: Member, frame: bytes) -> None:
         """A frame left the node."""
 
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
+        """The node puts files into the shared folder: (path, content)."""
+
     def dialled(self, member: Member, address: str) -> None:
         """The node tries an address."""
 
@@ -40,6 +43,9 @@ class _Nobody:
         """Ignored."""
 
     def sent(self, member: Member, frame: bytes) -> None:
+        """Ignored."""
+
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
         """Ignored."""
 
     def dialled(self, member: Member, address: str) -> None:

@@ -49,6 +49,9 @@ class _Log:
     def sent(self, member: Member, frame: bytes) -> None:
         """Not of interest here."""
 
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
+        """Not of interest here."""
+
     def dialled(self, member: Member, address: str) -> None:
         """Not of interest here."""
 

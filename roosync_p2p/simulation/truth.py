@@ -12,7 +12,8 @@ from roosync_p2p.simulation.member import Member
 __all__ = ["Truth"]
 
 FAREWELL_LATE_S = 30.0  # a cut, a pause, a lossy way hold a farewell up
-FAREWELL_IN_FOLDER_S = 60.0  # twice the longest lag of a folder, where old files come back, and two looks
+# Twice the longest lag of a folder, where old files come back, as long as one may be held or gone, and two looks.
+FAREWELL_IN_FOLDER_S = 80.0
 HELD_BACK_S = 6.0  # a limit and a second
 UNDISTURBED_S = 15.0  # more heartbeats than the samples a clock offset is estimated from
 

@@ -7,10 +7,12 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 from roosync_p2p.core import effects, wire
+from roosync_p2p.core.folder.reading import BeaconRead, prepare_file
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.rows import EntryRow, Row
 from roosync_p2p.entries.entry import Entry
 from roosync_p2p.errors import PeerFault
+from roosync_p2p.gossip.folder_paths import HeartbeatFile, parse_path
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.verdicts import State
 from roosync_p2p.simulation import inspection
@@ -113,6 +115,15 @@ class Watch:
             self.violations.append(Violation(checker="frames", at_s=self.fleet.now_s, text=text))
             return
         self._told(member, prepared)
+
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
+        """Observer: files for the shared folder. A frontier may get out by them alone."""
+        for path, data in files:
+            name = parse_path(path)
+            if isinstance(name, HeartbeatFile):
+                read = prepare_file(name, data, member.node().directory)
+                if isinstance(read, BeaconRead) and read.frontier is not None:
+                    self._told_record(member, read.frontier.signed())
 
     def _told(self, member: Member, prepared: Prepared) -> None:
         match prepared.frame:

@@ -37,6 +37,9 @@ class Events:
     def sent(self, member: Member, frame: bytes) -> None:
         """Not watched."""
 
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
+        """Not watched."""
+
     def dialled(self, member: Member, address: str) -> None:
         """Not watched."""
 
