@@ -20,17 +20,10 @@ def receive(
     place = track.starts.place(heartbeat, direct=direct, now=now)
     if direct and place is not Place.OLD_START:
         track.life_s = now.monotonic_s
-    match place:
-        case Place.CONFLICT:
-            assert track.starts.conflict is not None
-            _contradict(track, track.starts.conflict, heartbeat)
-            return Heard.CONFLICT
-        case Place.OLD_START:
-            return Heard.STALE
-        case Place.NEW_START:
-            _begin(track, heartbeat)
-        case Place.KNOWN if _says_nothing(track, heartbeat, via):
-            return Heard.STALE if _far_behind(track, heartbeat) else Heard.DUPLICATE
+    if (refused := _placed(track, heartbeat, place)) is not None:
+        return refused
+    if place is Place.KNOWN and _says_nothing(track, heartbeat, via):
+        return Heard.STALE if _far_behind(track, heartbeat) else Heard.DUPLICATE
     newer = place is not Place.KNOWN
     if newer:
         track.newest = heartbeat
@@ -57,17 +50,10 @@ def receive_in_folder(
     ``proved_s``: it was made after that, as the echo of this node's probe proves (monotonic seconds).
     """
     place = track.starts.place(heartbeat, direct=False, now=now)
-    match place:
-        case Place.CONFLICT:
-            assert track.starts.conflict is not None
-            _contradict(track, track.starts.conflict, heartbeat)
-            return Heard.CONFLICT
-        case Place.OLD_START:
-            return Heard.STALE
-        case Place.NEW_START:
-            _begin(track, heartbeat)
-        case Place.KNOWN if track.in_folder is not None and precedence(heartbeat) <= track.in_folder.version:
-            return Heard.DUPLICATE
+    if (refused := _placed(track, heartbeat, place)) is not None:
+        return refused
+    if place is Place.KNOWN and track.in_folder is not None and precedence(heartbeat) <= track.in_folder.version:
+        return Heard.DUPLICATE
     newer = place is not Place.KNOWN
     if newer:
         track.newest = heartbeat
@@ -85,6 +71,20 @@ def receive_in_folder(
     if precedence(heartbeat) == track.starts.version:
         track.leaving = heartbeat.state == "leaving"
     return Heard.NEW if newer else Heard.DUPLICATE
+
+
+def _placed(track: Track, heartbeat: Heartbeat, place: Place) -> Heard | None:
+    """What the start that a heartbeat belongs to means; a result where it says nothing more."""
+    match place:
+        case Place.CONFLICT:
+            assert track.starts.conflict is not None
+            _contradict(track, track.starts.conflict, heartbeat)
+            return Heard.CONFLICT
+        case Place.OLD_START:
+            return Heard.STALE
+        case Place.NEW_START:
+            _begin(track, heartbeat)
+    return None
 
 
 def _contradict(track: Track, reason: str, heartbeat: Heartbeat) -> None:
