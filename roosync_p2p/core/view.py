@@ -24,6 +24,7 @@ __all__ = ["commit", "leader", "machines", "status", "warnings"]
 
 
 _ALARM_REMEDIES: Final[Mapping[str, str]] = {
+    "commits_changed": "check the disk, and restart the node: `roosync down`, `roosync up`",
     "ledger_changed": "the disk or a program changed the database: check the disk, and `roosync doctor`",
     "ledger_diverged": "compare versions with `roosync machines`; report it with both nodes' logs",
 }
