@@ -20,7 +20,7 @@ from roosync_p2p.version import __version__
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["commit", "leader", "machines", "status", "warnings"]
+__all__ = ["commit", "has_gone", "leader", "machines", "status", "warnings"]
 
 
 _ALARM_REMEDIES: Final[Mapping[str, str]] = {
@@ -31,8 +31,16 @@ _ALARM_REMEDIES: Final[Mapping[str, str]] = {
 
 
 def machines(core: NodeCore) -> list[dict[str, object]]:
-    """One row for each member, this machine first by its own word, the others with their evidence."""
-    return [_row(core, machine) for machine in sorted(core.members())]
+    """One row for each member, this machine first by its own word, the others with their evidence.
+
+    Who has left or was retired is expected back by nobody; its name and key are kept for what it signed.
+    """
+    return [_row(core, machine) for machine in sorted(core.members()) if not has_gone(core, machine)]
+
+
+def has_gone(core: NodeCore, machine: MachineId) -> bool:
+    """Whether the membership of another machine has ended, as ordered."""
+    return machine != core.me and register_of(core.commit.state, core.desk.identity.root).ended(machine)
 
 
 def status(core: NodeCore) -> dict[str, object]:

@@ -10,6 +10,7 @@ from roosync_p2p.core.ports import LinkId
 from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entries.incarnations import Known, Renewal
 from roosync_p2p.errors import StoreError
+from roosync_p2p.ledger.bodies import MemberRetire
 from roosync_p2p.ledger.decision_bodies import Action, DecisionPropose
 from tests.helpers.cores import A, Actor, B, C, Rig, entries, identity, keys, message
 from tests.helpers.ordered_fleet import OrderedFleet, acquire
@@ -205,6 +206,17 @@ def test_roles_are_those_that_were_decided() -> None:
     fleet = OrderedFleet("alpha", "beta")
     roles = {row["machine"]: row["roles"] for row in view.machines(fleet.member("beta").node())}
     assert roles == {"alpha": ["approver", "issuer", "member"], "beta": ["member"]}
+
+
+def test_a_machine_whose_membership_has_ended_is_neither_listed_nor_counted() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    fleet.fleet.power_off("gamma")
+    fleet.done("alpha", "member.retire", MemberRetire(machine="gamma"))
+    alpha = fleet.member("alpha").node()
+    assert [row["machine"] for row in view.machines(alpha)] == ["alpha", "beta"]
+    summary = view.status(alpha)["summary"]
+    assert isinstance(summary, dict)
+    assert (summary["machines"], summary["online"]) == (2, 2)
 
 
 def test_without_a_leader_a_warning_says_that_nothing_is_decided() -> None:
