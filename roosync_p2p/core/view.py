@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.authorship import Phase
+from roosync_p2p.core.commit.ended import ended_here
 from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.folder.health import folder_status, folder_warnings
 from roosync_p2p.core.presence import verdict_data
@@ -134,6 +135,9 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
                 "start a node that is an issuer, or run roosync-admin countersign with the root key",
             )
         )
+    ended = ended_here(core.desk, core.commit.state)
+    if ended is not None and phase is not Phase.REVOKED:
+        found.append(_warning(ended.code, ended.message, ended.remedy))
     found += epoch_warnings(core.commit)
     found += [
         _warning("forked", f"{author}: {core.forks.describe(author)}", f"roosync-admin settle {author} --keep HASH")

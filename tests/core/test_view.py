@@ -9,7 +9,7 @@ from roosync_p2p.core.commands import OfferCountersignature
 from roosync_p2p.core.ports import LinkId
 from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entries.incarnations import Known, Renewal
-from roosync_p2p.errors import StoreError
+from roosync_p2p.errors import InputFault, StoreError
 from roosync_p2p.ledger.bodies import MemberRetire
 from roosync_p2p.ledger.decision_bodies import Action, DecisionPropose
 from tests.helpers.cores import A, Actor, B, C, Rig, entries, identity, keys, message
@@ -217,6 +217,24 @@ def test_a_machine_whose_membership_has_ended_is_neither_listed_nor_counted() ->
     summary = view.status(alpha)["summary"]
     assert isinstance(summary, dict)
     assert (summary["machines"], summary["online"]) == (2, 2)
+
+
+def test_a_machine_that_was_retired_and_runs_is_told_so_and_its_requests_are_refused_at_once() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    fleet.fleet.power_off("gamma")
+    fleet.done("alpha", "member.retire", MemberRetire(machine="gamma", reason="sold"))
+    fleet.member("gamma").start()
+    fleet.run(10.0)
+    gamma = fleet.member("gamma").node()
+    (warning,) = view.warnings(gamma)
+    number = gamma.commit.applier.number
+    assert warning["code"] == "not_a_member"
+    assert f"gamma was retired at commit {number} (sold)" in str(warning["message"])
+    written = gamma.authorship.head(LEDGER)
+    (refused,) = fleet.ask("gamma", "claim.acquire", acquire("issue-1"))
+    assert isinstance(refused, InputFault)
+    assert refused.code == "not_a_member"
+    assert gamma.authorship.head(LEDGER) == written
 
 
 def test_without_a_leader_a_warning_says_that_nothing_is_decided() -> None:

@@ -127,6 +127,7 @@ class CommitLog:
             now_ms=self._clock.now_ms,
             waits_for=self.waits_for,
             now=self.again.now,
+            state=lambda: self._applier.state,
             overtaken=self.again.withdrawn,
         )
         self._bases = Bases(desk, links, self.epochs, self._applier, present=lambda: self._order.epoch)
