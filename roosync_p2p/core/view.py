@@ -21,7 +21,7 @@ from roosync_p2p.version import __version__
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["commit", "has_gone", "leader", "machines", "status", "warnings"]
+__all__ = ["commit", "has_gone", "heard_further", "leader", "machines", "status", "warnings"]
 
 
 _ALARM_REMEDIES: Final[Mapping[str, str]] = {
@@ -102,6 +102,13 @@ def commit(core: NodeCore) -> dict[str, object]:
         "digest": log.state.digest.hex(),
         "epoch": order.epoch,
     }
+
+
+def heard_further(core: NodeCore) -> bool:
+    """Whether a machine was heard to have applied more. In another epoch a number is another commit."""
+    beats = [beat.heartbeat for machine in core.members() if (beat := core.presence.latest(machine)) is not None]
+    epoch, number = core.commit.order.epoch, core.commit.applier.number
+    return any(beat.epoch == epoch and (beat.commit_size or 0) > number for beat in beats)
 
 
 def warnings(core: NodeCore) -> list[dict[str, object]]:

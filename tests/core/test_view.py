@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+import pytest
+
+from roosync_p2p.codec.records import encode
 from roosync_p2p.core import inputs, view, wire
 from roosync_p2p.core.commands import OfferCountersignature
 from roosync_p2p.core.ports import LinkId
@@ -12,6 +16,7 @@ from roosync_p2p.entries.incarnations import Known, Renewal
 from roosync_p2p.errors import InputFault, StoreError
 from roosync_p2p.ledger.bodies import MemberRetire
 from roosync_p2p.ledger.decision_bodies import Action, DecisionPropose
+from roosync_p2p.trust import contexts
 from tests.helpers.cores import A, Actor, B, C, Rig, entries, identity, keys, message
 from tests.helpers.ordered_fleet import OrderedFleet, acquire
 
@@ -235,6 +240,16 @@ def test_a_machine_that_was_retired_and_runs_is_told_so_and_its_requests_are_ref
     assert isinstance(refused, InputFault)
     assert refused.code == "not_a_member"
     assert gamma.authorship.head(LEDGER) == written
+
+
+@pytest.mark.parametrize(("epoch", "further"), [(0, True), (1, False)])
+def test_only_a_machine_of_the_same_epoch_is_further(epoch: int, further: bool) -> None:
+    rig, link = _linked()
+    author = Actor(A)
+    beat = msgspec.structs.replace(author.heartbeat(), commit_size=1_000, epoch=epoch)
+    rig.receive(link, wire.Beat(envelope=author.seal(contexts.HEARTBEAT, encode(beat)), relayed=False))
+    assert rig.core.presence.latest(A) is not None
+    assert view.heard_further(rig.core) is further
 
 
 def test_without_a_leader_a_warning_says_that_nothing_is_decided() -> None:
