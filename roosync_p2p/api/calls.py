@@ -5,11 +5,13 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 from roosync_p2p import limits
 from roosync_p2p.api.exchange import Call
+from roosync_p2p.errors import UsageError
 
-__all__ = ["Calls", "JsonObject", "Ordering"]
+__all__ = ["Calls", "JsonObject", "Ordering", "path_of"]
 
 JsonObject = dict[str, Any]
 Ordering = Mapping[str, Any]
@@ -34,3 +36,14 @@ class Calls(abc.ABC, Generic[A]):
         asked = dict(ordering or {})
         timeout_s = float(asked.get("timeout_s", limits.ORDER_TIMEOUT_S))
         return self._do(Call(method="POST", path=path, body={**body, **asked}, wait_s=timeout_s + wait_s))
+
+
+def path_of(collection: str, named: str, rest: str = "") -> str:
+    """The path of one thing in a collection.
+
+    Raises:
+        UsageError: it has no name; a path without one would ask for something else.
+    """
+    if not named:
+        raise UsageError("the id is empty", code="bad_field")
+    return f"/v1/{collection}/{quote(named, safe='')}{rest}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import click
@@ -30,12 +31,19 @@ class CommandTable(click.Group):
     Args:
         entries: by command name, in the order of help; their modules are quick to import.
         sections: the headings in their order; one without commands is left out.
+        elsewhere: what somebody may look for here, and what to say instead.
     """
 
     def __init__(
-        self, *args: Any, entries: Mapping[str, CommandEntry], sections: tuple[str, ...], **kwargs: Any
+        self,
+        *args: Any,
+        entries: Mapping[str, CommandEntry],
+        sections: tuple[str, ...],
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.elsewhere = elsewhere
         self.entries = entries
         self._sections = sections
 
@@ -51,6 +59,14 @@ class CommandTable(click.Group):
         command = getattr(importlib.import_module(entry.module), entry.attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; one that is elsewhere is named."""
+        if args[0] in self.elsewhere:
+            ctx.fail(f"No such command '{args[0]}': it is `{self.elsewhere[args[0]]}`.")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """The commands, section by section."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
 
-from roosync_p2p.api.calls import Calls, Ordering
+from roosync_p2p.api.calls import Calls, Ordering, path_of
 from roosync_p2p.api.exchange import Call
 
 __all__ = ["DecisionMethods"]
@@ -213,7 +212,7 @@ class DecisionMethods(Calls[A]):
 
 
 def _decision(decision: str, rest: str = "") -> str:
-    return f"/v1/decisions/{quote(decision, safe='')}{rest}"
+    return path_of("decisions", decision, rest)
 
 
 def _verdict(revision: str | None, note: str, person: Mapping[str, object] | None) -> dict[str, object]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypeVar
-from urllib.parse import quote
 
 from roosync_p2p import limits
-from roosync_p2p.api.calls import JsonObject
+from roosync_p2p.api.calls import JsonObject, path_of
 from roosync_p2p.api.claim_methods import ClaimMethods
 from roosync_p2p.api.decision_methods import DecisionMethods
 from roosync_p2p.api.exchange import Call
@@ -154,4 +153,4 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
 
 
 def _message(message_id: str, rest: str = "") -> str:
-    return f"/v1/messages/{quote(message_id, safe='')}{rest}"
+    return path_of("messages", message_id, rest)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 from typing import TypeVar
-from urllib.parse import quote
 
 from roosync_p2p import limits
-from roosync_p2p.api.calls import Calls, Ordering
+from roosync_p2p.api.calls import Calls, Ordering, path_of
 from roosync_p2p.api.exchange import Call
 
 __all__ = ["OrderedMethods"]
@@ -31,11 +30,11 @@ class OrderedMethods(Calls[A]):
 
     def pending_request(self, entry: str) -> A:
         """What became of one request; its id may be shortened to 8 digits."""
-        return self._do(Call(method="GET", path=f"/v1/pending/{quote(entry, safe='')}"))
+        return self._do(Call(method="GET", path=path_of("pending", entry)))
 
     def cancel_request(self, entry: str, *, ordering: Ordering | None = None) -> A:
         """Takes a request back."""
-        return self._order(f"/v1/pending/{quote(entry, safe='')}/cancel", {}, ordering)
+        return self._order(path_of("pending", entry, "/cancel"), {}, ordering)
 
     def voters(self) -> A:
         """Who votes and leads, and how far the log is."""

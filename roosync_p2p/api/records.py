@@ -7,8 +7,9 @@ clients ignore what they do not know. The OpenAPI document is derived from both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,6 +19,12 @@ from roosync_p2p.ids import parse_workspace
 __all__ = ["Answer", "Request", "check_name", "check_workspace", "parse_json", "parse_values"]
 
 R = TypeVar("R", bound="Request")
+
+_BOUNDS: Final = (  # of texts, as msgspec says them, and as people do
+    (re.compile(r"Expected `str` of length >= 1"), "is empty"),
+    (re.compile(r"Expected `str` of length <= (\d+)"), r"has more than \1 characters"),
+    (re.compile(r"Expected `str` matching regex .*"), "has characters that are not allowed in it"),
+)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +44,7 @@ def parse_json(data: bytes, kind: type[R]) -> R:
     try:
         return msgspec.json.decode(data or b"{}", type=kind, strict=True)
     except msgspec.ValidationError as error:
-        raise UsageError(f"the request does not fit: {error}", code="bad_field") from error
+        raise _misfit(error) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise UsageError(f"the request is not JSON: {error}", code="bad_json") from error
 
@@ -51,7 +58,7 @@ def parse_values(values: dict[str, Any], kind: type[R]) -> R:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"the request does not fit: {error}", code="bad_field") from error
+        raise _misfit(error) from error
 
 
 def check_name(parser: Callable[[str], object], text: str) -> None:
@@ -66,3 +73,13 @@ def check_workspace(workspace: str | None) -> None:
     """The same for a workspace, where there is one."""
     if workspace is not None:
         check_name(parse_workspace, workspace)
+
+
+def _misfit(error: msgspec.ValidationError) -> UsageError:
+    """Says bounds of texts, which people meet, as they would say them; the rest as msgspec does."""
+    what, _, field = str(error).partition(" - at `$.")
+    for pattern, words in _BOUNDS:
+        found = pattern.fullmatch(what)
+        if found is not None and field:
+            return UsageError(f"{field.rstrip('`')} {found.expand(words)}", code="bad_field")
+    return UsageError(f"the request does not fit: {error}", code="bad_field")

@@ -123,11 +123,23 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
     ),
 }
 
+# Words that people try first, and where the command is.
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    name: f"{where} {name}"
+    for where, names in (
+        ("roosync claim", ("renew", "release", "steal")),
+        ("roosync decision", ("propose", "approve", "reject", "resolve", "rollback")),
+        ("roosync-admin", ("init", "invite", "person", "retire", "revoke", "issuer", "settle", "backup", "restore")),
+    )
+    for name in names
+}
+
 
 @click.group(
     cls=CommandTable,
     entries=_COMMANDS,
     sections=_SECTIONS,
+    elsewhere=_ELSEWHERE,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="roosync")

@@ -85,10 +85,14 @@ class OrderedRead:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CommitsRead:
-    """The answer to a ReadCommits effect: those that are durable here, ascending from its ``first`` on."""
+    """The answer to a ReadCommits effect: those that are durable here, ascending from its ``first`` on.
+
+    ``unread``: the store could not be read, so that no rows mean nothing.
+    """
 
     read: ReadId
     rows: tuple[CommitRow, ...]
+    unread: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

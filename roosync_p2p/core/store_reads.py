@@ -44,4 +44,4 @@ def unanswered(wanted: StoreRead) -> StoreAnswer:
         case effects.ReadOrdered():
             return inputs.OrderedRead(read=wanted.read, entries={})
         case effects.ReadCommits():
-            return inputs.CommitsRead(read=wanted.read, rows=())
+            return inputs.CommitsRead(read=wanted.read, rows=(), unread=True)

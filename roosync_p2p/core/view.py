@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.authorship import Phase
+from roosync_p2p.core.commit.ended import ended_here
 from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.folder.health import folder_status, folder_warnings
 from roosync_p2p.core.presence import verdict_data
@@ -20,18 +21,27 @@ from roosync_p2p.version import __version__
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["commit", "leader", "machines", "status", "warnings"]
+__all__ = ["commit", "has_gone", "heard_further", "leader", "machines", "status", "warnings"]
 
 
 _ALARM_REMEDIES: Final[Mapping[str, str]] = {
+    "commits_changed": "check the disk, and restart the node: `roosync down`, `roosync up`",
     "ledger_changed": "the disk or a program changed the database: check the disk, and `roosync doctor`",
     "ledger_diverged": "compare versions with `roosync machines`; report it with both nodes' logs",
 }
 
 
 def machines(core: NodeCore) -> list[dict[str, object]]:
-    """One row for each member, this machine first by its own word, the others with their evidence."""
-    return [_row(core, machine) for machine in sorted(core.members())]
+    """One row for each member, this machine first by its own word, the others with their evidence.
+
+    Who has left or was retired is expected back by nobody; its name and key are kept for what it signed.
+    """
+    return [_row(core, machine) for machine in sorted(core.members()) if not has_gone(core, machine)]
+
+
+def has_gone(core: NodeCore, machine: MachineId) -> bool:
+    """Whether the membership of another machine has ended, as ordered."""
+    return machine != core.me and register_of(core.commit.state, core.desk.identity.root).ended(machine)
 
 
 def status(core: NodeCore) -> dict[str, object]:
@@ -94,6 +104,13 @@ def commit(core: NodeCore) -> dict[str, object]:
     }
 
 
+def heard_further(core: NodeCore) -> bool:
+    """Whether a machine was heard to have applied more. In another epoch a number is another commit."""
+    beats = [beat.heartbeat for machine in core.members() if (beat := core.presence.latest(machine)) is not None]
+    epoch, number = core.commit.order.epoch, core.commit.applier.number
+    return any(beat.epoch == epoch and (beat.commit_size or 0) > number for beat in beats)
+
+
 def warnings(core: NodeCore) -> list[dict[str, object]]:
     """What a person should know and do, worst first."""
     found: list[dict[str, object]] = []
@@ -125,6 +142,9 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
                 "start a node that is an issuer, or run roosync-admin countersign with the root key",
             )
         )
+    ended = ended_here(core.desk, core.commit.state)
+    if ended is not None and phase is not Phase.REVOKED:
+        found.append(_warning(ended.code, ended.message, ended.remedy))
     found += epoch_warnings(core.commit)
     found += [
         _warning("forked", f"{author}: {core.forks.describe(author)}", f"roosync-admin settle {author} --keep HASH")

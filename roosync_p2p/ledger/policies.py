@@ -90,22 +90,28 @@ def _are_strategies(value: Json) -> bool:
 
 POLICIES: Final[Mapping[str, Policy]] = MappingProxyType(
     {
-        APPROVALS_DECISIONS: Policy(1, _whole(1, 16), "approvals that a decision or a baseline change needs"),
-        APPROVALS_POLICY: Policy(1, _whole(1, 16), "approvals that a change of policy, rules or voter wishes needs"),
+        APPROVALS_DECISIONS: Policy(1, _whole(1, 16), "approvals that a decision or a baseline change needs: 1 to 16"),
+        APPROVALS_POLICY: Policy(
+            1, _whole(1, 16), "approvals that a change of policy, rules or voter wishes needs: 1 to 16"
+        ),
         CONFLICT_STRATEGY: Policy(
             {_ANYTHING: MANUAL},
             _are_strategies,
             f"per resource prefix, or {_ANYTHING} for any: {', '.join(STRATEGIES)}; the longest prefix counts",
         ),
-        EXPIRE_DAYS: Policy(30, _whole(1, 365), "days after which a decision without its approvals expires"),
-        ROLLBACK_DAYS: Policy(30, _whole(1, 365), "days for which what was applied can be rolled back"),
+        EXPIRE_DAYS: Policy(30, _whole(1, 365), "days after which a decision without its approvals expires: 1 to 365"),
+        ROLLBACK_DAYS: Policy(30, _whole(1, 365), "days for which what was applied can be rolled back: 1 to 365"),
         "baseline.drift": Policy(
-            MANUAL, _one_of(*STRATEGIES), "what a machine does whose own configuration differs from the baseline"
+            MANUAL,
+            _one_of(*STRATEGIES),
+            f"what a machine does whose own configuration differs from the baseline: {', '.join(STRATEGIES)}",
         ),
         "retention.archive": Policy(
             "drop", _one_of("drop", "keep"), "bodies of archived messages after their time: drop or keep"
         ),
-        "voters.most": Policy(5, _whole(1, 9), "voters that the autopilot aims at in a large fleet; an odd number"),
+        "voters.most": Policy(
+            5, _whole(1, 9), "voters that the autopilot aims at in a large fleet: 1 to 9; of an even number one less"
+        ),
     }
 )
 

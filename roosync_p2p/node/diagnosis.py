@@ -46,7 +46,7 @@ def _listening(around: Surroundings) -> Check:
 
 
 def _links(core: NodeCore) -> Check:
-    others = [machine for machine in core.members() if machine != core.me]
+    others = [machine for machine in core.members() if machine != core.me and not view.has_gone(core, machine)]
     linked = core.links.peers()
     lines = [
         f"{machine}: {core.dialling.detail(machine) or 'no address is known'}"

@@ -85,9 +85,7 @@ class LedgerService:
         core = self._core
         core.desk.now = self._around.now()
         applier = core.commit.applier
-        heard = [core.presence.latest(machine) for machine in core.members()]
-        ahead = any(beat is not None and (beat.heartbeat.commit_size or 0) > applier.number for beat in heard)
-        stale = ahead or applier.behind or view.leader(core) is None
+        stale = view.heard_further(core) or applier.behind or view.leader(core) is None
         return {"as_of": applier.number, "stale": stale}
 
     # --- the log --------------------------------------------------------------------------------------------------

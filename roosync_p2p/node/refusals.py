@@ -126,6 +126,7 @@ _OF_KIND: Final[Mapping[tuple[str, str], Said]] = MappingProxyType(
         ("request.withdraw", "too_late"): Said(
             "it cannot be taken back any more", "see what became of it: `roosync log`"
         ),
+        ("voters.prefer", "unknown_target"): Said("no such members: {machines}", _WHO_IS_MEMBER),
         ("decision.rollback", "too_late"): Said(
             "it was applied more than {days} days ago", "propose a decision that says otherwise"
         ),

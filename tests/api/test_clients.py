@@ -143,6 +143,18 @@ def test_a_change_of_the_baseline_says_one_thing(client: SyncClient, change: dic
     assert caught.value.code == "bad_field"
 
 
+def test_an_empty_id_is_not_the_whole_collection(client: SyncClient) -> None:
+    for ask in (
+        client.decision,
+        client.message,
+        client.pending_request,
+        client.cancel_request,
+        client.archive_decision,
+    ):
+        with pytest.raises(UsageError, match="the id is empty"):
+            ask("")
+
+
 def test_null_is_a_value(client: SyncClient, api: RunningApi) -> None:
     client.set_baseline({"actions": [{"op": "set", "resource": "baseline:fleet#/a", "value": None}]})
     assert api.backend.baseline.versions[-1] == {"a": None}

@@ -116,16 +116,16 @@ def test_a_body_of_another_type_is_refused(tcp_api: RunningApi) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
-        ("to", [], "$.to"),
+        ("to", [], "to"),
         ("to", ["x"], "machine id"),
-        ("to", ["myia-ai-01"] * (limits.RECIPIENTS_MAX + 1), "$.to"),
-        ("subject", "", "$.subject"),
-        ("subject", "x" * (limits.SUBJECT_CHARS_MAX + 1), "$.subject"),
-        ("priority", "LOUD", "$.priority"),
-        ("tags", ["x" * (limits.TAG_CHARS_MAX + 1)], "$.tags"),
+        ("to", ["myia-ai-01"] * (limits.RECIPIENTS_MAX + 1), "to"),
+        ("subject", "", "subject"),
+        ("subject", "x" * (limits.SUBJECT_CHARS_MAX + 1), "subject"),
+        ("priority", "LOUD", "priority"),
+        ("tags", ["x" * (limits.TAG_CHARS_MAX + 1)], "tags"),
         ("workspace", "a\nb", "workspace"),
         ("boddy", "x", "boddy"),
-        ("body", 3, "$.body"),
+        ("body", 3, "body"),
     ],
 )
 def test_a_field_out_of_its_bounds_is_named(tcp_api: RunningApi, field: str, value: object, named: str) -> None:
@@ -142,6 +142,20 @@ def test_a_field_out_of_its_bounds_is_named(tcp_api: RunningApi, field: str, val
 def test_a_query_out_of_its_bounds_is_refused(tcp_api: RunningApi, query: str) -> None:
     status, problem = ask(tcp_api, f"/v1/messages?{query}")
     assert (status, problem["code"]) == (400, "bad_field")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "name is empty"),
+        ("x" * 200, "name has more than 128 characters"),
+        ("a\nb", "name has characters that are not allowed in it"),
+    ],
+)
+def test_a_text_out_of_its_bounds_is_said_in_words(tcp_api: RunningApi, name: str, said: str) -> None:
+    body = json.dumps({"name": name, "speaker": {"user": "u", "process": 1}}).encode()
+    status, problem = ask(tcp_api, "/v1/claims", method="POST", body=body)
+    assert (status, problem["code"], problem["detail"]) == (400, "bad_field", said)
 
 
 def test_an_unknown_path_and_a_wrong_method_are_problems_too(tcp_api: RunningApi) -> None:

@@ -36,6 +36,19 @@ def test_every_command_takes_home_and_json(path: str, command: click.Command) ->
     assert {"--home", "--json"} <= options
 
 
+@pytest.mark.parametrize("name", sorted(roosync.elsewhere))
+def test_a_command_that_is_looked_for_in_the_wrong_place_is_named(name: str) -> None:
+    tool, *path = roosync.elsewhere[name].split()
+    group: click.Command | None = roosync_admin if tool == "roosync-admin" else roosync
+    for part in path:
+        assert isinstance(group, click.Group)
+        group = group.get_command(click.Context(group), part)
+    assert group is not None
+    assert name not in roosync.entries
+    with pytest.raises(click.UsageError, match=f"it is `{roosync.elsewhere[name]}`"):
+        roosync.resolve_command(click.Context(roosync), [name])
+
+
 @pytest.mark.parametrize("tool", [roosync, roosync_admin], ids=["roosync", "roosync-admin"])
 def test_the_list_of_commands_says_what_each_says_of_itself(tool: click.Group) -> None:
     assert isinstance(tool, CommandTable)

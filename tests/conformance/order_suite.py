@@ -238,7 +238,7 @@ class OrderSuite:
         store.commit([commit(1), commit(2), commit(3)])
         rows = effects.ReadCommits(read=effects.ReadId(9), first=CommitNumber(2), count_max=1)
         assert answered(store, rows) == inputs.CommitsRead(read=effects.ReadId(9), rows=(commit(2),))
-        assert unanswered(rows) == inputs.CommitsRead(read=effects.ReadId(9), rows=())
+        assert unanswered(rows) == inputs.CommitsRead(read=effects.ReadId(9), rows=(), unread=True)
         run = effects.ReadEntries(
             read=effects.ReadId(8),
             author=AUTHORS[0],

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+import pytest
+
+from roosync_p2p.codec.records import encode
 from roosync_p2p.core import inputs, view, wire
 from roosync_p2p.core.commands import OfferCountersignature
 from roosync_p2p.core.ports import LinkId
 from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entries.incarnations import Known, Renewal
-from roosync_p2p.errors import StoreError
+from roosync_p2p.errors import InputFault, StoreError
+from roosync_p2p.ledger.bodies import MemberRetire
 from roosync_p2p.ledger.decision_bodies import Action, DecisionPropose
+from roosync_p2p.trust import contexts
 from tests.helpers.cores import A, Actor, B, C, Rig, entries, identity, keys, message
 from tests.helpers.ordered_fleet import OrderedFleet, acquire
 
@@ -205,6 +211,45 @@ def test_roles_are_those_that_were_decided() -> None:
     fleet = OrderedFleet("alpha", "beta")
     roles = {row["machine"]: row["roles"] for row in view.machines(fleet.member("beta").node())}
     assert roles == {"alpha": ["approver", "issuer", "member"], "beta": ["member"]}
+
+
+def test_a_machine_whose_membership_has_ended_is_neither_listed_nor_counted() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    fleet.fleet.power_off("gamma")
+    fleet.done("alpha", "member.retire", MemberRetire(machine="gamma"))
+    alpha = fleet.member("alpha").node()
+    assert [row["machine"] for row in view.machines(alpha)] == ["alpha", "beta"]
+    summary = view.status(alpha)["summary"]
+    assert isinstance(summary, dict)
+    assert (summary["machines"], summary["online"]) == (2, 2)
+
+
+def test_a_machine_that_was_retired_and_runs_is_told_so_and_its_requests_are_refused_at_once() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    fleet.fleet.power_off("gamma")
+    fleet.done("alpha", "member.retire", MemberRetire(machine="gamma", reason="sold"))
+    fleet.member("gamma").start()
+    fleet.run(10.0)
+    gamma = fleet.member("gamma").node()
+    (warning,) = view.warnings(gamma)
+    number = gamma.commit.applier.number
+    assert warning["code"] == "not_a_member"
+    assert f"gamma was retired at commit {number} (sold)" in str(warning["message"])
+    written = gamma.authorship.head(LEDGER)
+    (refused,) = fleet.ask("gamma", "claim.acquire", acquire("issue-1"))
+    assert isinstance(refused, InputFault)
+    assert refused.code == "not_a_member"
+    assert gamma.authorship.head(LEDGER) == written
+
+
+@pytest.mark.parametrize(("epoch", "further"), [(0, True), (1, False)])
+def test_only_a_machine_of_the_same_epoch_is_further(epoch: int, further: bool) -> None:
+    rig, link = _linked()
+    author = Actor(A)
+    beat = msgspec.structs.replace(author.heartbeat(), commit_size=1_000, epoch=epoch)
+    rig.receive(link, wire.Beat(envelope=author.seal(contexts.HEARTBEAT, encode(beat)), relayed=False))
+    assert rig.core.presence.latest(A) is not None
+    assert view.heard_further(rig.core) is further
 
 
 def test_without_a_leader_a_warning_says_that_nothing_is_decided() -> None:

@@ -13,7 +13,7 @@ import dataclasses
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,9 +56,19 @@ class Load:
         lab: their computers, for cuts; None on one computer.
         path: where the history is recorded.
         seed: of names, pauses and faults.
+        beside: asks something else meanwhile, until what it is given says that it is over.
     """
 
-    def __init__(self, machines: Sequence[Machine], *, lab: Lab | None, path: Path, seed: int) -> None:
+    def __init__(
+        self,
+        machines: Sequence[Machine],
+        *,
+        lab: Lab | None,
+        path: Path,
+        seed: int,
+        beside: Callable[[Callable[[], bool]], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        self._beside = beside
         self._machines = list(machines)
         self._lab = lab
         self._path = path
@@ -90,6 +100,8 @@ class Load:
                     name = f"{machine.name}-{number}"
                     tasks.create_task(self._client(recorder, machine, name, random.Random(f"{self._seed} {name}")))
             tasks.create_task(self._watch())
+            if self._beside is not None:
+                tasks.create_task(self._beside(lambda: self._over))
             await self._break(time.monotonic() + seconds)
             self._over = True
 

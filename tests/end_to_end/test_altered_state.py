@@ -1,12 +1,14 @@
 """A disk that changed what it kept, and a machine that came to another outcome than the others: both are told.
 
 A state that was changed by itself does not give the digest that stands beside it. One that was changed together with
-its digest is what a machine with another program, or a fault in its memory, would have: only the others can tell.
+its digest is what a machine with another program, or a fault in its memory, would have: only the others can tell. The
+commits that led there are read over after each start.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -115,6 +117,56 @@ def test_a_byte_that_flipped_on_a_stopped_disk_is_told_with_both_digests_and_men
     berta.start("--peer", alice.listen)
     berta.until_ready()
     assert "ledger_changed" not in berta.warnings(), "the disk is right again"
+
+
+# --- the log of what was applied -------------------------------------------------------------------------------------
+
+
+ALTERED: Final = {
+    "a byte of a detail": ["UPDATE commits SET detail = CAST(x'00' || substr(detail, 2) AS BLOB) WHERE number = 2"],
+    "no text any more": ["UPDATE commits SET kind = CAST(x'ff' || substr(kind, 2) AS TEXT) WHERE number = 2"],
+    "one is gone": ["DELETE FROM commits WHERE number = 4"],
+    "two have changed places": [
+        "UPDATE commits SET number = -2 WHERE number = 2",
+        "UPDATE commits SET number = 2 WHERE number = 3",
+        "UPDATE commits SET number = 3 WHERE number = -2",
+    ],
+}
+
+
+@pytest.mark.parametrize("how", ALTERED)
+def test_an_altered_commit_on_a_stopped_disk_is_told_with_both_digests_and_mended_by_the_next_start(
+    fleet: Fleet, how: str, record_property: Report
+) -> None:
+    alice, berta, _ = fleet.machines.values()
+    _until_alike(fleet)
+    berta.stop()
+    with _database(berta) as database:
+        right = database.execute("SELECT * FROM commits ORDER BY number").fetchall()
+        for statement in ALTERED[how]:
+            assert database.execute(statement).rowcount == 1
+    began = time.monotonic()
+    berta.start("--peer", alice.listen)
+    until(lambda: "commits_changed" in berta.warnings(), PATIENCE * BOUND_S, what="it is told", shown=berta.log)
+    took_s = time.monotonic() - began
+    record_property(f"{how}: told after", round(took_s, 3))
+    print(f"{how}: told {took_s:.3f} s after the start")
+    assert took_s < BOUND_S
+    assert len(set(re.findall(r"[0-9a-f]{16}…", berta.warnings()["commits_changed"]))) == 2
+    assert berta.client.status()["state"] == "diverged"
+    told = berta.run("doctor", code=1).stdout
+    assert "commits_changed" in told
+    assert "`roosync up`" in told
+    _until_alike(fleet)
+    berta.stop()
+    berta.start("--peer", alice.listen)
+    _until_alike(fleet)
+    assert "commits_changed" not in berta.warnings()
+    berta.stop()
+    with _database(berta) as database:
+        assert database.execute("SELECT * FROM commits ORDER BY number").fetchall()[: len(right)] == right
+    berta.start("--peer", alice.listen)
+    fleet.until_linked()
 
 
 # --- another outcome -------------------------------------------------------------------------------------------------

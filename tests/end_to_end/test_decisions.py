@@ -221,6 +221,7 @@ def test_a_machine_is_retired_and_another_leaves(fleet: Fleet) -> None:
     assert b.wait_end() == 0
     members = {row["machine"]: row["state"] for row in a.client.register()["members"]}
     assert members == {"machine-a": "present", "machine-b": "left", "machine-c": "retired"}
+    assert [row["machine"] for row in a.json("machines")["machines"]] == ["machine-a"]
     assert a.refusal("leave", "--yes")["code"] == "last_member"
 
 

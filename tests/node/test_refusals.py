@@ -71,3 +71,9 @@ def test_a_reason_of_newer_rules_is_shown_as_it_is() -> None:
 
 def test_braces_of_a_peer_are_no_places_to_fill_in() -> None:
     assert "{holder}" in refusal("unknown_policy", {"name": "{holder}"}, kind="x", facts={}).message
+
+
+def test_a_wish_for_an_unknown_voter_is_not_told_of_targets() -> None:
+    error = refusal("unknown_target", {"machines": ["nobody"]}, kind="voters.prefer", facts={})
+    assert error.message == "no such members: nobody"
+    assert "--target" not in error.remedy

@@ -25,10 +25,10 @@ import msgspec
 from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.canonical import pack
-from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.consensus.items import Batch, LogItem, Noop, Voters
 from roosync_p2p.core.commit.changes import epoch_of_change
+from roosync_p2p.core.commit.row_digests import outcomes_after, rows_after
 from roosync_p2p.core.commit.waiting import Waiting
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import ReadId, ReadOrdered, Ticket
@@ -47,6 +47,7 @@ from roosync_p2p.trust.envelopes import parse_envelope
 __all__ = ["Applier", "Committed", "Progress", "is_sound"]
 
 META: Final = "commit.applied"
+MEND: Final = "commit.mend"  # this disk changed its commits: the next start applies everything again
 VOTERS_KIND: Final = "voters"
 HISTORY: Final = "outcomes"  # the key under which the state covers every outcome, not only what outcomes changed
 MARK_EVERY: Final = 256  # nodes of different progress compare their digests at multiples of this
@@ -61,6 +62,7 @@ class Progress(Record, frozen=True, kw_only=True):
         epoch: of the newest number.
         at: index of the item that gave the newest number; the ones behind it gave none.
         again: up to this index items are applied once more.
+        rows: digest over the commits up to ``number`` as they were written; empty where an older program wrote some.
     """
 
     index: int
@@ -72,6 +74,7 @@ class Progress(Record, frozen=True, kw_only=True):
     epoch: int = 0
     at: int = 0
     again: int = 0
+    rows: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,7 @@ class Applier:
         self._again: LogIndex
         self._voters_index: LogIndex
         self._tree: CompactTree
+        self.rows: bytes
         self._digests: collections.OrderedDict[int, bytes]
         self.alarm: tuple[bytes, bytes] | None = None
         self._expected: tuple[int, bytes] | None = None
@@ -165,6 +169,13 @@ class Applier:
             # The state on this disk is not the one that was applied: an alarm, and everything is applied once more.
             self.alarm = (stored.digest, state.digest)
             stored = self._emptied(again=max(stored.index, stored.again))
+        elif MEND in loaded.meta:
+            if stored.index >= stored.again:
+                # Applying again writes every row anew, and leaves what a disk put behind the last one.
+                self.reached = CommitNumber(stored.number)
+                desk.persist(CommitCutRow(first=CommitNumber(stored.number + 1)))
+            stored = self._emptied(again=max(stored.index, stored.again))
+            desk.persist(MetaRow(key=MEND, value=None))
         self._place(stored)
         self._queue.extend(_items(loaded.log, stored.index, stored.again))
 
@@ -365,31 +376,30 @@ class Applier:
     ) -> None:
         outcome = applied.outcome
         leaf = leaf_hash(commit_leaf(number, time_ms, self.epoch, signed))
-        history = sha256(pack([self.state.get(HISTORY) or b"", number, leaf, outcome.accepted, outcome.reason]))
-        changes = {**applied.changes, HISTORY: history}
+        row = CommitRow(
+            number=number,
+            index=item.index,
+            time_ms=time_ms,
+            epoch=self.epoch,
+            entry=None if entry is None else entry.id,
+            author=None if entry is None else entry.author,
+            kind=VOTERS_KIND if entry is None else entry.header.kind,
+            accepted=outcome.accepted,
+            reason=outcome.reason,
+            detail=pack(outcome.detail),
+            leaf=leaf,
+        )
+        changes = {**applied.changes, HISTORY: outcomes_after(self.state.get(HISTORY) or b"", row)}
         self.state = self.state.with_changes(changes)
         self.number, self.time_ms = number, time_ms
         self._tree.append(leaf)
+        if self.rows or number == 1:
+            self.rows = rows_after(self.rows, row)
         self.reached = max(self.reached, number)
         if self._expected is not None and self._expected[0] == number:
             self.contradicted = self._expected[1] != self._tree.root()
         rows = [StateRow(key=key, value=value) for key, value in changes.items()]
-        ticket = self._desk.persist(
-            CommitRow(
-                number=number,
-                index=item.index,
-                time_ms=time_ms,
-                epoch=self.epoch,
-                entry=None if entry is None else entry.id,
-                author=None if entry is None else entry.author,
-                kind=VOTERS_KIND if entry is None else entry.header.kind,
-                accepted=outcome.accepted,
-                reason=outcome.reason,
-                detail=pack(outcome.detail),
-                leaf=leaf,
-            ),
-            *rows,
-        )
+        ticket = self._desk.persist(row, *rows)
         self._done.append(
             Committed(
                 number=number,
@@ -420,6 +430,7 @@ class Applier:
         self._again = LogIndex(stored.again)
         self._voters_index = LogIndex(stored.voters)
         self._tree = CompactTree.load(stored.tree)
+        self.rows = stored.rows
         self.mark = None
         self._digests = collections.OrderedDict()
         self._remember()
@@ -441,6 +452,7 @@ class Applier:
             epoch=self.epoch,
             at=self.at,
             again=self._again,
+            rows=self.rows,
         )
         self._desk.persist(MetaRow(key=META, value=encode(progress)))
 
@@ -455,8 +467,8 @@ def _nothing() -> Progress:
 
 
 def is_sound(state: State, loaded: Loaded) -> bool:
-    """Whether the pairs on this disk give the digest that was applied; if not, nothing in them can be read."""
-    return _stored(loaded).digest == state.digest
+    """Whether the state can be begun from: its pairs give the digest that was applied, and nothing is to be mended."""
+    return MEND not in loaded.meta and _stored(loaded).digest == state.digest
 
 
 def _stored(loaded: Loaded) -> Progress:

@@ -22,6 +22,7 @@ from roosync_p2p.codec.records import encode
 from roosync_p2p.core.authorship import Authorship
 from roosync_p2p.core.commands import OrderEntry
 from roosync_p2p.core.commit.applier import Committed
+from roosync_p2p.core.commit.ended import require_member
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, RequestId, Ticket
 from roosync_p2p.core.rows import OrderKeyRow
@@ -29,6 +30,7 @@ from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, UndecidedError
 from roosync_p2p.ids import EntryId, Epoch, LogIndex
 from roosync_p2p.ledger.bodies import ClaimAcquire, RequestWithdraw
+from roosync_p2p.ledger.state import State
 
 __all__ = ["Asks", "outcome_data"]
 
@@ -66,6 +68,7 @@ class Asks:
         now_ms: Callable[[], int],
         waits_for: Callable[[], tuple[str, dict[str, object]]],
         now: Callable[[EntryId], EntryId],
+        state: Callable[[], State],
         overtaken: Callable[[EntryId], bool],
     ) -> None:
         self._desk = desk
@@ -74,6 +77,7 @@ class Asks:
         self._now_ms = now_ms
         self._waits_for = waits_for
         self._now = now
+        self._state = state
         self._overtaken = overtaken
         self._asks: dict[EntryId, list[_Ask]] = {}
         self._next_s = math.inf  # no request times out before this
@@ -84,7 +88,8 @@ class Asks:
         """Writes the entry of a request, or finds the one that the same key wrote before, and waits for its outcome.
 
         Raises:
-            InputFault: this machine must not write now, or the key was used for another request.
+            InputFault: this machine must not write now, or is no member any more, or the key was used for another
+                request.
         """
         known = self._known(command)
         if known is not None:
@@ -96,6 +101,7 @@ class Asks:
                 self._desk.emit(dataclasses.replace(answered, request=request))
                 return
         else:
+            require_member(self._desk, self._state())
             entry = self._write(command)
         ask = _Ask(
             request=request,

@@ -128,6 +128,7 @@ class CommitLog:
             now_ms=self._clock.now_ms,
             waits_for=self.waits_for,
             now=self.again.now,
+            state=lambda: self._applier.state,
             overtaken=self.again.withdrawn,
         )
         self._bases = Bases(desk, links, self.epochs, self._applier, present=lambda: self._order.epoch)
@@ -148,15 +149,13 @@ class CommitLog:
         self._seats = Seats(
             desk, links, presence, self._order, self._applier, self._clock, stored=loaded.meta.get(AWAKE, b"")
         )
-        self._digests = Digests(desk, self._applier, epoch=lambda: self._order.epoch)
+        self._digests = Digests(desk, self._applier, loaded, epoch=lambda: self._order.epoch)
         self._remote_reads: dict[int, tuple[MachineId, int]] = {}
         self._next_remote = 0
         self._writing = Writing(Durable.of(self._order.epoch, self._applier, desk.me))
         self._may_propose = False
         self._standing = Standing(authorship, self._order, applied=lambda: self._applier.queued)
         self.leader: Seat | None = None
-        if self._applier.alarm is not None:
-            self._digests.changed_on_disk(*self._applier.alarm)
 
     # --- what is known --------------------------------------------------------------------------------------------
 
@@ -274,7 +273,8 @@ class CommitLog:
         """The store's answer to a read by ids, or of commits."""
         match answer:
             case CommitsRead(read=read, rows=rows):
-                self._bases.read(read, rows)
+                if not self._digests.recheck.read(answer):
+                    self._bases.read(read, rows)
             case OrderedRead(read=read, entries=entries):
                 if not self._by_id.read(read, entries):
                     self._applier.read(read, entries)
@@ -455,7 +455,7 @@ class CommitLog:
 
     def next_deadline(self) -> float | None:
         """When the next thing is due (monotonic seconds)."""
-        parts = (self._order, self._asks, self._reads, self._lone, self._seats, self._bases)
+        parts = (self._order, self._asks, self._reads, self._lone, self._seats, self._bases, self._digests.recheck)
         return min((at for part in parts if (at := part.next_deadline()) is not None), default=None)
 
     def tick(self) -> None:
@@ -473,6 +473,7 @@ class CommitLog:
         self._asks.tick()
         self._reads.tick()
         self._lone.tick()
+        self._digests.recheck.tick()
 
     def _propose(self) -> None:
         if not len(self._waiting) or not self._clock.may_stamp():
