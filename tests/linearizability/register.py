@@ -1,4 +1,4 @@
-"""A value with versions, such as the baseline: ``set`` gives it a higher version, ``get`` reads both."""
+"""A value with versions: ``set`` gives it a higher version, ``get`` reads both."""
 
 from __future__ import annotations
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.linearizability.baseline import Baseline, Overtaken, Read, Shown, Write, Written
 from tests.linearizability.brute_force import is_linearizable
 from tests.linearizability.checker import check
 from tests.linearizability.claims import Acquire, Check, Claims, Done, Free, Granted, Held, Refused, Release, Renew, Who
 from tests.linearizability.history import Model, Operation
 from tests.linearizability.operations import answered, lost
 from tests.linearizability.register import Accepted, Conflict, Get, Register, Set, Value
-from tests.linearizability.simulated import ClaimServer, RegisterServer, simulate
+from tests.linearizability.simulated import BaselineServer, ClaimServer, RegisterServer, simulate
 
 Answered = tuple[Any, Any]
 
@@ -27,6 +28,15 @@ _register_steps: st.SearchStrategy[Answered] = st.tuples(
 ) | st.tuples(
     st.builds(Set, value=_values, based_on=st.none() | _versions),
     st.none() | st.builds(Accepted, version=_versions) | st.builds(Conflict, version=_versions),
+)
+
+_places = st.sampled_from(["p", "q"])
+_shown_values = st.dictionaries(_places, _values).map(lambda values: tuple(sorted(values.items())))
+_baseline_steps: st.SearchStrategy[Answered] = st.tuples(
+    st.just(Read()), st.none() | st.builds(Shown, version=_versions, values=_shown_values)
+) | st.tuples(
+    st.builds(Write, place=_places, value=_values, based_on=_versions),
+    st.none() | st.builds(Written, version=_versions) | st.just(Overtaken()),
 )
 
 _sessions = st.sampled_from(["a", "b"])
@@ -67,6 +77,12 @@ def test_it_agrees_with_the_naive_twin_on_registers(history: list[Operation]) ->
 
 
 @settings(max_examples=500)
+@given(_histories(_baseline_steps))
+def test_it_agrees_with_the_naive_twin_on_baselines(history: list[Operation]) -> None:
+    assert check(history, Baseline()).linearizable == is_linearizable(history, Baseline())
+
+
+@settings(max_examples=500)
 @given(_histories(_claim_steps), st.booleans())
 def test_it_agrees_with_the_naive_twin_on_claims(history: list[Operation], gives_up: bool) -> None:
     model = Claims(gives_up=gives_up)
@@ -77,9 +93,10 @@ def test_it_agrees_with_the_naive_twin_on_claims(history: list[Operation], gives
     ("server", "model", "faults"),
     [
         (RegisterServer, Register(), ["stale_read", "lost_update"]),
+        (BaselineServer, Baseline(), ["stale_read", "lost_update", "unseen"]),
         (ClaimServer, Claims(), ["two_winners", "token_back", "early_expiry"]),
     ],
-    ids=["register", "claims"],
+    ids=["register", "baseline", "claims"],
 )
 def test_it_agrees_with_the_naive_twin_on_faulty_objects(
     server: Callable[..., Any], model: Model, faults: list[str]
@@ -102,6 +119,13 @@ def test_what_a_correct_register_did_is_explained(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
+def test_what_a_correct_baseline_did_is_explained(seed: int) -> None:
+    dice = random.Random(seed)
+    verdict = check(simulate(dice, BaselineServer(dice), count=200, clients=8), Baseline())
+    assert verdict.linearizable, verdict.describe()
+
+
+@pytest.mark.parametrize("seed", range(30))
 def test_what_a_correct_claim_did_is_explained(seed: int) -> None:
     dice = random.Random(seed)
     verdict = check(simulate(dice, ClaimServer(dice), count=200, clients=8), Claims())
@@ -112,6 +136,12 @@ def test_what_a_correct_claim_did_is_explained(seed: int) -> None:
 def test_a_faulty_register_is_found(fault: str) -> None:
     dice = random.Random(1)
     assert check(simulate(dice, RegisterServer(dice, fault), count=200), Register()).linearizable is False
+
+
+@pytest.mark.parametrize("fault", ["stale_read", "lost_update", "unseen"])
+def test_a_faulty_baseline_is_found(fault: str) -> None:
+    dice = random.Random(1)
+    assert check(simulate(dice, BaselineServer(dice, fault), count=200), Baseline()).linearizable is False
 
 
 @pytest.mark.parametrize("fault", ["two_winners", "token_back", "early_expiry"])
