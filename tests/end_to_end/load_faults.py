@@ -23,7 +23,8 @@ from tests.helpers.netlab import Lab
 __all__ = ["Faults"]
 
 BROKEN_S: Final = (0.3, 2.5)
-QUIET_S: Final = (1.0, 2.5)
+CUT_OFF_S: Final = (2.0, 4.0)  # the others must have the time to notice, and to go on without it
+QUIET_S: Final = (0.8, 2.0)
 _STOPPED_WITHIN_S: Final = 5.0
 
 _Fault = Callable[[Machine], contextlib.AbstractAsyncContextManager[None]]
@@ -54,7 +55,7 @@ class Faults:
         kind = self._kind()
         async with self._kinds[kind](victim):
             self.counts[kind] += 1
-            await asyncio.sleep(self._dice.uniform(*BROKEN_S))
+            await asyncio.sleep(self._dice.uniform(*(CUT_OFF_S if kind == "cut off" else BROKEN_S)))
         await asyncio.to_thread(victim.until_up)
 
     def _victim(self) -> Machine:

@@ -1,7 +1,7 @@
 """Claims and the baseline of real nodes are linearizable while nodes are killed, stopped and cut off.
 
-Thirty seconds here. By hand, longer, or until enough was seen (at most ``ROOSYNC_TEST_LOAD_S`` seconds, by default 1200
-then), with the figures on standard output (``pytest -s``) and in a file::
+About thirty seconds here. By hand longer, or until enough was seen (``ROOSYNC_TEST_LOAD_S`` seconds at most, 1200 by
+default then), with the figures on standard output (``pytest -s``) and in a file::
 
     ROOSYNC_TEST_LOAD_S=3600 ROOSYNC_TEST_REPORT=report.txt
     ROOSYNC_TEST_LOAD_OPERATIONS=5000 ROOSYNC_TEST_LOAD_LEADER_CHANGES=20
