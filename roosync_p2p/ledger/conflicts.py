@@ -126,5 +126,5 @@ def _knew(later: Live, earlier: Live, kind: str) -> bool:
     it edited, that counts instead: a proposal that it had seen was not yet in the document.
     """
     if kind == _BASELINE and later.baseline:
-        return bool(earlier.version) and earlier.version <= later.baseline
+        return bool(earlier.effect) and earlier.version <= later.baseline
     return earlier.revised <= later.based_on

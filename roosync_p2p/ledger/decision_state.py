@@ -95,6 +95,7 @@ class DecisionState(Record, frozen=True, kw_only=True):
         manual: the author wants conflicts resolved by a person.
         effect: commit number at which it took effect; 0 before.
         version: version of the baseline that it made; 0 where it made none.
+        held: version of the baseline that held its change already, so that it made none.
         version_undone: that version was taken back.
         stands_for: decisions whose place it takes when it takes effect.
         was: the phase before it was archived.
@@ -125,6 +126,7 @@ class DecisionState(Record, frozen=True, kw_only=True):
     effect: int = 0
     effect_ms: int = 0
     version: int = 0
+    held: int = 0
     version_undone: bool = False
     stands_for: tuple[str, ...] = ()
     superseded_by: str = ""
@@ -133,7 +135,11 @@ class DecisionState(Record, frozen=True, kw_only=True):
 
 
 class Live(Record, frozen=True, kw_only=True):
-    """What may conflict with another decision."""
+    """What may conflict with another decision.
+
+    Attributes:
+        version: the first version of the baseline that holds its change, of one in effect.
+    """
 
     author: str
     targets: tuple[str, ...]
@@ -205,7 +211,7 @@ def save(draft: Draft, decision: DecisionState, touched: tuple[Touch, ...] | Non
             baseline=decision.baseline,
             manual=decision.manual,
             effect=decision.effect,
-            version=decision.version,
+            version=decision.version or decision.held,
         ),
     )
     return decision

@@ -71,13 +71,12 @@ def enact(draft: Draft, decision: DecisionState, step: Step, *, undoing: tuple[C
             supersede(draft, require_decision(draft, conflict.decision), by=decision.id)
         for name in decision.stands_for:
             stand_aside(draft, require_decision(draft, name), by=decision.id)
-        version = _change_fleets(draft, approved)
+        done = _change_fleets(draft, approved)
     except (Refused, PeerFault) as problem:
         draft.go_back(mark)
         reason = problem.reason if isinstance(problem, Refused) else problem.code
         draft.tell("decision.failed", decision.author, decision=decision.id, reason=reason)
         return save(draft, stepped(approved, Step.FAIL, effect=0, reason=reason))
-    done = msgspec.structs.replace(approved, version=version)
     done = settled(done) if done.targets else stepped(done, Step.COMPLETE)
     draft.tell("decision.approved", decision.author, *sorted(decision.targets), decision=decision.id)
     return save(draft, done)
@@ -124,8 +123,8 @@ def _hold(draft: Draft, decision: DecisionState, conflicts: tuple[Conflict, ...]
     return save(draft, stepped(decision, Step.CONFLICT, conflicts_with=names))
 
 
-def _change_fleets(draft: Draft, decision: DecisionState) -> int:
-    """Does what the ledger itself holds; the version of the baseline that came of it, or 0.
+def _change_fleets(draft: Draft, decision: DecisionState) -> DecisionState:
+    """Does what the ledger itself holds; the decision with the version of the baseline that came of it.
 
     Raises:
         Refused, PeerFault: it cannot be done on what is there now.
@@ -135,11 +134,13 @@ def _change_fleets(draft: Draft, decision: DecisionState) -> int:
     for action in actions:
         _change_setting(draft, decision, action)
     if not changes_baseline:
-        return 0
+        return decision
     before = baseline_of(draft)
     document = acted(parse_json(before.document), changes_baseline)
     version = write_version(draft, document, decision=decision.id, author=decision.author, title=decision.title)
-    return version if version != before.version else 0
+    if version == before.version:
+        return msgspec.structs.replace(decision, held=version)
+    return msgspec.structs.replace(decision, version=version)
 
 
 def _change_setting(draft: Draft, decision: DecisionState, action: Action) -> None:

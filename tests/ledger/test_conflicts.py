@@ -276,6 +276,32 @@ def test_a_proposal_that_was_seen_but_not_in_the_edited_version_is_not_overwritt
     assert approve(history, A, stale).outcome.detail["state"] == "conflicted"
 
 
+def test_a_change_that_changed_nothing_is_in_the_way_of_nobody_who_read_what_it_confirmed(history: History) -> None:
+    set_baseline(history, A, {"a": 1}, 0, approve=True)
+    confirmed = set_baseline(history, A, {"a": 1}, 1, approve=True)
+    assert (decided(history, confirmed).state, decided(history, confirmed).version) == (Phase.APPLIED, 0)
+    late = set_baseline(history, B, {"a": 2}, 1)
+    assert decided(history, late).conflicts_with == ()
+    assert approve(history, A, late).outcome.detail["state"] == "applied"
+    assert baseline(history) == {"a": 2}
+
+
+def test_a_change_that_changed_nothing_is_in_the_way_of_who_read_less(history: History) -> None:
+    set_baseline(history, A, {"z": 1}, 0, approve=True)
+    set_baseline(history, A, {"a": 1}, 1, approve=True)
+    confirmed = set_baseline(history, A, {"a": 1}, 2, approve=True)
+    late = set_baseline(history, B, {"a": 2}, 1)
+    assert confirmed in decided(history, late).conflicts_with
+    assert approve(history, A, late).outcome.detail["state"] == "conflicted"
+
+
+def test_the_removal_of_what_never_was_is_in_the_way_of_nobody_who_read_a_version(history: History) -> None:
+    set_baseline(history, A, {"a": None}, 0, approve=True)
+    set_baseline(history, A, {"z": 1}, 0, approve=True)
+    late = set_baseline(history, B, {"a": 1}, 1)
+    assert approve(history, A, late).outcome.detail["state"] == "applied"
+
+
 def test_where_the_proposer_wins_only_what_it_left_alone_is_undone(history: History) -> None:
     strategy(history, {"baseline:": "auto-local"})
     set_baseline(history, A, {"a": 1, "b": 1, "c": 1}, 0, approve=True)

@@ -25,6 +25,7 @@ what the model says, and in which nothing comes before what had returned when it
 keys are checked apart (a history is linearizable exactly when each object's is: Herlihy and Wing 1990, theorem 1).
 
 Models: :class:`~tests.linearizability.claims.Claims`, named locks with tokens and expiry;
+:class:`~tests.linearizability.baseline.Baseline`, a document of many places with versions;
 :class:`~tests.linearizability.register.Register`, a value with versions. The search is that of Wing and Gong (1993)
 with the memory of Lowe (2017), as in Porcupine: :mod:`~tests.linearizability.checker`. A naive twin in
 :mod:`~tests.linearizability.brute_force` tries every order. The effort grows with how many operations on one object

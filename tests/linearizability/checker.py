@@ -1,13 +1,17 @@
 """The search for an order (Wing and Gong 1993; Lowe 2017, "Testing for linearizability", §3).
 
 A configuration is the set of operations put in order so far and the state they led to. From it, any operation may come
-next that no other one left over precedes. Three things keep the search small:
+next that no other one left over precedes. These keep the search small:
 
 - a configuration that was seen before leads nowhere new; neither does one that differs only in having used up more of
   the operations without an answer, or in a state that allows less (``Model.weighed``);
 - an answered operation that leaves the state as it is comes next at once, and nothing else is tried: in any order that
   has it later it can be moved forward;
-- operations without an answer are tried last and the fewest first, so they are used where an answer needs them.
+- operations without an answer are tried last and the fewest first, so they are used where an answer needs them; of
+  those that ask the same, in order of their calls: whatever an order uses a later one for, the earlier one can do too,
+  because nothing bounds either from behind;
+- operations without an answer that no answer can need are left out before (``Model.mattering``), and a configuration
+  from which one left over can never be explained is given up at once (``Model.is_past``).
 """
 
 from __future__ import annotations
@@ -46,10 +50,11 @@ class Verdict:
     state: object = None
 
     def describe(self) -> str:
-        """For a person who has to find out what went wrong."""
+        """For a person who has to find out what went wrong; the first word tells a violation from not knowing."""
         if self.linearizable:
             return f"linearizable, {self.steps} steps"
-        what = "no order explains" if self.linearizable is False else "the search was given up for"
+        violated = "violation: no order explains"
+        what = violated if self.linearizable is False else "undecided: the search was given up for"
         lines = [
             f"{what} {self.key!r}, after {self.steps} steps. The end of the longest order found:",
             *(f"  {operation}" for operation in self.explained[-_SHOWN_MAX:]),
@@ -84,6 +89,7 @@ class _Configuration:
     Attributes:
         low: the first answered operation that is not done.
         by: the operations that led here from the one before; the unanswered are numbered behind the answered.
+        before: None: the first.
     """
 
     done: int = 0
@@ -91,6 +97,7 @@ class _Configuration:
     state: Any
     low: int = 0
     by: tuple[int, ...] = ()
+    before: _Configuration | None = None
 
 
 class _Search:
@@ -100,7 +107,9 @@ class _Search:
         by_call = sorted(operations, key=lambda operation: operation.call_s)
         self._key = key
         self._answered = [operation for operation in by_call if operation.answer is not None]
-        self._unanswered = [operation for operation in by_call if operation.answer is None]
+        unanswered = [operation for operation in by_call if operation.answer is None]
+        self._unanswered = model.mattering(unanswered, self._answered)
+        self._twin_before = _twins_before(self._unanswered)
         self._model = model
         self._steps_max = steps_max
         self._steps = 0
@@ -109,30 +118,32 @@ class _Search:
     def run(self) -> Verdict:
         """Depth first, without recursion: a history may be long."""
         first = _Configuration(state=self._model.initial())
-        longest = (0, [first])
+        longest = first
         stack = [(first, self._nexts(first))]
         while stack:
             here, nexts = stack[-1]
             if here.low == len(self._answered):
                 return Verdict(linearizable=True, steps=self._steps)
             if self._steps > self._steps_max:
-                return self._stuck(None, longest[1])
+                return self._stuck(None, longest)
             after = next(nexts, None)
             if after is None:
                 stack.pop()
                 continue
             stack.append((after, self._nexts(after)))
-            if after.done.bit_count() > longest[0]:
-                longest = after.done.bit_count(), [one for one, _ in stack]
-        return self._stuck(False, longest[1])
+            if after.done.bit_count() > longest.done.bit_count():
+                longest = after
+        return self._stuck(False, longest)
 
     def _nexts(self, here: _Configuration) -> Iterator[_Configuration]:
         """With one answered operation more, at first by using up no unanswered one, then one, and so on."""
         free, first_return_s = self._free(here)
-        layer = [dataclasses.replace(here, by=())]
+        layer = [dataclasses.replace(here, by=(), before=here)]
         while layer:
             following = []
             for one in layer:
+                if any(self._model.is_past(one.state, self._answered[number]) for number in free):
+                    continue
                 steps = [(number, list(self._step(one.state, self._answered[number]))) for number in free]
                 forward = next((number for number, states in steps if one.state in states), None)
                 if forward is not None:
@@ -163,14 +174,14 @@ class _Search:
             low += 1
         for state in states:
             if self._is_new(done, here.used, state):
-                yield _Configuration(done=done, used=here.used, state=state, low=low, by=(*here.by, number))
+                yield dataclasses.replace(here, done=done, state=state, low=low, by=(*here.by, number))
 
     def _using_up(self, here: _Configuration, first_return_s: float) -> Iterator[_Configuration]:
         for number, operation in enumerate(self._unanswered):
             if operation.call_s > first_return_s:
                 return
-            used = here.used | 1 << number
-            if used == here.used:
+            used, twin = here.used | 1 << number, self._twin_before[number]
+            if used == here.used or (twin is not None and not here.used >> twin & 1):
                 continue
             for state in self._step(here.state, operation):
                 if self._is_new(here.done, used, state):
@@ -189,8 +200,11 @@ class _Search:
         seen.append((used, weights))
         return True
 
-    def _stuck(self, linearizable: bool | None, path: Sequence[_Configuration]) -> Verdict:
-        numbers = [number for one in path for number in one.by]
+    def _stuck(self, linearizable: bool | None, last: _Configuration) -> Verdict:
+        path = [last]
+        while path[-1].before is not None:
+            path.append(path[-1].before)
+        numbers = [number for one in reversed(path) for number in one.by]
         every = [*self._answered, *self._unanswered]
         left = sorted(set(range(len(every))) - set(numbers), key=lambda number: every[number].call_s)
         return Verdict(
@@ -199,7 +213,7 @@ class _Search:
             key=self._key,
             explained=[every[number] for number in numbers],
             left=[every[number] for number in left],
-            state=path[-1].state,
+            state=last.state,
         )
 
 
@@ -207,3 +221,13 @@ def _allows_more(one: tuple[int, tuple[float, ...]], other: tuple[int, tuple[flo
     """Whether whatever can follow the other can follow this one too."""
     (used, weights), (other_used, other_weights) = one, other
     return used & other_used == used and all(a <= b for a, b in zip(weights, other_weights, strict=True))
+
+
+def _twins_before(operations: Sequence[Operation]) -> list[int | None]:
+    """For each operation the number of the last one before it that asks the same."""
+    newest: dict[Any, int] = {}
+    before = []
+    for number, operation in enumerate(operations):
+        before.append(newest.get(operation.request))
+        newest[operation.request] = number
+    return before

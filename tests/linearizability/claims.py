@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -162,6 +162,29 @@ class Claims:
             if since_s <= operation.return_s:
                 yield from self._answered(dataclasses.replace(before, since_s=since_s), operation)
 
+    def is_past(self, state: Lease, operation: Operation) -> bool:
+        """Tokens only grow, and one that is given up never comes back."""
+        token = _token_told(operation)
+        return token is not None and (token < state.last or (token == state.last and token != state.token))
+
+    def mattering(self, unanswered: Sequence[Operation], answered: Sequence[Operation]) -> Sequence[Operation]:
+        """Releases, and acquisitions by sessions of which some answer says that they had the claim.
+
+        Take an order in which a session gets the claim by an acquisition without an answer, and in which no answer says
+        that it has it; nor does a check, which names no session. Until the claim is free again every answer is then a
+        refusal, and the same refusal is right for a free claim. So without that acquisition, and without the release
+        without an answer that may have ended it, all answers are explained as well: the claim is free all the while,
+        and since no later a moment. A renewal without an answer only lengthens, and a read does nothing.
+        """
+        if any(isinstance(one.request, Check) and isinstance(one.answer, Done) for one in answered):
+            return [one for one in unanswered if isinstance(one.request, Acquire | Release)]
+        holders = {_holder_told(one) for one in answered}
+        return [
+            one
+            for one in unanswered
+            if isinstance(one.request, Release) or (isinstance(one.request, Acquire) and one.request.session in holders)
+        ]
+
     def _by_itself(self, state: Lease, until_s: float) -> Iterator[Lease]:
         """What the state may have become without anybody asking."""
         yield state
@@ -215,3 +238,27 @@ class Claims:
 
 def _is_holder(state: Lease, request: Renew | Release) -> bool:
     return state.holder == request.session and state.token == request.token
+
+
+def _token_told(operation: Operation) -> int | None:
+    """The token that somebody has, as this answer says; None if it says of none."""
+    match operation.request, operation.answer:
+        case _, Granted(token=token) | Held(token=token):
+            return token
+        case Renew(token=token) | Release(token=token) | Check(token=token), Done():
+            return token
+        case _:
+            return None
+
+
+def _holder_told(operation: Operation) -> str | None:
+    """The session that has or had the claim, as this answer says."""
+    match operation.request, operation.answer:
+        case Acquire(session=session), Granted():
+            return session
+        case _, Held(by=by):
+            return by
+        case Renew(session=session) | Release(session=session), Done():
+            return session
+        case _:
+            return None

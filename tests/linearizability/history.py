@@ -67,6 +67,21 @@ class Model(Protocol):
         Of an operation without an answer: the states in which its taking effect can make a difference to anybody.
         Nothing for a read, since not taking effect is always possible. Of an answered operation the same state again,
         if it tells nothing that this state does not say.
+
+        Of who asked nothing counts, and of when an unanswered one was called only this: earlier allows no less.
+        """
+
+    def is_past(self, state: Any, operation: Operation) -> bool:
+        """Whether the object, after this state, can certainly not answer so any more, whatever else is asked.
+
+        Only a hint that ends a search sooner: False is never wrong.
+        """
+
+    def mattering(self, unanswered: Sequence[Operation], answered: Sequence[Operation]) -> Sequence[Operation]:
+        """The operations without an answer that can be needed to explain these answers, in their order.
+
+        One is left out only if every order that has it, explained, is one without it, explained too. Whatever is left
+        in is never wrong.
         """
 
 

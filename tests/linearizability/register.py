@@ -1,9 +1,9 @@
-"""A value with versions, such as the baseline: ``set`` gives it a higher version, ``get`` reads both."""
+"""A value with versions: ``set`` gives it a higher version, ``get`` reads both."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -104,6 +104,20 @@ class Register:
                 yield from state.said(version)
             case _:
                 pass  # an unanswered read; or nothing that a register says to this
+
+    def is_past(self, state: Written, operation: Operation) -> bool:
+        """Versions are never given again, and are read only while they are the newest."""
+        match operation.answer:
+            case Accepted(version=version):
+                return version <= state.last
+            case Conflict(version=version) | Value(version=version):
+                return version < state.last or (version == state.last and state.version != version)
+            case _:
+                return False
+
+    def mattering(self, unanswered: Sequence[Operation], _answered: Sequence[Operation]) -> Sequence[Operation]:
+        """The writes."""
+        return [operation for operation in unanswered if isinstance(operation.request, Set)]
 
 
 def _based(state: Written, based_on: int | None) -> Iterator[Written]:

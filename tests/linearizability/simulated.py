@@ -14,10 +14,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.linearizability import claims, register
+from tests.linearizability import baseline, claims, register
 from tests.linearizability.history import Operation
 
-__all__ = ["ClaimServer", "RegisterServer", "simulate"]
+__all__ = ["BaselineServer", "ClaimServer", "RegisterServer", "simulate"]
 
 
 class RegisterServer:
@@ -48,6 +48,40 @@ class RegisterServer:
             return register.Conflict(version=version)
         self._kept.append((version + self._dice.randint(1, 3), request.value))
         return register.Accepted(version=self._kept[-1][0])
+
+
+class BaselineServer:
+    """A document. ``fault``: ``stale_read``, ``lost_update`` or ``unseen``, a write that is gone again, at times."""
+
+    PLACES = ("p", "q", "r")
+
+    def __init__(self, dice: random.Random, fault: str = "") -> None:
+        self._dice = dice
+        self._fault = fault
+        self._kept = [baseline.Document()]
+        self._numbers = itertools.count(1)
+
+    def ask(self, _client: str, _now_s: float) -> baseline.Request:
+        """What a client wants next; it may have read the document a while ago."""
+        if self._dice.random() < 0.5:
+            return baseline.Read()
+        based_on = max(0, self._kept[-1].version - self._dice.choice([0, 0, 1, 2]))
+        value = f"v{next(self._numbers)}"
+        return baseline.Write(place=self._dice.choice(self.PLACES), value=value, based_on=based_on)
+
+    def take(self, request: baseline.Request, _now_s: float) -> baseline.Answer:
+        """The request takes effect."""
+        newest = self._kept[-1]
+        faulty = self._dice.random() < 0.3
+        if isinstance(request, baseline.Read):
+            shown = self._kept[-2] if self._fault == "stale_read" and faulty and newest.version else newest
+            return baseline.Shown(version=shown.version, values=shown.values)
+        overtaken = newest.changed_at(request.place) > request.based_on
+        if overtaken and not (self._fault == "lost_update" and faulty):
+            return baseline.Overtaken()
+        before = self._kept[-2] if self._fault == "unseen" and faulty and newest.version else newest
+        self._kept.append(before.written(request.place, request.value))
+        return baseline.Written(version=self._kept[-1].version)
 
 
 class ClaimServer:
@@ -123,7 +157,7 @@ class _Asked:
 
 def simulate(
     dice: random.Random,
-    server: RegisterServer | ClaimServer,
+    server: RegisterServer | BaselineServer | ClaimServer,
     *,
     count: int,
     clients: int = 3,
