@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import logging
 import os
 import signal
@@ -304,7 +305,19 @@ def _only_fault(error: BaseException) -> RoosyncError | None:
     """The one fault for which task groups, each inside the other, ended; None if it is anything else."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
+    if isinstance(error, OSError):  # nobody nearer to it knew what it means
+        _LOG.error("the node ends", exc_info=error)
+        return _system_refused(error)
     return error if isinstance(error, RoosyncError) else None
+
+
+def _system_refused(error: OSError) -> EnvironmentFault:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return EnvironmentFault(
+        f"the system refused what the node needs, and the node ended: {error}; what was acknowledged is kept",
+        code="disk_full" if full else "system_refused",
+        remedy="free some space and start it again" if full else "logs/node.jsonl in the home says where it happened",
+    )
 
 
 def _started(serve_api: ServeApi, backend: NodeBackend, home: Path) -> Callable[..., Coroutine[Any, Any, None]]:
