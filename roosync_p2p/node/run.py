@@ -56,6 +56,7 @@ from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.power_watch import watch_battery, watch_power
+from roosync_p2p.node.stopped import check_machine
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
 from roosync_p2p.version import __version__
@@ -113,7 +114,7 @@ def run_node(
     create_home(place, os.environ)
     settings = parse_toml(read_settings(place))
     identity = load_identity(home)
-    _check_machine(settings, identity)
+    check_machine(settings, identity)
     started = rfc3339(read_now().wall_ms)
     with HomeLock.acquire(place.lock_file, program="roosync up", started=started):
         handler = open_log(place.logs, settings.node.log_level)
@@ -387,16 +388,6 @@ def _profile(settings: Settings) -> Profile:
     if liveness.profile in NAMED:  # a profile has more numbers than the settings show
         return NAMED[liveness.profile]
     return custom(interval_s=liveness.interval_s, suspect_s=liveness.suspect_s, offline_s=liveness.offline_s)
-
-
-def _check_machine(settings: Settings, identity: Identity) -> None:
-    named = settings.node.machine
-    if named is not None and named != identity.machine:
-        raise EnvironmentFault(
-            f"settings.toml names {named}, and the certificate in this home is for {identity.machine}",
-            code="wrong_machine",
-            remedy="correct [node] machine in settings.toml",
-        )
 
 
 def _no_identity(home: Path, *, mdns: bool) -> EnvironmentFault:
