@@ -331,10 +331,14 @@ def _started(serve_api: ServeApi, backend: NodeBackend, home: Path) -> Callable[
 async def _signals(
     around: Surroundings, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    """Ctrl-C and SIGTERM end the node in good order; so does closing its console on Windows (SIGBREAK)."""
+    """Ctrl-C and SIGTERM end the node in good order; so does closing its terminal (SIGHUP, on Windows SIGBREAK)."""
     if sys.platform == "win32":
         await _windows_signals(around, task_status)
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # ignored: ``nohup``
+        numbers.append(hangup)
+    with anyio.open_signal_receiver(*numbers) as received:
         task_status.started()
         async for number in received:
             around.ask_to_stop(signal.Signals(number).name)
