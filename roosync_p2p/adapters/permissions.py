@@ -8,6 +8,7 @@ tested as text on every platform. Administrators and the system can read every f
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -198,11 +199,16 @@ def explained(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno == 28  # ENOSPC, on every platform
+        full = error.errno == errno.ENOSPC
+        denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
         raise EnvironmentFault(
             f"cannot {doing} {path}: {error.strerror or error}; nothing was changed",
             code="disk_full" if full else f"cannot_{doing.split(maxsplit=1)[0]}",
-            remedy="free some space and try again" if full else "",
+            remedy="free some space and try again"
+            if full
+            else "let the user who runs this do so, or name another place"
+            if denied
+            else "",
             details={"path": str(path)},
         ) from error
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from roosync_p2p import limits
-from roosync_p2p.api.exchange import Call
+from roosync_p2p.api.exchange import Call, is_text
 from roosync_p2p.errors import UsageError
 
 __all__ = ["Calls", "JsonObject", "Ordering", "path_of"]
@@ -42,8 +42,10 @@ def path_of(collection: str, named: str, rest: str = "") -> str:
     """The path of one thing in a collection.
 
     Raises:
-        UsageError: it has no name; a path without one would ask for something else.
+        UsageError: it has no name, or none that is one part of a path; such a path would ask for something else.
     """
     if not named:
         raise UsageError("the id is empty", code="bad_field")
+    if "/" in named or named in (".", "..") or not is_text(named):
+        raise UsageError(f"{named[:60]!r} is no id", code="bad_field")
     return f"/v1/{collection}/{quote(named, safe='')}{rest}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from roosync_p2p.api.processes import process_alive
-from roosync_p2p.errors import NotRunningError, UsageError
+from roosync_p2p.errors import EnvironmentFault, NotRunningError, UsageError
 
 __all__ = [
     "Endpoint",
@@ -95,6 +96,9 @@ def write_endpoint(home: Path, endpoint: Endpoint) -> None:
 
     The caller holds the home's lock. On Windows the home is in the user's own application data, whose access list
     the file inherits.
+
+    Raises:
+        EnvironmentFault: it cannot be written (``disk_full``, ``cannot_write``); the file is as it was.
     """
     data = json.dumps({"version": 1, **dataclasses.asdict(endpoint)}, indent=1).encode()
     draft = home / f".api-{os.getpid()}.tmp"
@@ -103,9 +107,15 @@ def write_endpoint(home: Path, endpoint: Endpoint) -> None:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - its mode
             file.write(data)
         draft.replace(home / _FILE)
-    except OSError:
+    except OSError as error:
         draft.unlink(missing_ok=True)
-        raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise EnvironmentFault(
+            f"cannot write {home / _FILE}, with which local programs find this node: {error.strerror or error}",
+            code="disk_full" if full else "cannot_write",
+            remedy="free some space and try again" if full else "let the user who runs the node write into its home",
+            details={"path": str(home / _FILE)},
+        ) from error
 
 
 def remove_endpoint(home: Path, endpoint: Endpoint) -> None:

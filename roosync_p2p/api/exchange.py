@@ -19,7 +19,7 @@ from roosync_p2p.api.problems import error_of
 from roosync_p2p.errors import NetworkError, RoosyncError, UsageError
 from roosync_p2p.version import __version__
 
-__all__ = ["Call", "Exchange", "no_answer"]
+__all__ = ["Call", "Exchange", "is_text", "no_answer"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Exchange:
         ended: the answer is complete.
 
     Raises:
-        UsageError: ``too_large``: the node would refuse a request of this size.
+        UsageError: the node would refuse it: ``too_large``, or ``bad_text``.
     """
 
     def __init__(self, call: Call, endpoint: Endpoint) -> None:
@@ -123,7 +123,7 @@ class Exchange:
                 raise h11.RemoteProtocolError(f"closed after {len(data)} bytes")
 
     def _request(self, call: Call, endpoint: Endpoint) -> bytes:
-        body = b"" if call.body is None else json.dumps(call.body).encode()
+        body = b"" if call.body is None else _json(call.body)
         if len(body) > limits.API_BODY_BYTES_MAX:
             raise UsageError(f"a request has at most {limits.API_BODY_BYTES_MAX} bytes", code="too_large")
         headers = [
@@ -144,6 +144,23 @@ class Exchange:
             self._connection.send(h11.EndOfMessage()),
         ]
         return b"".join(part for part in parts if part)
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    """The body of a request.
+
+    Raises:
+        UsageError: ``bad_text``: a field came from bytes that are no UTF-8.
+    """
+    for name, value in body.items():
+        if not all(is_text(text) for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)):
+            raise UsageError(f"{name} is not UTF-8", code="bad_text", remedy="send it as UTF-8")
+    return json.dumps(body).encode()
+
+
+def is_text(text: str) -> bool:
+    """Arguments that are no UTF-8 come as lone surrogates, which no request can carry."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def no_answer() -> NetworkError:

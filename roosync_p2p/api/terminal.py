@@ -7,10 +7,12 @@ wrote is neutralised before it reaches a terminal.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -23,6 +25,7 @@ import click
 from roosync_p2p.api.home import default_home
 from roosync_p2p.core.text import decode_text
 from roosync_p2p.errors import (
+    EnvironmentFault,
     InputFault,
     NotRunningError,
     RoosyncError,
@@ -40,6 +43,7 @@ __all__ = [
     "EXIT_OK",
     "EXIT_USAGE",
     "EXIT_VERIFICATION",
+    "FiniteRange",
     "Invocation",
     "common_options",
     "exit_code",
@@ -57,6 +61,11 @@ EXIT_NOT_RUNNING = 3
 EXIT_NOT_IN_TIME = 4
 EXIT_VERIFICATION = 5
 EXIT_INTERRUPTED = 130
+
+# What click raises for a group without a command, from 8.2 on; before, it shows the help itself.
+_HELP_INSTEAD: tuple[type[click.UsageError], ...] = tuple(
+    filter(None, (getattr(click.exceptions, "NoArgsIsHelpError", None),))
+)
 
 _NOT_IN_TIME = frozenset({"not_in_time", "no_quorum", "timeout"})
 
@@ -97,6 +106,27 @@ class Invocation:
             _write(sys.stderr, safe_block(text) + "\n")
 
 
+class FiniteRange(click.FloatRange):
+    """A number between bounds; click lets "nan" through any of them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuses what is no number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+class _Directory(click.Path):
+    """A path that is not empty: a script's unset variable would mean the current directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuses what names nothing."""
+        if isinstance(value, str) and not value.strip():
+            self.fail("it names no directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def common_options(command: Callable[Concatenate[Invocation, P], T]) -> Callable[P, T]:
     """Adds ``--home`` and ``--json`` to a command and gives it the :class:`Invocation` as first argument.
 
@@ -104,7 +134,7 @@ def common_options(command: Callable[Concatenate[Invocation, P], T]) -> Callable
     """
 
     @click.option(
-        "--home", type=click.Path(path_type=Path), metavar="DIR", help="The node's home. [default: ROOSYNC_HOME]"
+        "--home", type=_Directory(path_type=Path), metavar="DIR", help="The node's home. [default: ROOSYNC_HOME]"
     )
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     @click.pass_context
@@ -128,9 +158,13 @@ def run_tool(group: click.Command, args: Sequence[str] | None = None) -> int:
     _prepare_streams()
     try:
         result = group.main(arguments, prog_name=_program_name(), standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.UsageError as error:
-        print_error(_usage_fault(error), as_json=as_json)
+        if isinstance(error, _HELP_INSTEAD) and not as_json:
+            _write(sys.stderr, error.format_message() + "\n")
+        else:
+            print_error(_usage_fault(error), as_json=as_json)
         return EXIT_USAGE
     except click.ClickException as error:
         print_error(InputFault(error.format_message()), as_json=as_json)
@@ -138,6 +172,10 @@ def run_tool(group: click.Command, args: Sequence[str] | None = None) -> int:
     except RoosyncError as error:
         print_error(error, as_json=as_json)
         return exit_code(error)
+    except OSError as error:  # such as a help text on a full disk; nobody nearer to it knew what it means
+        _silence(sys.stdout)
+        print_error(EnvironmentFault(f"the system refused: {error}", code="system_refused"), as_json=as_json)
+        return EXIT_FAILED
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else EXIT_OK
@@ -171,8 +209,20 @@ def print_error(error: RoosyncError, *, as_json: bool) -> None:
 
 
 def _usage_fault(error: click.UsageError) -> UsageError:
-    path = error.ctx.command_path if error.ctx is not None else _program_name()
-    return UsageError(error.format_message(), remedy=f"see `{path} --help`")
+    return UsageError(error.format_message(), remedy=f"see `{_path(error)} --help`")
+
+
+def _path(error: click.UsageError) -> str:
+    return error.ctx.command_path if error.ctx is not None else _program_name()
+
+
+def _unwritten(error: OSError) -> EnvironmentFault:
+    """The result of a command that was done does not reach whoever asked for it."""
+    return EnvironmentFault(
+        f"the output could not be written: {error.strerror or error}; what the command did is done",
+        code="output_lost",
+        remedy="look at where the output goes: a full disk?",
+    )
 
 
 # --- text --------------------------------------------------------------------------------------------------------
@@ -221,14 +271,27 @@ def _prepare_streams() -> None:
                 stream.reconfigure(encoding="utf-8", errors="replace")
 
 
-def _write(stream: TextIO, text: str) -> None:
-    """Writes now; a reader that has had enough (``| head``) ends the command as done."""
+def _write(stream: TextIO | None, text: str) -> None:
+    """Writes now; a reader that has had enough (``| head``) ends the command as done. None is a closed stream."""
+    if stream is None:
+        return
     try:
         stream.write(text)
         stream.flush()
     except BrokenPipeError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # Python would complain when it flushes at exit
+        _silence(stream)
         raise click.exceptions.Exit(EXIT_OK) from error
+    except OSError as error:
+        _silence(stream)
+        raise _unwritten(error) from error
+
+
+def _silence(stream: TextIO | None) -> None:
+    """What is left in its buffer goes nowhere: Python would complain when it flushes at exit."""
+    if stream is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _program_name() -> str:

@@ -12,7 +12,7 @@ from roosync_p2p import limits
 from roosync_p2p.api.durations import parse_duration_s
 from roosync_p2p.api.speaker import caller_of_command
 from roosync_p2p.api.sync_client import SyncClient
-from roosync_p2p.api.terminal import EXIT_FAILED, EXIT_OK, Invocation, common_options, safe_line
+from roosync_p2p.api.terminal import EXIT_FAILED, EXIT_OK, FiniteRange, Invocation, common_options, safe_line
 from roosync_p2p.cli.ordering import DefaultGroup, ordering_options
 from roosync_p2p.cli.tables import table
 from roosync_p2p.cli.texts import Texts, load_texts
@@ -113,7 +113,7 @@ def claim() -> None:
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(0, limits.API_WAIT_S_MAX),
+    type=FiniteRange(0, limits.API_WAIT_S_MAX),
     default=0.0,
     metavar="SECONDS",
     help="If somebody holds it, stand in line so long.",

@@ -1,7 +1,7 @@
 """``roosync doctor``: what is wrong, and what helps. Works without a node, and asks it when there is one.
 
 Here are the checks that need no node: home, permissions, settings, identity, whether a node answers. What only the
-running node can know, it checks itself.
+running node can know, it checks itself; while none runs, what would keep it from starting is looked for instead.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from roosync_p2p.errors import NotRunningError, RoosyncError
 __all__ = ["check_home", "doctor"]
 
 _Check = dict[str, Any]
+_IDENTITY = ("machine.key", "machine.pem", "root.pem")
 
 
 @click.command()
@@ -33,7 +34,7 @@ def doctor(invocation: Invocation) -> int:
     Example:
       roosync doctor
     """
-    checks = [*check_home(invocation.home), *_node_checks(SyncClient(invocation.home))]
+    checks = [*check_home(invocation.home), *_node_checks(invocation.home)]
     bad = [check for check in checks if not check["ok"] and check["severity"] == "error"]
     if invocation.as_json:
         invocation.print_json({"checks": checks})
@@ -68,24 +69,33 @@ def _permissions(home: Path) -> _Check:
 
 
 def _identity(home: Path) -> _Check:
-    missing = [name for name in ("machine.key", "machine.pem", "root.pem") if not (home / "identity" / name).is_file()]
+    missing = [name for name in _IDENTITY if not (home / "identity" / name).is_file()]
     if not missing:
         return _fine("identity", "this machine has an identity")
+    none = "found a fleet with `roosync-admin init`, or join one with `roosync join CODE`"
     return _finding(
         "identity",
         f"this machine has no complete identity: {', '.join(missing)} missing in {home / 'identity'}",
-        "found a fleet with `roosync-admin init`, or join one with `roosync join CODE`",
+        none if len(missing) == len(_IDENTITY) else "bring the files back from a backup",
     )
 
 
-def _node_checks(client: SyncClient) -> list[_Check]:
+def _node_checks(home: Path) -> list[_Check]:
     try:
-        document = client.doctor()
+        document = SyncClient(home).doctor()
     except NotRunningError as error:
-        return [_finding("node", error.message, error.remedy, severity="warning")]
+        return [_finding("node", error.message, error.remedy, severity="warning"), *_stopped(home)]
     except RoosyncError as error:
         return [_finding("node", error.message, error.remedy)]
     return [_fine("node", "the node answers"), *document.get("checks", [])]
+
+
+def _stopped(home: Path) -> list[_Check]:
+    if not home.is_dir():
+        return []
+    from roosync_p2p.node.stopped import check_stopped  # noqa: PLC0415 - half a second, and rarely needed
+
+    return list(check_stopped(home))
 
 
 def _attempt(check: str, fine: str, work: Callable[[], object]) -> _Check:

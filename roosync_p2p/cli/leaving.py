@@ -10,7 +10,7 @@ import click
 from roosync_p2p import limits
 from roosync_p2p.api.questions import require_yes
 from roosync_p2p.api.sync_client import SyncClient
-from roosync_p2p.api.terminal import Invocation, common_options, read_text_argument
+from roosync_p2p.api.terminal import FiniteRange, Invocation, common_options, read_text_argument
 from roosync_p2p.cli.ordering import ordering_options
 from roosync_p2p.cli.texts import load_texts
 from roosync_p2p.core.text import decode_text
@@ -54,7 +54,7 @@ def leave(invocation: Invocation, reason: str, yes: bool, force: bool, ordering:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0, limits.API_WAIT_S_MAX),
+    type=FiniteRange(0, limits.API_WAIT_S_MAX),
     default=limits.ORDER_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",

@@ -16,6 +16,7 @@ from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import (
     EXIT_FAILED,
     EXIT_OK,
+    FiniteRange,
     Invocation,
     common_options,
     read_text_argument,
@@ -101,7 +102,7 @@ def send(
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(0, limits.API_WAIT_S_MAX),
+    type=FiniteRange(0, limits.API_WAIT_S_MAX),
     default=0.0,
     metavar="SECONDS",
     help="If nothing is there, wait this long for a message.",

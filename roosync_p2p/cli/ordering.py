@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from roosync_p2p import limits
+from roosync_p2p.api.terminal import FiniteRange
 
 __all__ = ["DefaultGroup", "ordering_options"]
 
@@ -22,7 +23,7 @@ def ordering_options(command: Callable[..., T]) -> Callable[..., T]:
     @click.option(
         "--timeout",
         "timeout_s",
-        type=click.FloatRange(0, limits.API_WAIT_S_MAX),
+        type=FiniteRange(0, limits.API_WAIT_S_MAX),
         default=limits.ORDER_TIMEOUT_S,
         show_default=True,
         metavar="SECONDS",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 
 from roosync_p2p.api.terminal import Invocation, common_options
 from roosync_p2p.core.settings import parse_host_port
-from roosync_p2p.errors import InputFault, UsageError
+from roosync_p2p.errors import EnvironmentFault, InputFault, UsageError
 
 __all__ = ["up"]
 
@@ -55,8 +56,18 @@ def up(
         folder=folder,
         ready_file=ready_file,
         serve_api=serve,
-        say=invocation.progress if invocation.as_json else invocation.print,
+        say=_say(invocation),
     )
+
+
+def _say(invocation: Invocation) -> Callable[[str], None]:
+    """Prints what the node says, as long as somebody reads it: a node does not end with its terminal's pipe."""
+
+    def say(text: str) -> None:
+        with contextlib.suppress(click.exceptions.Exit, EnvironmentFault):
+            (invocation.progress if invocation.as_json else invocation.print)(text)
+
+    return say
 
 
 def _check_addresses(option: str, addresses: Iterable[str]) -> None:

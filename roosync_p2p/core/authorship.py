@@ -32,9 +32,13 @@ from roosync_p2p.entries.incarnations import ChainStart, Known, Renewal, open_co
 from roosync_p2p.errors import InputFault, UntrustedError
 from roosync_p2p.ids import Chain, MachineId, StoreId
 
-__all__ = ["Authorship", "Phase", "entry_row"]
+__all__ = ["CONFLICT_REMEDY", "Authorship", "Phase", "entry_row"]
 
 _INT_BYTES = 8
+CONFLICT_REMEDY = (
+    "stop the other copy of this home, then restart this node with `roosync down` and `roosync up`;"
+    " if it says so again, an issuer settles the fork: roosync-admin settle"
+)
 
 
 class Phase(enum.Enum):
@@ -360,7 +364,7 @@ class Authorship:
             Phase.CHECKING: "try again in a few seconds",
             Phase.WAITING: "start a node that is an issuer, or run roosync-admin countersign with the root key",
             Phase.REVOKED: "a machine that returns takes a new key: a new home, and a new invite",
-            Phase.CONFLICT: "stop the other copy of this home; then roosync-admin settle",
+            Phase.CONFLICT: CONFLICT_REMEDY,
         }
         raise InputFault(
             f"this machine writes nothing now: {self.reason}; nothing was sent",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.clock import rfc3339
-from roosync_p2p.core.authorship import Phase
+from roosync_p2p.core.authorship import CONFLICT_REMEDY, Phase
 from roosync_p2p.core.commit.ended import ended_here
 from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.folder.health import folder_status, folder_warnings
@@ -120,7 +120,7 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
             _warning(
                 "identity_conflict",
                 f"this machine's identity is used twice: {core.authorship.reason}; it writes nothing",
-                "stop the other copy of this home; then roosync-admin settle",
+                CONFLICT_REMEDY,
             )
         )
     elif phase is Phase.REVOKED:

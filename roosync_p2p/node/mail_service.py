@@ -12,7 +12,8 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.commands import MarkRead, SendMessage
 from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery, Reader
 from roosync_p2p.core.rows import DeliveryRow, EntryRow, MessageRow, ReceiptRow
-from roosync_p2p.errors import InputFault, MalformedError
+from roosync_p2p.entries.entry import stored_entry
+from roosync_p2p.errors import InputFault, MalformedError, StoreError
 from roosync_p2p.ids import Address, EntryId, MachineId, MessageId, parse_address, parse_machine_id, parse_message_id
 from roosync_p2p.mailbox.message import decode_message, reply_subject
 from roosync_p2p.mailbox.states import states
@@ -117,10 +118,11 @@ class MailService:
     async def read(self, message_id: str, workspace: str | None) -> dict[str, Any]:
         """A message, marked as read in the machine's own inbox and the given workspace's."""
         row = (await self._found(message_id))[0]
-        deliveries = await self._store(lambda: self._reader.deliveries(row.entry))
+        facts = await self._store(lambda: self._facts(row.entry))
+        _text(row, facts.entry)  # what the disk changed is not read by anybody
         boxes = tuple(
             delivery.workspace
-            for delivery in deliveries
+            for delivery in facts.deliveries
             if delivery.status == "unread" and delivery.workspace in ("", workspace or "")
         )
         if boxes:
@@ -158,10 +160,9 @@ class MailService:
 
     async def _shown(self, row: MessageRow, workspace: str | None) -> dict[str, Any]:
         facts = await self._store(lambda: self._facts(row.entry))
-        entry = facts.entry
         return {
             **_message(row, _status(facts.deliveries, workspace)),
-            "body": None if entry is None or entry.body is None else decode_message(entry.body).body,
+            "body": _text(row, facts.entry),
             "attachments": [],
             "states": self._states(row, facts),
         }
@@ -195,6 +196,33 @@ class MailService:
 
     async def _store(self, read: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(read)
+
+
+def _text(row: MessageRow, entry: EntryRow | None) -> str | None:
+    """The text that was signed, None once retention dropped it.
+
+    Raises:
+        StoreError: ``store_corrupt``: the disk holds another one.
+    """
+    if entry is None or entry.body is None:
+        return None
+    try:
+        kept = stored_entry(entry.header, entry.body)
+        message = decode_message(entry.body)
+    except MalformedError as error:
+        raise _changed(row, error.message) from error
+    if kept.id != row.entry or (kept.author, message.subject) != (row.author, row.subject):
+        raise _changed(row, "its header or its line in the inbox is not the one that was signed")
+    return message.body
+
+
+def _changed(row: MessageRow, cause: str) -> StoreError:
+    return StoreError(
+        f"{row.message_id} of {row.author} was changed on this machine's disk: {cause}; it is not shown",
+        code="store_corrupt",
+        remedy="check the disk with `roosync doctor`; ask the sender, or put back a copy of node.db that you trust",
+        details={"id": row.message_id, "cause": cause},
+    )
 
 
 def _covered(holds: Callable[..., bool], machine: MachineId, entry: EntryRow) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import logging
 import os
 import signal
@@ -55,6 +56,7 @@ from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.power_watch import watch_battery, watch_power
+from roosync_p2p.node.stopped import check_machine
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
 from roosync_p2p.version import __version__
@@ -112,7 +114,7 @@ def run_node(
     create_home(place, os.environ)
     settings = parse_toml(read_settings(place))
     identity = load_identity(home)
-    _check_machine(settings, identity)
+    check_machine(settings, identity)
     started = rfc3339(read_now().wall_ms)
     with HomeLock.acquire(place.lock_file, program="roosync up", started=started):
         handler = open_log(place.logs, settings.node.log_level)
@@ -304,7 +306,19 @@ def _only_fault(error: BaseException) -> RoosyncError | None:
     """The one fault for which task groups, each inside the other, ended; None if it is anything else."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
+    if isinstance(error, OSError):  # nobody nearer to it knew what it means
+        _LOG.error("the node ends", exc_info=error)
+        return _system_refused(error)
     return error if isinstance(error, RoosyncError) else None
+
+
+def _system_refused(error: OSError) -> EnvironmentFault:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return EnvironmentFault(
+        f"the system refused what the node needs, and the node ended: {error}; what was acknowledged is kept",
+        code="disk_full" if full else "system_refused",
+        remedy="free some space and start it again" if full else "logs/node.jsonl in the home says where it happened",
+    )
 
 
 def _started(serve_api: ServeApi, backend: NodeBackend, home: Path) -> Callable[..., Coroutine[Any, Any, None]]:
@@ -317,10 +331,14 @@ def _started(serve_api: ServeApi, backend: NodeBackend, home: Path) -> Callable[
 async def _signals(
     around: Surroundings, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    """Ctrl-C and SIGTERM end the node in good order; so does closing its console on Windows (SIGBREAK)."""
+    """Ctrl-C and SIGTERM end the node in good order; so does closing its terminal (SIGHUP, on Windows SIGBREAK)."""
     if sys.platform == "win32":
         await _windows_signals(around, task_status)
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # ignored: ``nohup``
+        numbers.append(hangup)
+    with anyio.open_signal_receiver(*numbers) as received:
         task_status.started()
         async for number in received:
             around.ask_to_stop(signal.Signals(number).name)
@@ -374,16 +392,6 @@ def _profile(settings: Settings) -> Profile:
     if liveness.profile in NAMED:  # a profile has more numbers than the settings show
         return NAMED[liveness.profile]
     return custom(interval_s=liveness.interval_s, suspect_s=liveness.suspect_s, offline_s=liveness.offline_s)
-
-
-def _check_machine(settings: Settings, identity: Identity) -> None:
-    named = settings.node.machine
-    if named is not None and named != identity.machine:
-        raise EnvironmentFault(
-            f"settings.toml names {named}, and the certificate in this home is for {identity.machine}",
-            code="wrong_machine",
-            remedy="correct [node] machine in settings.toml",
-        )
 
 
 def _no_identity(home: Path, *, mdns: bool) -> EnvironmentFault:

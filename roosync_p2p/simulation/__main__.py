@@ -50,15 +50,19 @@ def main(
     if scenarios:
         raise SystemExit(_play(scenarios, verbose=verbose))
     if hours is not None:
+        if math.isnan(hours):
+            raise click.BadParameter("'nan' is not a number", param_hint="'--hours'")
         slices = max(1, math.ceil(hours / SLICE_HOURS))
         plan = Plan.of_hours(hours / slices, machines)
-        raise SystemExit(_run(range(first, first + slices), jobs, plan=plan, verbose=verbose))
+        one = f"--hours {hours / slices!r} --machines {machines}"
+        raise SystemExit(_run(range(first, first + slices), jobs, plan=plan, one=one, verbose=verbose))
     if mutant is not None:
         raise SystemExit(_hunt(mutant, range(first, first + seeds), jobs))
-    raise SystemExit(_run(range(first, first + seeds), jobs, plan=None, verbose=verbose))
+    raise SystemExit(_run(range(first, first + seeds), jobs, plan=None, one="--seeds 1", verbose=verbose))
 
 
-def _run(seeds: range, jobs: int, *, plan: Plan | None, verbose: bool) -> int:
+def _run(seeds: range, jobs: int, *, plan: Plan | None, one: str, verbose: bool) -> int:
+    """``one`` is what besides ``--first`` makes a run of one seed the same as here."""
     tally = Tally()
     for outcome in run_seeds(seeds, plan=plan, jobs=jobs):
         tally.add(outcome)
@@ -70,7 +74,7 @@ def _run(seeds: range, jobs: int, *, plan: Plan | None, verbose: bool) -> int:
         if outcome.violations:
             more = len(outcome.violations) - VIOLATIONS_SHOWN
             rest = f" ({more} more)" if more > 0 else ""
-            click.echo(f"  replay: python -m roosync_p2p.simulation --first {outcome.seed} --seeds 1 -v{rest}")
+            click.echo(f"  replay: python -m roosync_p2p.simulation --first {outcome.seed} {one} -v{rest}")
     for line in tally.lines():
         click.echo(line)
     # A plan of its own has its own measure.
@@ -88,6 +92,7 @@ def _hunt(mutant: str, seeds: range, jobs: int) -> int:
     for count, outcome in enumerate(run_seeds(seeds, mutant=mutant, jobs=jobs, until_found=True), 1):
         if outcome.violations:
             click.echo(f"{mutant}: found after {count} seeds, by seed {outcome.seed}: {outcome.violations[0]}")
+            click.echo(f"  replay: python -m roosync_p2p.simulation --mutant {mutant} --first {outcome.seed} --seeds 1")
             return 1
     click.echo(f"{mutant}: not found in {len(seeds)} seeds")
     return 0

@@ -202,7 +202,7 @@ def test_the_nodes_refusal_is_raised_as_it_was(client: SyncClient) -> None:
 def test_an_id_cannot_leave_its_place_in_the_path(client: SyncClient) -> None:
     with pytest.raises(RoosyncError) as caught:
         client.message("../status")
-    assert caught.value.code in ("no_such_message", "no_such_route")
+    assert caught.value.code == "bad_field"
 
 
 def test_a_body_that_the_node_would_refuse_is_not_sent(client: SyncClient) -> None:
@@ -412,3 +412,19 @@ async def _until(api: RunningApi, waiting: int) -> None:
     with anyio.fail_after(5):
         while api.backend.waiting != waiting:
             await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("name", ["/", "a/b", "../status", "..", "\udcff"])
+def test_what_cannot_be_an_id_is_said_to_be_none_and_asks_nobody(client: SyncClient, name: str) -> None:
+    for ask in (client.message, client.read, client.decision, client.pending_request):
+        with pytest.raises(UsageError) as caught:
+            ask(name)
+        assert caught.value.code == "bad_field"
+
+
+@pytest.mark.parametrize("field", ["subject", "body", "tags"])
+def test_bytes_that_are_no_utf_8_are_named_with_their_field(client: SyncClient, field: str) -> None:
+    said: dict[str, object] = {"subject": "subject", "body": "body", field: ["\udcff"] if field == "tags" else "\udcff"}
+    with pytest.raises(UsageError, match=field) as caught:
+        client.send("myia-ai-01", **said)  # type: ignore[arg-type]  # fields of the test's choice
+    assert caught.value.code == "bad_text"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from roosync_p2p.api.endpoint import Endpoint, find_endpoint, read_endpoint, rem
 from roosync_p2p.api.home import default_home
 from roosync_p2p.api.listeners import private_folder, socket_paths
 from roosync_p2p.api.processes import process_alive
-from roosync_p2p.errors import NetworkError, NotRunningError, UsageError
+from roosync_p2p.errors import EnvironmentFault, NetworkError, NotRunningError, UsageError
 
 HERE = Endpoint(token="secret", socket="/x/api.sock", pid=os.getpid())
 
@@ -24,6 +25,24 @@ def test_what_is_written_is_read_and_the_token_is_not_shown(tmp_path: Path) -> N
     assert read_endpoint(tmp_path) == HERE
     assert find_endpoint(tmp_path, {}) == HERE
     assert "secret" not in repr(HERE)
+    assert [path.name for path in tmp_path.iterdir()] == ["api.json"]
+
+
+def test_a_full_disk_is_said_with_the_file_and_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_endpoint(tmp_path, HERE)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(EnvironmentFault) as caught:
+        write_endpoint(tmp_path, Endpoint(token="next", socket="/z", pid=1))
+    assert caught.value.code == "disk_full"
+    assert str(tmp_path / "api.json") in caught.value.message
+    assert caught.value.remedy
+    assert read_endpoint(tmp_path) == HERE
     assert [path.name for path in tmp_path.iterdir()] == ["api.json"]
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from roosync_p2p import errors
 from roosync_p2p.api.terminal import (
+    FiniteRange,
     Invocation,
     common_options,
     exit_code,
@@ -144,3 +145,46 @@ def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
     script = f"{sys.executable} -m roosync_p2p.cli.main settings list | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, check=True)
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("arguments", ["settings list", "settings list --json", "--help"])
+def test_output_that_cannot_be_written_is_an_error_and_no_traceback(arguments: str) -> None:
+    script = f"{sys.executable} -m roosync_p2p.cli.main {arguments} >/dev/full"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells")
+def test_closed_output_is_no_error(tmp_path: Path) -> None:
+    script = f"{sys.executable} -m roosync_p2p.cli.main settings list >&-"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stderr == ""
+
+
+def test_an_empty_home_is_not_the_current_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_tool(tool(fails=False), ["act", "--home", ""]) == 2
+    assert "--home" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "code"), [("0", 7), ("2.5", 7), ("nan", 2), ("inf", 2), ("-1", 2), ("x", 2)])
+def test_a_number_between_bounds_is_a_number(value: str, code: int) -> None:
+    @click.command()
+    @click.option("--wait", type=FiniteRange(0, 3600))
+    def wait(wait: float) -> int:
+        return 7 if wait >= 0 else 1
+
+    assert run_tool(wait, ["--wait", value]) == code
+
+
+def test_a_group_without_a_command_shows_its_help_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    group = tool(fails=False)
+    run_tool(group, [])
+    shown = "".join(capsys.readouterr())
+    assert shown.startswith("Usage: ")
+    assert "error:" not in shown
+    assert run_tool(group, ["--json"]) == 2
+    assert "error" in json.loads(capsys.readouterr().err)

@@ -83,7 +83,7 @@ def test_status_shows_evidence_and_warnings_without_steering_the_terminal() -> N
         },
         Texts("en"),
     )
-    assert shown.startswith("myia-ai-01: alone · 1 of 2 machines online · never synced · warnings: 1")
+    assert shown.startswith("myia-ai-01: alone · 1 of 2 machines online · nothing new since its start · warnings: 1")
     assert "relayed by c-1, 12 s" in shown
     assert "\x1b" not in shown
     assert "remedy: fix" in shown

@@ -127,6 +127,9 @@ def test_an_identity_that_is_used_twice_is_the_first_warning() -> None:
     rig = Rig().ready()
     rig.receive(rig.open(identity(B)), Actor(B).hello())
     assert _codes(rig)[0] == "identity_conflict"
+    remedy = str(view.warnings(rig.core)[0]["remedy"])
+    assert "restart this node" in remedy
+    assert rig.refused(message()).remedy == remedy
 
 
 def test_a_store_that_takes_nothing_is_a_warning_until_it_does_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -15,6 +16,7 @@ Report = Callable[[str, object], None]
 
 BOUND_S: Final = 3.0
 PATIENCE: Final = 10
+_POSIX: Final = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def fleet() -> Iterator[Fleet]:
         yield fleet
 
 
-@pytest.mark.parametrize("how", ["down", "SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("how", ["down", "SIGTERM", "SIGINT", pytest.param("SIGHUP", marks=_POSIX)])
 def test_an_orderly_end_is_a_farewell_to_the_others_and_to_whoever_waits_at_the_api(
     fleet: Fleet, how: str, record_property: Report
 ) -> None:
@@ -57,3 +59,31 @@ def test_an_orderly_end_is_a_farewell_to_the_others_and_to_whoever_waits_at_the_
     assert alice.states()["berta"] == "leaving"
     berta.start()
     fleet.until_linked()
+
+
+@_POSIX
+def test_a_node_that_was_started_with_nohup_stays(fleet: Fleet) -> None:
+    berta = fleet.machines["berta"]
+    berta.run("down")
+    berta.wait_end(PATIENCE * BOUND_S)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        berta.start()  # inherits that
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    berta.signal(signal.SIGHUP)
+    time.sleep(1)  # nothing is to happen
+    assert berta.states()["berta"] == "online"
+
+
+def test_a_node_goes_on_when_nobody_reads_what_it_says() -> None:
+    with Fleet.found("dora") as other:
+        dora = other.machines["dora"]
+        process = dora.begin("up", "--no-mdns", "--listen", "127.0.0.1:0")
+        assert process.stdout is not None
+        process.stdout.close()
+        until((dora.home / "api.json").exists, 50, what="the node is up")
+        until(lambda: dora.states() == {"dora": "online"}, 50, what="and answers")
+        dora.run("down")
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, b"")

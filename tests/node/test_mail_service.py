@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.core.rows import MemberRow
-from roosync_p2p.errors import InputFault, RoosyncError
+from roosync_p2p.errors import InputFault, RoosyncError, StoreError
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.requests import SendAsked
 from tests.helpers.cores import A, B, identity
@@ -82,6 +83,39 @@ async def test_a_message_is_shown_as_it_was_written_with_its_signer(tmp_path: Pa
         shown = await mail.message(sent["id"])
     assert (shown["subject"], shown["body"], shown["tags"]) == ("Réunion", "Prêt ? 🎉", ["équipe"])
     assert (shown["from"], shown["signer"], shown["verified"], shown["status"]) == (A, A, True, "unread")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "before", "after"),
+    [
+        ("entries", "body", b"pay 100", b"pay 900"),
+        ("entries", "body", b"subject", b"subjekt"),
+        ("entries", "header", b"sequence", b"sequenze"),
+        ("entries", "header", b"time_ms", b"time_mz"),
+        ("messages", "subject", "Réunion".encode(), b"Another"),
+    ],
+)
+async def test_a_message_that_the_disk_changed_is_neither_shown_nor_marked(
+    tmp_path: Path, table: str, column: str, before: bytes, after: bytes
+) -> None:
+    async with _mailing(tmp_path) as (mail, _):
+        sent = await mail.send(_asked(body="pay 100"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "node.db")) as database:
+        newest = f"SELECT rowid, CAST({column} AS BLOB) FROM {table} ORDER BY rowid DESC LIMIT 1"
+        rows = [row for row in database.execute(newest) if before in row[1]]
+        for row, value in rows:
+            kept = value.replace(before, after)
+            changed = kept.decode() if table == "messages" else kept
+            database.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (changed, row))
+        database.commit()
+    assert rows
+    async with _mailing(tmp_path) as (mail, _):
+        for asked in (mail.message, lambda message: mail.read(message, None)):
+            with pytest.raises(StoreError) as caught:
+                await asked(sent["id"])
+            assert caught.value.code == "store_corrupt"
+            assert sent["id"] in caught.value.message
+        assert (await mail.inbox(_Asked()))["unread"] == 1
 
 
 async def test_sending_twice_with_one_key_is_sending_once(tmp_path: Path) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+from roosync_p2p.simulation import __main__ as simulation_main
 from roosync_p2p.simulation.__main__ import main
+from roosync_p2p.simulation.checkers.violation import Violation
+from roosync_p2p.simulation.runner import run_seed
+from roosync_p2p.simulation.world import Outcome, Plan
 
 
 def test_seeds_are_run_and_summed_up() -> None:
@@ -22,6 +29,10 @@ def test_a_mutant_that_is_found_is_exit_code_one() -> None:
     result = CliRunner().invoke(main, ["--seeds", "8", "--first", "4", "--mutant", "send-before-persist"])
     assert result.exit_code == 1, result.output
     assert "found after" in result.output
+    again = result.output.rpartition("replay: python -m roosync_p2p.simulation ")[2].split()
+    replayed = CliRunner().invoke(main, again)
+    assert replayed.exit_code == 1, replayed.output
+    assert replayed.output.partition(", by ")[2] == result.output.partition(", by ")[2]
 
 
 def test_a_scenario_is_played(tmp_path: Path) -> None:
@@ -34,6 +45,28 @@ def test_a_scenario_is_played(tmp_path: Path) -> None:
     assert "line 4" in result.output
     good.write_text("fleet alpha beta\nexplode alpha\n")
     assert "line 2" in CliRunner().invoke(main, ["--scenario", str(good)]).output
+
+
+def test_a_failing_world_of_a_long_run_is_replayed_with_its_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[range, Plan | None]] = []
+
+    def fails(seeds: range, *, plan: Plan | None, jobs: int) -> Iterator[Outcome]:
+        del jobs
+        ran.append((seeds, plan))
+        outcome = run_seed(seeds[-1], plan=Plan.of_hours(0.01, 2))
+        yield dataclasses.replace(outcome, violations=(Violation(checker="made up", at_s=0.0, text="by the test"),))
+
+    monkeypatch.setattr(simulation_main, "run_seeds", fails)
+    result = CliRunner().invoke(main, ["--hours", "10", "--machines", "2", "--first", "7"])
+    assert result.exit_code == 1
+    again = result.output.partition("replay: python -m roosync_p2p.simulation ")[2].splitlines()[0].split()
+    CliRunner().invoke(main, again)
+    assert [seeds for seeds, _ in ran] == [range(7, 10), range(9, 10)]
+    assert ran[0][1] == ran[1][1]
+
+
+def test_hours_are_a_number() -> None:
+    assert CliRunner().invoke(main, ["--hours", "nan"]).exit_code == 2
 
 
 def test_hours_are_cut_into_worlds() -> None:
