@@ -45,6 +45,9 @@ def doctor(invocation: Invocation) -> int:
 
 def check_home(home: Path) -> Iterator[_Check]:
     """The checks that need no node."""
+    if home.exists() and not home.is_dir():
+        yield _finding("home", f"{home} is a file; the home is a directory", "name another home with --home")
+        return
     if not home.is_dir():
         yield _finding(
             "home",
@@ -62,6 +65,8 @@ def _permissions(home: Path) -> _Check:
     """On Windows the home inherits the access list of the user's own application data."""
     private = [home / "identity" / "machine.key", home / "api.json", home / "root" / "root.key"]
     if sys.platform != "win32":
+        if home.stat().st_mode & 0o022:
+            return _finding("permissions", f"others can put their own files into {home}", f"chmod 700 '{home}'")
         for path in private:
             if path.exists() and path.stat().st_mode & 0o077:
                 return _finding("permissions", f"{path} can be read by others", f"chmod 600 '{path}'")

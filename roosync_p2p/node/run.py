@@ -396,6 +396,12 @@ def _profile(settings: Settings) -> Profile:
 
 def _no_identity(home: Path, *, mdns: bool) -> EnvironmentFault:
     """Nobody knows this machine yet: say which fleets are near, and the two commands that help."""
+    if home.exists() and not home.is_dir():
+        return EnvironmentFault(
+            f"{home} is a file; the home is a directory",
+            code="home_not_directory",
+            remedy="choose another home with --home",
+        )
     seen: tuple[NodeSeen, ...] = ()
     if mdns:
         try:

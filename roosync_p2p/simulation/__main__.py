@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -17,6 +18,22 @@ __all__ = ["main"]
 
 SLICE_HOURS = 4.0  # a long run is cut into worlds of this length, each with its own seed
 VIOLATIONS_SHOWN = 5  # of one seed; the first says the most
+
+
+_KINDS: Final = {
+    "seeds": "--seeds",
+    "mutant": "--mutant",
+    "hours": "--hours",
+    "machines": "--machines",
+    "scenarios": "--scenario",
+}
+_APART: Final = (
+    *({one, "scenarios"} for one in ("seeds", "mutant", "hours", "machines")),
+    {"seeds", "hours"},
+    {"mutant", "hours"},
+    {"mutant", "machines"},
+    {"seeds", "machines"},
+)
 
 
 @click.command()
@@ -36,7 +53,10 @@ VIOLATIONS_SHOWN = 5  # of one seed; the first says the most
     help="Instead: play a text scenario; may be given more than once.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="A line for each seed.")
+@click.pass_context
 def main(
+    context: click.Context,
+    /,
     seeds: int,
     first: int,
     jobs: int,
@@ -47,6 +67,7 @@ def main(
     verbose: bool,
 ) -> None:
     """Runs the nodes of whole fleets in virtual time, breaks what can break, and checks every promise."""
+    _refuse_both(context)
     if scenarios:
         raise SystemExit(_play(scenarios, verbose=verbose))
     if hours is not None:
@@ -59,6 +80,16 @@ def main(
     if mutant is not None:
         raise SystemExit(_hunt(mutant, range(first, first + seeds), jobs))
     raise SystemExit(_run(range(first, first + seeds), jobs, plan=None, one="--seeds 1", verbose=verbose))
+
+
+def _refuse_both(context: click.Context) -> None:
+    """Of what would be done instead of each other only one can be asked for."""
+    given = [name for name in _KINDS if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    for pair in _APART:
+        if pair <= set(given):
+            raise click.UsageError(
+                f"{' and '.join(_KINDS[name] for name in _KINDS if name in pair)} exclude each other"
+            )
 
 
 def _run(seeds: range, jobs: int, *, plan: Plan | None, one: str, verbose: bool) -> int:

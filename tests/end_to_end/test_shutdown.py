@@ -21,10 +21,17 @@ _POSIX: Final = pytest.mark.skipif(sys.platform == "win32", reason="Windows has 
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    with Fleet.found("alice", "berta") as fleet:
-        fleet.start_all()
-        fleet.until_linked()
-        yield fleet
+    hangup = getattr(signal, "SIGHUP", None)
+    # Nodes inherit it where the tests themselves run under nohup.
+    before = None if hangup is None else signal.signal(hangup, signal.SIG_DFL)
+    try:
+        with Fleet.found("alice", "berta") as fleet:
+            fleet.start_all()
+            fleet.until_linked()
+            yield fleet
+    finally:
+        if hangup is not None:
+            signal.signal(hangup, before)
 
 
 @pytest.mark.parametrize("how", ["down", "SIGTERM", "SIGINT", pytest.param("SIGHUP", marks=_POSIX)])

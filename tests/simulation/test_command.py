@@ -73,3 +73,16 @@ def test_hours_are_cut_into_worlds() -> None:
     result = CliRunner().invoke(main, ["--hours", "0.05", "--machines", "2"])
     assert result.exit_code == 0, result.output
     assert "virtual hours" in result.output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--seeds", "2", "--hours", "1"],
+        ["--mutant", "no-pre-vote", "--hours", "1"],
+        ["--machines", "2", "--seeds", "1"],
+    ],
+)
+def test_what_excludes_each_other_is_refused(options: list[str]) -> None:
+    result = CliRunner().invoke(main, options)
+    assert (result.exit_code, "exclude each other" in result.output) == (2, True)
