@@ -99,9 +99,12 @@ class _Places:
 
 def _pairs(mine: Live, places: _Places, theirs: Live) -> Iterator[tuple[Touch, Touch]]:
     common = bool(set(mine.targets) & set(theirs.targets))
+    kinds = {kind for kind in {touch.segments[0] for touch in theirs.touches} if common or kind in FLEET_TYPES}
+    apart = {kind for kind in kinds if not _one_knew(mine, theirs, kind)}
+    if not apart:
+        return
     for their_touch in theirs.touches:
-        kind = their_touch.segments[0]
-        if (common or kind in FLEET_TYPES) and not _one_knew(mine, theirs, kind):
+        if their_touch.segments[0] in apart:
             for my_touch in places.overlapping(their_touch):
                 if _differ(my_touch, their_touch):
                     yield my_touch, their_touch
