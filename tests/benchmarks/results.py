@@ -10,17 +10,18 @@ import json
 import math
 import os
 import platform
+import re
 import sqlite3
 import ssl
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from roosync_p2p.version import __version__
 
-__all__ = ["Figure", "Report", "distribution", "load_average"]
+__all__ = ["Figure", "Report", "distribution", "kept_tables", "load_average"]
 
 _BEGIN: Final = "<!-- figures -->"
 _END: Final = "<!-- end of figures -->"
@@ -107,9 +108,12 @@ class Report:
         path.write_text(json.dumps(self.document(versions), indent=2) + "\n")
 
     def update(self, page: Path, versions: dict[str, str]) -> None:
-        """Puts the tables between the two marks of a Markdown page, with when and where they were taken."""
+        """Puts the tables between the two marks of a Markdown page, with when and where they were taken.
+
+        Tables of sections that were not measured now stay, behind what was said of them.
+        """
         before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
-        _, mark, after = rest.partition(_END)
+        old, mark, after = rest.partition(_END)
         assert mark, f"{page} has no place for figures: {_BEGIN} … {_END}"
         document = self.document(versions)
         machine = document["machine"]
@@ -121,7 +125,9 @@ class Report:
             f"{document['loadavg']['at the beginning'][0]:.1f}, and beside each figure when it was complete."
         )
         lines = "\n".join(textwrap.wrap(about, 118, break_on_hyphens=False))
-        page.write_text(f"{before}{_BEGIN}\n\n{lines}\n\n{self.tables()}\n\n{_END}{after}", encoding="utf-8")
+        kept = kept_tables(old, {figure.section for figure in self.figures})
+        text = "\n\n".join([lines, self.tables(), *kept])
+        page.write_text(f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}", encoding="utf-8")
 
     def tables(self) -> str:
         """One Markdown table a section."""
@@ -134,6 +140,17 @@ class Report:
             lines = [f"- {skipped['section']}, {skipped['who']}: {skipped['reason']}" for skipped in self.skipped]
             parts.append("Left out:\n\n" + "\n".join(lines))
         return "\n\n".join(parts)
+
+
+def kept_tables(old: str, renewed: Collection[str]) -> list[str]:
+    """What stays of the tables of earlier runs: each run's introduction, and its sections that are not renewed."""
+    kept = []
+    for run in re.split(r"^(?=Taken )", old.strip(), flags=re.MULTILINE):
+        introduction, *sections = re.split(r"^(?=### )", run, flags=re.MULTILINE)
+        left = [text.strip() for text in sections if text.partition("\n")[0].removeprefix("### ") not in renewed]
+        if left:
+            kept.append("\n\n".join([introduction.strip(), *left]))
+    return kept
 
 
 def distribution(values: Sequence[float], scale: float = 1.0) -> dict[str, float]:
