@@ -20,7 +20,7 @@ __all__ = ["OurCommits", "run"]
 _READY_S: Final = 60.0
 _ASKED_S: Final = 0.5  # a request that a dead leader took along is asked again
 _POLL_S: Final = 0.005
-_NAMES: Final = 5_000  # then the same session prolongs what it holds: a fleet holds limits.CLAIMS_MAX claims at most
+_NAMES: Final = 3_000  # a machine; then it prolongs what it holds: a fleet holds limits.CLAIMS_MAX claims at most
 
 
 def run(report: Report, plan: Plan) -> None:
@@ -91,17 +91,17 @@ class OurCommits:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    async def _commit(self, client: Client, timeout_s: float = 10.0) -> None:
-        number = next(self._numbers) % _NAMES
+    async def _commit(self, machine: Machine, client: Client, timeout_s: float = 10.0) -> None:
+        name = f"{machine.name}-{next(self._numbers) % _NAMES}"
         speaker = {"user": "benchmark", "process": 1}
-        await client.claim(f"c-{number}", note=self._text, speaker=speaker, ordering={"timeout_s": timeout_s})
+        await client.claim(name, note=self._text, speaker=speaker, ordering={"timeout_s": timeout_s})
 
     async def _in_turn(self, machine: Machine, count: int) -> list[float]:
         client = Client(machine.home)
         took = []
         for _ in range(count):
             began = time.monotonic()
-            await self._commit(client)
+            await self._commit(machine, client)
             took.append(time.monotonic() - began)
         return took
 
@@ -113,7 +113,7 @@ class OurCommits:
         async def agent() -> None:
             while next(left) < count:
                 began = time.monotonic()
-                await self._commit(client, 60.0)
+                await self._commit(machine, client, 60.0)
                 calls.append((began, time.monotonic()))
 
         await asyncio.gather(*(agent() for _ in range(at_once)))
@@ -123,7 +123,7 @@ class OurCommits:
         client = Client(machine.home)
         while True:
             with contextlib.suppress(RoosyncError):
-                await self._commit(client, _ASKED_S)
+                await self._commit(machine, client, _ASKED_S)
                 return time.monotonic()
 
     def _leader(self) -> Machine:
