@@ -93,6 +93,11 @@ class Revocations:
         known = self._envelopes.get(machine, {})
         return [RecordFrame(kind=REVOCATION, envelope=envelope) for envelope in known.values()]
 
+    @property
+    def statements(self) -> list[bytes]:
+        """Everything that was said, by machine and digest."""
+        return [known[digest] for _, known in sorted(self._envelopes.items()) for digest in sorted(known)]
+
     def machine_of(self, verified: Verified) -> MachineId:
         """Which machine a revocation that was heard is about."""
         return decode(verified.payload, Revocation).machine

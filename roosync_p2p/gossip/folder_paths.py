@@ -22,6 +22,7 @@ __all__ = [
     "FolderName",
     "HeartbeatFile",
     "LogFile",
+    "RevocationsFile",
     "SegmentFile",
     "certificates_path",
     "heartbeat_path",
@@ -31,6 +32,7 @@ __all__ = [
     "log_folder",
     "parse_path",
     "quarantine_path",
+    "revocations_path",
     "segment_folder",
 ]
 
@@ -42,6 +44,7 @@ _SEGMENT: Final = re.compile(rf"(ledger|mail)-({_NUMBER})-({_NUMBER})\.seg")
 _LOG: Final = re.compile(rf"(0|{_NUMBER})-({_NUMBER})-({_NUMBER})\.seg")
 _INCARNATION: Final = re.compile(_NUMBER)
 _CERTIFICATES: Final = re.compile(r"[0-9a-f]{16}\.chain")
+_REVOCATIONS: Final = re.compile(r"[0-9a-f]{16}\.list")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,15 @@ class ChainFile:
     path: str
 
 
-FolderName: TypeAlias = HeartbeatFile | SegmentFile | LogFile | ChainFile
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationsFile:
+    """The revocations that a machine knows, by the beginning of the hash of them all."""
+
+    owner: MachineId
+    path: str
+
+
+FolderName: TypeAlias = HeartbeatFile | SegmentFile | LogFile | ChainFile | RevocationsFile
 
 
 def heartbeat_path(owner: MachineId) -> str:
@@ -122,6 +133,11 @@ def log_folder(owner: MachineId) -> str:
 def certificates_path(owner: MachineId, digest: bytes) -> str:
     """Where a machine keeps its certificates; another chain has another name, so the file never changes."""
     return f"{ROOT}/{owner}/certificates/{digest.hex()[:16]}.chain"
+
+
+def revocations_path(owner: MachineId, digest: bytes) -> str:
+    """Where a machine keeps the revocations that it knows; more of them have another name."""
+    return f"{ROOT}/{owner}/revocations/{digest.hex()[:16]}.list"
 
 
 def quarantine_path(owner: MachineId, digest: bytes, suffix: str) -> str:
@@ -164,6 +180,8 @@ def parse_path(path: str) -> FolderName | None:
             return _log(owner, name)
         case ["certificates", name] if _CERTIFICATES.fullmatch(name):
             return ChainFile(owner=owner, path=path)
+        case ["revocations", name] if _REVOCATIONS.fullmatch(name):
+            return RevocationsFile(owner=owner, path=path)
         case _:
             return None
 

@@ -12,8 +12,10 @@ from roosync_p2p import limits
 from roosync_p2p.adapters.shared_folder.paths import is_safe
 from roosync_p2p.gossip.folder_paths import (
     ChainFile,
+    FolderName,
     HeartbeatFile,
     LogFile,
+    RevocationsFile,
     SegmentFile,
     certificates_path,
     heartbeat_path,
@@ -40,9 +42,13 @@ SEGMENT = SegmentFile(owner=AI, author=AI, incarnation=1, chain=Chain("mail"), f
             ChainFile(owner=PO, path="p2p/v1/myia-po-2023/certificates/0123456789abcdef.chain"),
             "p2p/v1/myia-po-2023/certificates/0123456789abcdef.chain",
         ),
+        (
+            RevocationsFile(owner=PO, path="p2p/v1/myia-po-2023/revocations/0123456789abcdef.list"),
+            "p2p/v1/myia-po-2023/revocations/0123456789abcdef.list",
+        ),
     ],
 )
-def test_a_name_and_its_path_are_one(name: HeartbeatFile | SegmentFile | LogFile | ChainFile, path: str) -> None:
+def test_a_name_and_its_path_are_one(name: FolderName, path: str) -> None:
     assert name.path == path
     assert parse_path(path) == name
 

@@ -19,15 +19,24 @@ from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.folder.reaches import Reaches
-from roosync_p2p.core.folder.records import Papers, RunRecord
+from roosync_p2p.core.folder.records import Papers, RevocationList, RunRecord
 from roosync_p2p.core.folder.segments import covered, mergeable, superseded
 from roosync_p2p.core.presence import Presence
+from roosync_p2p.core.revocations import Revocations
 from roosync_p2p.core.rows import EntryRow
 from roosync_p2p.core.wire import Committed, EntriesFrame, EpochsFrame, WireEntry, encode_frame
 from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.gossip.folder_file import wrap
-from roosync_p2p.gossip.folder_paths import FolderName, LogFile, SegmentFile, certificates_path, parse_path
+from roosync_p2p.gossip.folder_paths import (
+    FolderName,
+    LogFile,
+    RevocationsFile,
+    SegmentFile,
+    certificates_path,
+    parse_path,
+    revocations_path,
+)
 from roosync_p2p.ids import Epoch, LogIndex, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import seal
@@ -48,6 +57,7 @@ class Publisher:
         presence: Presence,
         commit: CommitLog,
         reaches: Reaches,
+        revocations: Revocations,
     ) -> None:
         self._desk = desk
         self._exchange = exchange
@@ -55,6 +65,7 @@ class Publisher:
         self._presence = presence
         self._commit = commit
         self._reaches = reaches
+        self._revocations = revocations
         self.names: set[FolderName] = set()
         self._floors: dict[ChainKey, int] = {}
         self._lacks_since: dict[ChainKey | str, float] = {}
@@ -105,7 +116,7 @@ class Publisher:
             return
         self._plan_at = now_s + limits.FOLDER_PLAN_S * self._scale
         self._floors = {span.key: span.floor for span in self._exchange.spans() if span.head >= span.floor}
-        if self._papers() or self._log() or any(self._chain(key) for key in self._keys()):
+        if self._papers() or self._list_revocations() or self._log() or any(self._chain(key) for key in self._keys()):
             self._plan_at = now_s + limits.FOLDER_GATHER_S
             return
         self._tidy()
@@ -123,6 +134,20 @@ class Publisher:
         if parse_path(path) in self.names:
             return False
         self._ready.append((path, wrap(body)))
+        return True
+
+    def _list_revocations(self) -> bool:
+        """What everybody has to hear of: there while links are fine as well, since it is written once."""
+        statements = self._revocations.statements[-limits.FOLDER_REVOCATIONS_MAX :]
+        if not statements:
+            return False
+        body = encode(RevocationList(statements=statements))
+        path = revocations_path(self._desk.me, sha256(body))
+        if parse_path(path) in self.names:
+            return False
+        self._ready.append((path, wrap(body)))
+        mine = [name for name in self.names if isinstance(name, RevocationsFile) and name.owner == self._desk.me]
+        self._gone += [name.path for name in mine]
         return True
 
     # --- entries --------------------------------------------------------------------------------------------------

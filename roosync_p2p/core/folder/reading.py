@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from roosync_p2p import limits
 from roosync_p2p.codec.records import decode
-from roosync_p2p.core.folder.records import Beacon, Papers, read_beacon, read_run
+from roosync_p2p.core.folder.records import Beacon, Papers, RevocationList, read_beacon, read_run
 from roosync_p2p.core.intake import Prepared, prepare
 from roosync_p2p.core.ports import Folder
 from roosync_p2p.core.wire import Committed, EntriesFrame, EpochsFrame, RecordFrame, encode_frame
@@ -28,6 +28,7 @@ from roosync_p2p.gossip.folder_paths import (
     FolderName,
     HeartbeatFile,
     LogFile,
+    RevocationsFile,
     SegmentFile,
     parse_path,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "FileRead",
     "Looked",
     "PapersRead",
+    "RevocationsRead",
     "RunRead",
     "SegmentRead",
     "Wanted",
@@ -65,7 +67,7 @@ class Wanted:
         heads: up to where each chain is held; what is absent is not held at all.
         epoch: of its commit log.
         items: committed items that it has.
-        papers: files of certificates that were read before.
+        papers: files of certificates, and of revocations, that were read before.
         refused: files that were no good, with their size then: not read again while they have that size.
     """
 
@@ -113,7 +115,19 @@ class PapersRead:
     papers: Papers
 
 
-FileRead: TypeAlias = BeaconRead | SegmentRead | RunRead | PapersRead
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationsRead:
+    """Revocations, their signatures checked; whether their signers may say it, the core knows.
+
+    ``whole``: every one could be checked; else some signer's certificate has not come yet.
+    """
+
+    name: RevocationsFile
+    statements: tuple[Verified, ...]
+    whole: bool
+
+
+FileRead: TypeAlias = BeaconRead | SegmentRead | RunRead | PapersRead | RevocationsRead
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +234,8 @@ def prepare_file(name: FolderName, data: bytes, directory: Directory) -> FileRea
         case ChainFile():
             papers = decode(unwrap(data, size_max=2 * limits.CERTIFICATE_BYTES_MAX), Papers)
             return PapersRead(name=name, papers=papers)
+        case RevocationsFile():
+            return _revocations(name, unwrap(data, size_max=limits.FRAME_BYTES_MAX), directory)
 
 
 # --- listing --------------------------------------------------------------------------------------------------------
@@ -244,7 +260,7 @@ class _Survey:
         for item in folder.items(base):
             if not item.folder:
                 self._file(f"{base}/{item.name}", item.size)
-            elif item.name in ("certificates", "log"):
+            elif item.name in ("certificates", "log", "revocations"):
                 self._files(folder, f"{base}/{item.name}")
             elif item.name == "entries":
                 self._segments(folder, f"{base}/entries")
@@ -271,9 +287,10 @@ class _Survey:
 
 
 def _chosen(names: Iterable[FolderName], sizes: Mapping[str, int], wanted: Wanted) -> Iterator[FolderName]:
-    """Certificates, then heartbeats, then chains in sequence, the ledger before the mail, then the log."""
+    """Certificates, revocations, then heartbeats, then chains in sequence, the ledger before the mail, then the log."""
     names = [name for name in names if wanted.refused.get(name.path) != sizes[name.path]]
     yield from (name for name in names if isinstance(name, ChainFile) and name.path not in wanted.papers)
+    yield from (name for name in names if isinstance(name, RevocationsFile) and name.path not in wanted.papers)
     yield from (name for name in names if isinstance(name, HeartbeatFile))
     chains: dict[ChainKey, list[SegmentFile]] = collections.defaultdict(list)
     for name in names:
@@ -366,6 +383,19 @@ def _later(fault: PeerFault) -> PeerFault:
     if fault.code in _NOT_YET:
         return StaleError(f"it cannot be verified yet: {fault.message}", code=fault.code)
     return fault
+
+
+def _revocations(name: RevocationsFile, body: bytes, directory: Directory) -> RevocationsRead:
+    said = decode(body, RevocationList).statements
+    if len(said) > limits.FOLDER_REVOCATIONS_MAX:
+        raise MalformedError("a list of revocations is too long", code="oversized")
+    statements = []
+    for one in said:
+        try:
+            statements.append(_signed(one, contexts.STATEMENT, directory, limits.RECORD_BYTES_MAX))
+        except StaleError:
+            continue  # one that waits for a certificate keeps no other one back
+    return RevocationsRead(name=name, statements=tuple(statements), whole=len(statements) == len(said))
 
 
 def _beacon(name: HeartbeatFile, body: bytes, directory: Directory) -> BeaconRead:

@@ -16,7 +16,7 @@ from roosync_p2p.gossip.probes import Echo
 from roosync_p2p.ids import MachineId, parse_machine_id
 from roosync_p2p.trust.envelopes import Verified
 
-__all__ = ["NONCE_BYTES", "Beacon", "Papers", "RunRecord", "read_beacon", "read_run"]
+__all__ = ["NONCE_BYTES", "Beacon", "Papers", "RevocationList", "RunRecord", "read_beacon", "read_run"]
 
 NONCE_BYTES: Final = 16
 _Nonce = Annotated[bytes, msgspec.Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
@@ -74,6 +74,12 @@ class Papers(Record, frozen=True, kw_only=True):
 
     leaf: bytes
     issuer: bytes
+
+
+class RevocationList(Record, frozen=True, kw_only=True):
+    """The revocations that a machine knows, each signed by who may say it."""
+
+    statements: list[bytes]
 
 
 def read_beacon(verified: Verified) -> Beacon:

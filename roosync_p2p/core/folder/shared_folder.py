@@ -19,6 +19,7 @@ from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.delivery import Delivery
+from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import FolderJobId, LookIntoFolder, PublishFiles
 from roosync_p2p.core.exchange import Exchange
@@ -26,7 +27,16 @@ from roosync_p2p.core.folder.beacons import Beacons
 from roosync_p2p.core.folder.publisher import Publisher
 from roosync_p2p.core.folder.quarantine import Quarantine
 from roosync_p2p.core.folder.reaches import Reaches
-from roosync_p2p.core.folder.reading import BeaconRead, FileRead, Looked, PapersRead, RunRead, SegmentRead, Wanted
+from roosync_p2p.core.folder.reading import (
+    BeaconRead,
+    FileRead,
+    Looked,
+    PapersRead,
+    RevocationsRead,
+    RunRead,
+    SegmentRead,
+    Wanted,
+)
 from roosync_p2p.core.identity_watch import IdentityWatch
 from roosync_p2p.core.presence import Presence, read_heartbeat
 from roosync_p2p.core.rows import MetaRow
@@ -57,7 +67,7 @@ def folder_of(core: NodeCore, *, learned: Callable[[], None]) -> SharedFolder:
             boot=core.boot,
             start=lambda: core.authorship.start,
         ),
-        Publisher(core.desk, core.exchange, core.delivery, core.presence, core.commit, reaches),
+        Publisher(core.desk, core.exchange, core.delivery, core.presence, core.commit, reaches, core.revocations),
         core.exchange,
         core.delivery,
         core.presence,
@@ -65,6 +75,7 @@ def folder_of(core: NodeCore, *, learned: Callable[[], None]) -> SharedFolder:
         core.acceptance,
         core.watch,
         core.commit,
+        core.departures,
         boot=core.boot,
         learned=learned,
     )
@@ -86,6 +97,7 @@ class SharedFolder:
         acceptance: Acceptance,
         watch: IdentityWatch,
         commit: CommitLog,
+        departures: Departures,
         *,
         boot: BootId,
         learned: Callable[[], None],
@@ -101,6 +113,7 @@ class SharedFolder:
         self._acceptance = acceptance
         self._watch = watch
         self._commit = commit
+        self._departures = departures
         self._boot = boot
         self._learned = learned
         self.quarantine = Quarantine(desk)
@@ -269,6 +282,8 @@ class SharedFolder:
                 self._papers.add(name.path)
                 self._desk.learn(papers.leaf, papers.issuer)
                 self._learned()
+            case RevocationsRead():
+                self._revocations(file)
             case BeaconRead():
                 self._heartbeat(file)
             case SegmentRead(frame=frame):
@@ -277,6 +292,15 @@ class SharedFolder:
                 if epochs is not None:
                     self._commit.received(name.owner, epochs)
                 self._commit.received(name.owner, frame)
+
+    def _revocations(self, read: RevocationsRead) -> None:
+        if read.whole:
+            self._papers.add(read.name.path)
+        for statement in read.statements:
+            try:
+                self._departures.heard(statement, source=None)
+            except PeerFault as fault:  # one that nobody may say keeps no other one back
+                self._desk.fault(fault)
 
     def _heartbeat(self, read: BeaconRead) -> None:
         machine = read.name.owner
