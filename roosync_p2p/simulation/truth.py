@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from roosync_p2p import limits
 from roosync_p2p.core import effects
 from roosync_p2p.simulation.checkers.liveness import Circumstances
 from roosync_p2p.simulation.fleet import Fleet
@@ -12,8 +13,9 @@ from roosync_p2p.simulation.member import Member
 __all__ = ["Truth"]
 
 FAREWELL_LATE_S = 30.0  # a cut, a pause, a lossy way hold a farewell up
-# Twice the longest lag of a folder, where old files come back, as long as one may be held or gone, and two looks.
-FAREWELL_IN_FOLDER_S = 80.0
+# An old file that comes back lies there until its owner writes the next one. Then twice the longest lag of a folder, as
+# long as one may be held or gone, and two looks.
+FAREWELL_IN_FOLDER_S = limits.FOLDER_CADENCE_REST_S + 80.0
 HELD_BACK_S = 6.0  # a limit and a second
 UNDISTURBED_S = 15.0  # more heartbeats than the samples a clock offset is estimated from
 
