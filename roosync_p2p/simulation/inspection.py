@@ -10,12 +10,15 @@ from roosync_p2p import limits
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core import view
+from roosync_p2p.core.folder.reading import BeaconRead, prepare_file
 from roosync_p2p.core.ports import InboxQuery
+from roosync_p2p.core.presence import read_heartbeat
 from roosync_p2p.core.rows import EntryRow
 from roosync_p2p.core.store_rules import IMPORTANT_BASE
 from roosync_p2p.errors import PeerFault
+from roosync_p2p.gossip.folder_paths import HeartbeatFile, heartbeat_path
 from roosync_p2p.gossip.frontier import FrontierRecord, Span
-from roosync_p2p.ids import LogIndex
+from roosync_p2p.ids import LogIndex, MachineId
 from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State
 from roosync_p2p.mailbox.message import decode_message
@@ -99,6 +102,18 @@ def _rows(member: Member) -> Iterator[EntryRow]:
         yield from member.disk.entries(
             heads.author, heads.incarnation, heads.chain, heads.floor, count_max=100_000, bytes_max=1 << 40
         )
+
+
+def reads_farewell(member: Member, machine: MachineId) -> bool:
+    """Whether a machine's heartbeat file, as this member sees it in the shared folder, is a farewell."""
+    data = None if member.folder is None else member.folder.files.get(heartbeat_path(machine))
+    if data is None:
+        return False
+    try:
+        read = prepare_file(HeartbeatFile(owner=machine), data, member.node().directory)
+    except PeerFault:
+        return False
+    return isinstance(read, BeaconRead) and read_heartbeat(read.heartbeat).state == "leaving"
 
 
 def signed(member: Member) -> list[tuple[str, str]]:

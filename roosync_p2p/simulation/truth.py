@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from roosync_p2p import limits
 from roosync_p2p.core import effects
+from roosync_p2p.ids import MachineId
+from roosync_p2p.simulation import inspection
 from roosync_p2p.simulation.checkers.liveness import Circumstances
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.member import Member
@@ -13,9 +14,7 @@ from roosync_p2p.simulation.member import Member
 __all__ = ["Truth"]
 
 FAREWELL_LATE_S = 30.0  # a cut, a pause, a lossy way hold a farewell up
-# An old file that comes back lies there until its owner writes the next one. Then twice the longest lag of a folder, as
-# long as one may be held or gone, and two looks.
-FAREWELL_IN_FOLDER_S = limits.FOLDER_CADENCE_REST_S + 80.0
+FAREWELL_IN_FOLDER_S = 60.0  # twice the longest lag of a folder, where old files come back, and two looks
 HELD_BACK_S = 6.0  # a limit and a second
 UNDISTURBED_S = 15.0  # more heartbeats than the samples a clock offset is estimated from
 
@@ -100,11 +99,16 @@ class Truth:
 
     # --- what is asked --------------------------------------------------------------------------------------------
 
-    def left(self, machine: str) -> bool:
-        """Whether some node of that machine took its leave so lately that its farewell may just have arrived."""
+    def left(self, judge: Member, machine: str) -> bool:
+        """Whether some node of that machine took its leave so lately that its farewell may just have arrived.
+
+        Or an old one lies where the judge reads: a file that came back stays until its owner writes the next one.
+        """
         late_s = FAREWELL_LATE_S if self._fleet.share is None else FAREWELL_IN_FOLDER_S
         said = [self._said_goodbye.get(member.name) for member in self._fleet.of(machine)]
-        return any(at_s is not None and self._fleet.now_s - at_s < late_s for at_s in said)
+        if any(at_s is not None and self._fleet.now_s - at_s < late_s for at_s in said):
+            return True
+        return any(at_s is not None for at_s in said) and inspection.reads_farewell(judge, MachineId(machine))
 
     def unlinked_for_s(self, name: str, machine: str) -> float | None:
         """Since when a member has had no link to a machine; 0 while it has one, None if it never had."""

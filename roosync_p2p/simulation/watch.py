@@ -200,7 +200,7 @@ class Watch:
             truth = self.truth.circumstances(judge.name, machine)
             self.found(self.liveness.offline(judge.name, machine, truth, self.fleet.now_s))
         elif state == State.LEAVING:
-            left = self.truth.left(machine)
+            left = self.truth.left(judge, machine)
             self.found(self.liveness.leaving(judge.name, machine, left=left, at_s=self.fleet.now_s))
 
     def crashed(self, member: Member) -> None:
