@@ -13,7 +13,17 @@ from typing import Final
 
 from roosync_p2p import limits
 
-__all__ = ["Floor", "Held", "acknowledges", "fleet_ms", "known_ms", "median_ms", "needs_second_clock", "stamp_ms"]
+__all__ = [
+    "Floor",
+    "Held",
+    "acknowledges",
+    "fleet_ms",
+    "known_ms",
+    "median_ms",
+    "median_of",
+    "needs_second_clock",
+    "stamp_ms",
+]
 
 _OFF_MS: Final = round(limits.CLOCK_OFF_S * 1000)
 _AHEAD_MS: Final = round(limits.STAMP_AHEAD_S * 1000)
@@ -22,8 +32,12 @@ _LONE_MS: Final = round(limits.LONE_CLOCK_S * 1000)
 
 def median_ms(own_ms: int, heard_ms: Iterable[int]) -> int:
     """The median of this clock and those heard in the last minute, the lower one of two in the middle."""
-    clocks = sorted([own_ms, *heard_ms])
-    return clocks[(len(clocks) - 1) // 2]
+    return median_of([own_ms, *heard_ms])
+
+
+def median_of(clocks_ms: Sequence[int]) -> int:
+    """The median of some clocks, at least one; the lower one of two in the middle."""
+    return sorted(clocks_ms)[(len(clocks_ms) - 1) // 2]
 
 
 def fleet_ms(own_ms: int, heard_ms: Sequence[int]) -> int:

@@ -41,15 +41,24 @@ class Certificates:
 
     Args:
         register: as far as it is applied here.
+        doubtful: why this machine's clock dates no certificate; empty if it may. Asked with the clock of whoever wants
+            one, Unix milliseconds, where that is known.
         renewed: called when this machine has another certificate.
     """
 
     def __init__(
-        self, desk: Desk, links: Links, *, register: Callable[[], Register], renewed: Callable[[], None]
+        self,
+        desk: Desk,
+        links: Links,
+        *,
+        register: Callable[[], Register],
+        doubtful: Callable[[int | None], str],
+        renewed: Callable[[], None],
     ) -> None:
         self._desk = desk
         self._links = links
         self._register = register
+        self._doubtful = doubtful
         self._renewed = renewed
         self._own = parse_machine_certificate(desk.identity.leaf)
         self._ask_at = 0.0
@@ -84,6 +93,9 @@ class Certificates:
         self._ask_at = self._desk.now.monotonic_s + limits.CERTIFICATE_ASK_S
         request = certificate_request(self._desk.identity.key, self._desk.me)
         if self._desk.identity.issuer_key is not None:
+            self.refusal = self._doubtful(None)
+            if self.refusal:
+                return []
             self._install(self.issued(request))
             return [self._desk.me]
         directory = self._desk.directory
@@ -110,12 +122,16 @@ class Certificates:
         self._desk.notify("certificate_renewed", {"machine": peer})
         self._links.send(peer, LeafAnswer(leaf=enrolment.leaf, issuer=enrolment.issuer))
 
-    def issued(self, request_der: bytes) -> Enrolment:
+    def issued(self, request_der: bytes, *, clock_ms: int | None = None) -> Enrolment:
         """The next certificate for the key that a machine has; one that was just given is given again.
+
+        Args:
+            clock_ms: what the clock of that machine shows, Unix milliseconds, where no heartbeat says it.
 
         Raises:
             PeerFault: no issuer (``not_an_issuer``), no request, for another key than the pinned one
-                (``wrong_key``), or of somebody who is no member any more (``not_a_member``).
+                (``wrong_key``), of somebody who is no member any more (``not_a_member``), or this machine's clock is
+                not one to date a certificate by (``clock_doubtful``).
         """
         identity = self._desk.identity
         if identity.issuer_key is None:
@@ -126,6 +142,7 @@ class Certificates:
             raise UntrustedError(f"{request.machine} is no member of the fleet", code="not_a_member")
         if pinned.public != request.public:
             raise UntrustedError(f"{request.machine} has another key", code="wrong_key")
+        self.require_clock(clock_ms)
         now_s = self._desk.now.wall_ms // 1000
         own_issuer = identity.own_issuer or identity.issuer
         fresh_s = pinned.certificate.not_before_s + limits.CERTIFICATE_BACKDATE_S + limits.CERTIFICATE_AGAIN_S
@@ -142,6 +159,23 @@ class Certificates:
         )
         self._desk.learn(leaf, own_issuer)
         return Enrolment.checked(leaf=leaf, issuer=own_issuer, root=identity.root)
+
+    def require_clock(self, clock_ms: int | None) -> None:
+        """Lets nothing be dated by a clock that is doubtful.
+
+        Args:
+            clock_ms: what the clock of the machine that asks shows, where that is known.
+
+        Raises:
+            PeerFault: ``clock_doubtful``.
+        """
+        doubt = self._doubtful(clock_ms)
+        if doubt:
+            raise UntrustedError(
+                f"no certificate was issued: {doubt}",
+                code="clock_doubtful",
+                remedy="set the clocks of both machines, or run `roosync clock accept` on the issuer; then ask again",
+            )
 
     # --- the answer -----------------------------------------------------------------------------------------------
 

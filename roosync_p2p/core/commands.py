@@ -155,9 +155,13 @@ class OfferCertificate:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class IssueRenewal:
-    """On an issuer: the next certificate for a member that proved its key; ``leaf`` and ``issuer`` in hex."""
+    """On an issuer: the next certificate for a member that proved its key; ``leaf`` and ``issuer`` in hex.
+
+    ``clock_ms``: what its clock shows; None if it did not say.
+    """
 
     request: bytes
+    clock_ms: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

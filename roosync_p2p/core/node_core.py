@@ -169,6 +169,7 @@ class NodeCore:
             self.desk,
             self.links,
             register=lambda: self.commit.seats.known.register,
+            doubtful=self.commit.clock.doubtful,
             renewed=lambda: self.links.broadcast(self.hello(replaces=False), after=self.authorship.started),
         )
         self.requests = Requests(

@@ -137,8 +137,8 @@ class Requests:
                 return {"machine": machine}, ticket
             case RenewCertificate():
                 return {"asked": list(self._certificates.ask())}, Ticket(0)
-            case IssueRenewal(request=request):
-                given = self._certificates.issued(request)
+            case IssueRenewal(request=request, clock_ms=clock_ms):
+                given = self._certificates.issued(request, clock_ms=clock_ms)
                 return {"leaf": given.leaf.hex(), "issuer": given.issuer.hex()}, self._desk.newest_ticket
             case OfferCertificate(leaf=leaf, issuer=issuer):
                 self._certificates.offered(leaf, issuer)

@@ -74,19 +74,21 @@ class CertificateService:
             NetworkError: no issuer answered (``no_issuer_answered``).
             RoosyncError: it refused.
         """
-        before, renewed = self._own, self._renewed
-        if asked.at is None and not self._performer.core.certificates.expired():
+        before, renewed, core = self._own, self._renewed, self._performer.core
+        own_doubt = []
+        if asked.at is None and (core.desk.identity.issuer_key is not None or not core.certificates.expired()):
             done = await self._performer.request(RenewCertificate())
             with anyio.move_on_after(limits.LATE_RENEWAL_S if done["asked"] else 0):
                 if self._own is before:
                     await renewed.wait()
-            refusal = self._performer.core.certificates.refusal
-            if refusal:
+            refusal = core.certificates.refusal
+            if refusal and done["asked"]:
                 raise PeerFault(f"the issuer refused: {refusal}", code="not_renewed")
             if done["asked"]:
                 return self._shown()
+            own_doubt = [refusal] if refusal else []  # an issuer that does not give itself one asks another
         if self._own is before:
-            await self._renew_late(None if asked.at is None else [asked.at])
+            await self._renew_late(None if asked.at is None else [asked.at], failures=own_doubt)
         return self._shown()
 
     def _shown(self) -> dict[str, Any]:
@@ -101,12 +103,11 @@ class CertificateService:
             if not core.certificates.expired() or core.revocations.own() is not None:
                 continue
             try:
-                await self._renew_late(None)
+                await self._renew_late(None, failures=[])
             except RoosyncError as error:
                 _LOG.warning("the certificate has run out and is not renewed: %s", error.message)
 
-    async def _renew_late(self, addresses: list[str] | None) -> None:
-        failures: list[str] = []
+    async def _renew_late(self, addresses: list[str] | None, *, failures: list[str]) -> None:
         for address in self._addresses() if addresses is None else addresses:
             try:
                 enrolment = await renew_at(address, self._identity)
@@ -146,7 +147,9 @@ async def renew_at(address: str, identity: Identity) -> Enrolment:
 
 
 async def _conversed(connection: JoinConnection, identity: Identity) -> Enrolment:
-    session = RenewerSession(machine=identity.machine, key=identity.key, fleet=identity.fleet)
+    session = RenewerSession(
+        machine=identity.machine, key=identity.key, fleet=identity.fleet, time_ms=read_now().wall_ms
+    )
     hello = await connection.receive()
     await connection.send(session.on_hello(hello, peer_leaf_der=connection.peer_leaf_der))
     return session.on_answer(await connection.receive())

@@ -10,6 +10,7 @@ from pathlib import Path
 from roosync_p2p import limits
 from roosync_p2p.adapters.keystore import PendingIdentity
 from roosync_p2p.adapters.shared_folder.directory import Directory
+from roosync_p2p.adapters.system import read_now
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.core.folder.reading import check_marker
 from roosync_p2p.core.ports import Folder
@@ -92,7 +93,8 @@ class _Asking:
         return join_request_path(self._pending.machine, self._code.invite)
 
     def _ask(self, hello: bytes) -> None:
-        session = JoinerSession(self._code, self._pending.machine, self._pending.key, os.urandom(JOIN_NONCE_BYTES))
+        nonce, now_ms = os.urandom(JOIN_NONCE_BYTES), read_now().wall_ms
+        session = JoinerSession(self._code, self._pending.machine, self._pending.key, nonce, time_ms=now_ms)
         request = session.on_hello_file(hello)
         self._folder.write(self._request_path, wrap(request))
         self._hello, self._session = hello, session

@@ -174,7 +174,8 @@ async def _converse(joining: _Joining, address: str) -> _Joined:
 
 async def _enrolled(joining: _Joining, connection: JoinConnection) -> Enrolment:
     pending = joining.pending
-    session = JoinerSession(joining.code, pending.machine, pending.key, os.urandom(JOIN_NONCE_BYTES))
+    nonce, now_ms = os.urandom(JOIN_NONCE_BYTES), read_now().wall_ms
+    session = JoinerSession(joining.code, pending.machine, pending.key, nonce, time_ms=now_ms)
     try:
         with anyio.fail_after(limits.JOIN_TIMEOUT_S):
             hello = await connection.receive()

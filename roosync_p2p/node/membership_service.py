@@ -217,8 +217,8 @@ class MembershipService:
         """A member whose certificate ran out proves its key, and gets the next one."""
         core = self._performer.core
         try:
-            request = read_renewal(data, tls_leaf=self._identity.leaf, nonce=nonce, directory=core.directory)
-            answer = await self._performer.request(IssueRenewal(request=request))
+            request, clock_ms = read_renewal(data, tls_leaf=self._identity.leaf, nonce=nonce, directory=core.directory)
+            answer = await self._performer.request(IssueRenewal(request=request, clock_ms=clock_ms))
         except RoosyncError as error:
             core.desk.count(f"renewal.{error.code}")
             _LOG.warning("refused to renew for %s: %s", connection.remote, error.message, extra={"code": error.code})
@@ -254,6 +254,7 @@ class MembershipService:
             invite = accepted.invite
             await self._performer.request(AddInvite(invite_id=invite.invite, data=encode(invite)))
             return _Answer(invite.leaf, session.answer(invite.leaf, invite.issuer_der))
+        self._performer.core.certificates.require_clock(accepted.clock_ms)
         enrolment = await self._admit(accepted.request, accepted)
         return _Answer(enrolment.leaf, session.answer(enrolment.leaf, enrolment.issuer))
 

@@ -64,6 +64,7 @@ class _Request(records.Record, frozen=True, kw_only=True, tag_field="kind", tag=
     nonce: _Nonce
     request: bytes
     proof: _Mac
+    time_ms: Annotated[int, msgspec.Meta(ge=0, le=limits.WALL_MS_MAX)] = 0  # what the joiner's clock shows; 0: not said
 
 
 class _Answer(records.Record, frozen=True, kw_only=True, tag_field="kind", tag="join.answer"):
@@ -90,11 +91,13 @@ class JoinRequest:
         request: machine id and key.
         invite: as it was found.
         repeated: the very same request was answered before: give the certificates in ``invite`` again.
+        clock_ms: what the joiner's clock shows; None if it did not say.
     """
 
     request: Request
     invite: Invite
     repeated: bool
+    clock_ms: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +123,13 @@ class JoinerSession:
         machine: the id that this machine asks for.
         key: this machine's key; the caller has it on disk, so that a retry asks with the same.
         nonce: 32 fresh random bytes.
+        time_ms: what this machine's clock shows, Unix milliseconds: the issuer's may be the wrong one.
 
     Raises:
         InputFault: the code is for another machine id (``invite_other_machine``).
     """
 
-    def __init__(self, code: JoinCode, machine: MachineId, key: SigningKey, nonce: bytes) -> None:
+    def __init__(self, code: JoinCode, machine: MachineId, key: SigningKey, nonce: bytes, *, time_ms: int) -> None:
         assert len(nonce) == JOIN_NONCE_BYTES
         if code.machine not in (None, machine):
             raise InputFault(
@@ -138,6 +142,7 @@ class JoinerSession:
         self._machine = machine
         self._key = key
         self._nonce = nonce
+        self._time_ms = time_ms
         self._root = b""
         self._transcript: _Transcript | None = None
 
@@ -180,6 +185,7 @@ class JoinerSession:
                 nonce=self._nonce,
                 request=self._transcript.request,
                 proof=self._transcript.mac(self._code.secret, _PROOF_LABEL),
+                time_ms=self._time_ms,
             )
         )
 
@@ -290,7 +296,7 @@ class IssuerSession:
         repeated = _is_repeated(invite, request)
         if not repeated:
             _require_allowed(invite, request, directory, now_s)
-        return JoinRequest(request=request, invite=invite, repeated=repeated)
+        return JoinRequest(request=request, invite=invite, repeated=repeated, clock_ms=message.time_ms or None)
 
     def answer(self, leaf: bytes, issuer: bytes) -> bytes:
         """The answer with a certificate. The caller has persisted the use of the invite before.

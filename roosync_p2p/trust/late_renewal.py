@@ -52,6 +52,7 @@ class _Asked(records.Record, frozen=True, kw_only=True):
     tls_leaf: _Digest  # SHA-256 of the issuer's certificate in the session
     nonce: _Digest  # the issuer's
     request: bytes
+    time_ms: Annotated[int, msgspec.Meta(ge=0, le=limits.WALL_MS_MAX)] = 0  # what its clock shows; 0: not said
 
 
 class RenewerSession:
@@ -59,12 +60,14 @@ class RenewerSession:
 
     Args:
         fleet: its fleet, from its own root certificate.
+        time_ms: what its clock shows, Unix milliseconds: the issuer's may be the wrong one.
     """
 
-    def __init__(self, *, machine: MachineId, key: SigningKey, fleet: FleetId) -> None:
+    def __init__(self, *, machine: MachineId, key: SigningKey, fleet: FleetId, time_ms: int) -> None:
         self._machine = machine
         self._key = key
         self._fleet = fleet
+        self._time_ms = time_ms
         self._root = b""
 
     def on_hello(self, data: bytes, *, peer_leaf_der: bytes) -> bytes:
@@ -83,7 +86,10 @@ class RenewerSession:
             raise SignatureFault("the one that answered belongs to another fleet", code="wrong_fleet")
         self._root = chain.root
         asked = _Asked(
-            tls_leaf=sha256(peer_leaf_der), nonce=nonce, request=certificate_request(self._key, self._machine)
+            tls_leaf=sha256(peer_leaf_der),
+            nonce=nonce,
+            request=certificate_request(self._key, self._machine),
+            time_ms=self._time_ms,
         )
         envelope = seal(
             self._key,
@@ -119,8 +125,10 @@ def asks_renewal(data: bytes) -> bool:
     return True
 
 
-def read_renewal(data: bytes, *, tls_leaf: bytes, nonce: bytes, directory: Directory) -> bytes:
-    """The certificate request of a machine that has proven to hold its pinned key. What it may have, the caller judges.
+def read_renewal(data: bytes, *, tls_leaf: bytes, nonce: bytes, directory: Directory) -> tuple[bytes, int | None]:
+    """The certificate request of a machine that has proven to hold its pinned key, and what its clock shows.
+
+    What it may have, the caller judges.
 
     Args:
         tls_leaf: DER of the certificate that was shown in this TLS session.
@@ -140,7 +148,7 @@ def read_renewal(data: bytes, *, tls_leaf: bytes, nonce: bytes, directory: Direc
     request = parse_request(asked.request)
     if (request.machine, request.public.key_id) != (verified.author, verified.key_id):
         raise UntrustedError("the request is for another machine or key than its signer's", code="wrong_source")
-    return asked.request
+    return asked.request, asked.time_ms or None
 
 
 def renewed(enrolment: Enrolment) -> bytes:

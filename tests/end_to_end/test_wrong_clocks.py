@@ -1,8 +1,4 @@
-"""A real leader whose clock is a hundred days ahead, then ten minutes behind: a claim ends when it should.
-
-A whole year ahead is past the certificates: such a node is alone, and alone it stamps nothing (``test_bad_days.py`` and
-``tests/core/commit/test_clock.py``).
-"""
+"""A real leader whose clock is a hundred days or a year ahead, or ten minutes behind: a claim ends when it should."""
 
 from __future__ import annotations
 
@@ -13,10 +9,11 @@ from typing import Final
 import pytest
 
 from roosync_p2p.clock import parse_rfc3339
-from tests.helpers.fleet import Fleet, Machine, until
+from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
 _FAKETIME: Final = str(next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), ""))
 _AHEAD_S: Final = 100 * 24 * 3600
+_YEAR_AHEAD_S: Final = 366 * 24 * 3600
 _NEAR_S: Final = 10.0
 TTL_S: Final = 15
 
@@ -51,6 +48,33 @@ def test_a_claim_lasts_as_long_as_it_was_granted_for_whatever_the_leaders_clock_
         fleet.until_linked()
         assert abs(_stamped_s(alice, "right again") - time.time()) < _NEAR_S
         assert "clock_off" not in alice.warnings()
+
+
+def test_a_leader_and_issuer_whose_clock_is_a_year_ahead_stamps_nothing_and_comes_back_by_itself() -> None:
+    """A year ahead is past the certificates: it is alone, and neither decides nor issues by a clock nobody confirms."""
+    with Fleet.found("alice", "berta", "clara") as fleet:
+        fleet.start_all()
+        fleet.until_linked()
+        alice, berta, clara = fleet.machines.values()
+        until(lambda: clara.client.status()["commit"]["size"] >= 7, 50, what="all are members", shown=fleet.report)
+        held = berta.json("claim", "held", "--ttl", "1h")
+        peers = [option for machine in (berta, clara) for option in ("--peer", machine.listen)]
+        certificate = (alice.home / "identity" / "machine.pem").read_bytes()
+        alice.kill()
+        alice.start(*peers, environ=_clock(_YEAR_AHEAD_S))
+        until(lambda: "clock_unconfirmed" in alice.warnings(), 50, what="it says that nobody confirms its clock")
+        for machine in (alice, berta):
+            refused = machine.refusal("claim", f"by-{machine.name}", "--timeout", "2", code=4)
+            assert refused["code"] == "pending"
+        refused = alice.refusal("renew", tool=ADMIN)
+        assert "no other clock confirms" in refused["message"]
+        assert (alice.home / "identity" / "machine.pem").read_bytes() == certificate
+        alice.kill()
+        alice.start(*peers)
+        fleet.until_linked()
+        assert abs(_stamped_s(clara, "right-again") - time.time()) < _NEAR_S
+        assert clara.refusal("claim", "held")["details"]["holder"]["machine"] == "berta"
+        berta.run("claim", "check", "held", str(held["token"]))
 
 
 def _stamped_s(machine: Machine, name: str) -> float:

@@ -47,7 +47,15 @@ class _Conversation:
     """The joiner's end of a conversation, played by a session, without a socket in between."""
 
     def __init__(
-        self, code: str, machine: MachineId, word: str, leaf: bytes, *, deaf: bool = False, asks: Sequence[bytes] = ()
+        self,
+        code: str,
+        machine: MachineId,
+        word: str,
+        leaf: bytes,
+        *,
+        deaf: bool = False,
+        asks: Sequence[bytes] = (),
+        clock_ms: int = 0,
     ) -> None:
         self.remote = "10.0.0.7:50000"
         self.found: DialOutcome | None = None
@@ -56,7 +64,7 @@ class _Conversation:
         self._says = list(asks)
         self.enrolment: Enrolment | None = None
         self.refused: PeerFault | None = None
-        self._session = JoinerSession(decode_join_code(code), machine, key_from(word), b"n" * 32)
+        self._session = JoinerSession(decode_join_code(code), machine, key_from(word), b"n" * 32, time_ms=clock_ms)
         self._leaf = leaf
         self._request = b""
         self._deaf = deaf
@@ -107,9 +115,11 @@ class _Issuer:
         deaf: bool = False,
         asks: Sequence[bytes] = (),
         found: DialOutcome | None = None,
+        clock_ms: int = 0,
     ) -> _Conversation:
         """One stranger tries."""
-        talk = _Conversation(code, machine, word, self.identity.leaf, deaf=deaf, asks=asks)
+        leaf = self.identity.leaf
+        talk = _Conversation(code, machine, word, leaf, deaf=deaf, asks=asks, clock_ms=clock_ms)
         talk.found = found
         await self.service.serve_joiner(cast("JoinConnection", talk))  # it has what is used of one
         return talk
@@ -158,6 +168,17 @@ async def test_a_joiner_with_a_code_is_admitted_and_everything_is_durable(tmp_pa
         assert _NEW in issuer.node.performer.core.members()
         assert [row.machine for row in issuer.store.load().members if row.machine == _NEW] == [_NEW]
         assert issuer.admitted() == 1
+
+
+async def test_a_joiner_whose_clock_is_a_year_off_gets_no_certificate_and_keeps_its_code(tmp_path: Path) -> None:
+    async with _issuing(tmp_path) as issuer:
+        code, now_ms = await issuer.code(), read_now().wall_ms
+        talk = await issuer.join(code, clock_ms=now_ms - 366 * 24 * 3600 * 1000)
+        assert talk.refused is not None
+        assert talk.refused.code == "clock_doubtful"
+        assert "366.0 days ahead" in talk.refused.message
+        talk = await issuer.join(code, clock_ms=now_ms)
+        assert talk.enrolment is not None
 
 
 async def test_a_code_works_once(tmp_path: Path) -> None:

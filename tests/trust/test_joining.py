@@ -46,7 +46,7 @@ def _issuer(fleet: ExampleFleet = _FLEET, machine: str = _ISSUER, nonce: bytes =
 def _joiner(
     code: JoinCode = _CODE, machine: MachineId = _JOINER, key: SigningKey | None = None, nonce: bytes = b"j" * 32
 ) -> JoinerSession:
-    return JoinerSession(code, machine, key or _FLEET.key(machine), nonce)
+    return JoinerSession(code, machine, key or _FLEET.key(machine), nonce, time_ms=NOW_S * 1000)
 
 
 def _requested(joiner: JoinerSession, issuer: IssuerSession) -> bytes:

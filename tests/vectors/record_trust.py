@@ -142,7 +142,7 @@ def joining() -> dict[str, Any]:
     """One whole exchange."""
     issuer_nonce, joiner_nonce = bytes([1]) * 32, bytes([2]) * 32
     issuer = IssuerSession(leaf=_FLEET.leaf(_FOUNDER), issuer=_FLEET.issuer, root=_FLEET.root, nonce=issuer_nonce)
-    joiner = JoinerSession(_code(), _MEMBER, _FLEET.key(_MEMBER), joiner_nonce)
+    joiner = JoinerSession(_code(), _MEMBER, _FLEET.key(_MEMBER), joiner_nonce, time_ms=0)
     hello = issuer.hello()
     request = joiner.on_hello(hello, peer_leaf_der=_FLEET.leaf(_FOUNDER))
     issuer.on_request(request, invites={_INVITE.invite: _INVITE}, directory=_FLEET.directory(_FOUNDER), now_s=NOW_S)

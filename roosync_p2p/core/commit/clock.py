@@ -22,6 +22,7 @@ __all__ = ["CommitClock", "Warned"]
 TIME_RESET: Final = "time.reset"
 READ_EVERY_S: Final = 1.0  # heartbeats bring the others' clocks about this often
 VOTERS_THAT_CAN_REFUSE: Final = 3  # of fewer none can be outvoted
+_DAY_MS: Final = round(limits.LONE_CLOCK_S * 1000)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class CommitClock:
         self._applied_ms: int
         self._floor: Floor | None
         self._accepted_ms: int | None = None  # wall minus monotonic time, when a person vouched for it
+        self._agreed_ms: int | None = None  # the same, when others' clocks agreed with it
         self._offsets: tuple[float, list[int]] = (-READ_EVERY_S, [])
         self._told: frozenset[str] = frozenset()
         self.begin_again()
@@ -87,6 +89,35 @@ class CommitClock:
     def accept(self) -> None:
         """A person vouches for this computer's clock, until it is set again."""
         self._accepted_ms = self._set_to()
+
+    def doubtful(self, other_ms: int | None = None) -> str:
+        """Why a certificate must not be dated by this clock; empty if it may.
+
+        A date cannot be taken back: what was issued a year ahead is of no use for a year, and counts as the newest. So
+        another clock agrees within a day, or did since this one was set; or nobody is there, and it stands where the
+        newest commit time would have it.
+
+        Args:
+            other_ms: what the clock of the machine shows that asks, Unix milliseconds.
+        """
+        own_ms, others = self._desk.now.wall_ms, self._heard()
+        if others or other_ms is not None:
+            off_ms = own_ms - commit_time.median_of(others if other_ms is None else [*others, other_ms])
+            if abs(off_ms) <= _DAY_MS:
+                return ""
+            days = f"{abs(off_ms) / _DAY_MS:.1f} days {'ahead of' if off_ms > 0 else 'behind'}"
+            return f"the issuer's clock is {days} the others'"
+        if abs(own_ms - self._least()) <= _DAY_MS or not self._least() or self._vouched_for():
+            return ""
+        return "no other clock confirms the issuer's, which is far from the newest commit time"
+
+    def _vouched_for(self) -> bool:
+        """Whether a person, or another clock, agreed with this one since it was set."""
+        set_ms = self._set_to()
+        return any(
+            known is not None and abs(set_ms - known) <= limits.CLOCK_OFF_S * 1000
+            for known in (self._accepted_ms, self._agreed_ms)
+        )
 
     def believes(self, time_ms: int) -> bool:
         """Whether this node, following, may acknowledge an item with that stamp, which is not known to be committed.
@@ -181,6 +212,8 @@ class CommitClock:
         if not offsets or now_s >= read_s + READ_EVERY_S or read_s <= self._presence.resumed_s:
             offsets = self._read()
             self._offsets = (now_s, offsets)
+            if offsets and abs(self._set_to() - commit_time.median_of(offsets)) <= _DAY_MS:
+                self._agreed_ms = self._set_to()
         return [offset + round(now_s * 1000) for offset in offsets]
 
     def _read(self) -> list[int]:

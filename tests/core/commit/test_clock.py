@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from roosync_p2p import limits
 from roosync_p2p.clock import parse_rfc3339
 from roosync_p2p.core.commands import AcceptClock
-from roosync_p2p.errors import UndecidedError
+from roosync_p2p.errors import UndecidedError, UntrustedError
 from roosync_p2p.ids import FleetId
 from roosync_p2p.ledger.bodies import Carrier
 from roosync_p2p.trust.directory import ROOT_AUTHOR
@@ -152,6 +153,50 @@ def test_a_person_may_vouch_for_a_lone_clock() -> None:
     fleet.member("alpha").request(AcceptClock(), lambda _: None)
     assert stamped_ms(fleet, "alpha", "issue-2") > true_ms(fleet) + DAY_MS
     assert codes(fleet, "alpha") == []
+
+
+def test_a_lone_issuer_whose_clock_is_a_year_ahead_dates_no_certificate_by_it() -> None:
+    """What was issued a year ahead would be of no use for a year, and count as the newest all the same."""
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    stamped_ms(fleet, "alpha", "issue-1")
+    for name in ("beta", "gamma"):
+        fleet.fleet.power_off(name)
+    own = fleet.member("alpha").node().certificates
+    before = own.own
+    fleet.member("alpha").clock.offset_ms = 366 * DAY_MS
+    fleet.run(200.0)
+    assert (own.expired(), own.own) == (True, before)
+    assert "no other clock confirms" in own.refusal
+    wrong_ms = fleet.member("alpha").clock.now().wall_ms
+    clock = fleet.log("alpha").clock
+    assert "366.0 days ahead of" in clock.doubtful(true_ms(fleet))
+    assert clock.doubtful(wrong_ms) == ""
+    with pytest.raises(UntrustedError) as refused:
+        own.require_clock(None)
+    assert refused.value.code == "clock_doubtful"
+    fleet.member("alpha").request(AcceptClock(), lambda _: None)
+    fleet.run(limits.CERTIFICATE_ASK_S + 5)
+    assert own.own.not_before_s > before.not_after_s - limits.CERTIFICATE_BACKDATE_S
+
+
+def test_a_clock_that_others_confirmed_is_believed_also_after_they_have_gone() -> None:
+    fleet = OrderedFleet("alpha", "beta", "gamma")
+    stamped_ms(fleet, "alpha", "issue-1")
+    for name in ("beta", "gamma"):
+        fleet.fleet.power_off(name)
+    clock = fleet.log("alpha").clock
+    assert clock.doubtful() == ""
+    fleet.run(70.0)
+    fleet.member("alpha").clock.offset_ms = 3 * DAY_MS
+    fleet.run(1.0)
+    assert "no other clock" in clock.doubtful()
+    fleet.member("alpha").clock.offset_ms = 0
+    fleet.run(1.0)
+    assert clock.doubtful() == ""
+    fleet.member("beta").clock.offset_ms = -3 * DAY_MS
+    fleet.member("beta").start()
+    fleet.run(5.0)
+    assert "3.0 days ahead of the others'" in clock.doubtful()
 
 
 def test_the_root_sets_commit_time_back_and_stamps_go_on_from_there() -> None:
