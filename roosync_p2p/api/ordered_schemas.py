@@ -212,13 +212,22 @@ class Voter(Answer, frozen=True, kw_only=True):
     state: str  # as in machines
 
 
+class Learner(Answer, frozen=True, kw_only=True):
+    """A member that follows the order and may be given a vote."""
+
+    machine: str
+    state: str  # as in machines
+
+
 class Voters(Answer, frozen=True, kw_only=True):
     """Who decides what is ordered, and everything that a recovery has to name.
 
+    ``preferred``: who should rather vote, as the fleet decided; empty where it chooses by itself.
     ``root``: the Merkle root over all ``size`` numbers. ``store``: this machine's own.
     """
 
     voters: list[Voter]
+    learners: list[Learner]
     preferred: list[str]
     leader: str | None
     term: int

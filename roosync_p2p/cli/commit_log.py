@@ -223,10 +223,16 @@ def _render_request(request: dict[str, Any], texts: Texts) -> str:
 def _render_voters(document: dict[str, Any], texts: Texts) -> str:
     leader = document["leader"]
     rows = [
-        [str(row["machine"]), texts.word("machine", str(row["state"])), "*" if row["machine"] == leader else ""]
-        for row in document["voters"]
+        [
+            str(row["machine"]),
+            texts.word("machine", str(row["state"])),
+            "*" if row in document["voters"] else "",
+            "*" if row["machine"] == leader else "",
+            "*" if row["machine"] in document["preferred"] else "",
+        ]
+        for row in (*document["voters"], *document["learners"])
     ]
-    columns = [texts.get(f"column.{name}") for name in ("machine", "state", "leads")]
+    columns = [texts.get(f"column.{name}") for name in ("machine", "state", "votes", "leads", "preferred")]
     led = safe_line(leader) if leader else texts.get("voters.nobody")
     head = texts.get("voters.head", leader=led, term=document["term"], size=document["size"])
     return f"{head}\n\n{table(columns, rows)}"

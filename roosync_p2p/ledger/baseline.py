@@ -41,6 +41,7 @@ __all__ = [
     "VersionState",
     "acted",
     "baseline_at",
+    "baseline_bytes",
     "baseline_of",
     "require_version",
     "undo_version",
@@ -139,19 +140,29 @@ def acted(document: Json, actions: Iterable[Action]) -> Json:
     return document
 
 
-def write_version(draft: Draft, document: Json, *, decision: str, author: str, title: str, undoes: int = 0) -> int:
-    """Makes a document the newest version, unless it is already; the newest version's number.
+def baseline_bytes(document: Json) -> bytes:
+    """What a version of the baseline is kept as.
 
     Raises:
         MalformedError: no object (``bad_action``), or nested too deeply.
         Refused: ``baseline_too_large``.
     """
-    before = baseline_of(draft)
     data = canonical_json(document)
     if not isinstance(document, dict):
         raise MalformedError("the baseline is an object", code="bad_action")
     if len(data) > limits.BASELINE_BYTES_MAX:
         raise Refused("baseline_too_large", bytes=len(data), most=limits.BASELINE_BYTES_MAX)
+    return data
+
+
+def write_version(draft: Draft, document: Json, *, decision: str, author: str, title: str, undoes: int = 0) -> int:
+    """Makes a document the newest version, unless it is already; the newest version's number.
+
+    Raises:
+        As :func:`baseline_bytes`.
+    """
+    before = baseline_of(draft)
+    data = baseline_bytes(document)
     if data == before.document:
         return before.version
     version = before.version + 1

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from roosync_p2p import limits
-from roosync_p2p.errors import InputFault
-from roosync_p2p.ledger.baseline import baseline_of
+from roosync_p2p.errors import InputFault, MalformedError
+from roosync_p2p.ledger.baseline import acted, baseline_bytes, baseline_of
 from roosync_p2p.ledger.bodies import PolicySet, VotersPrefer
 from roosync_p2p.ledger.decision_bodies import Action, BaselineRestore, BaselineSet
 from roosync_p2p.ledger.decision_views import (
@@ -21,7 +21,8 @@ from roosync_p2p.ledger.decision_views import (
     policies_view,
 )
 from roosync_p2p.ledger.documents import difference, parse_json
-from roosync_p2p.ledger.policies import POLICIES
+from roosync_p2p.ledger.outcomes import Refused
+from roosync_p2p.ledger.policies import CONFLICT_STRATEGY, POLICIES, STRATEGIES
 from roosync_p2p.ledger.resources import fleet_resource
 from roosync_p2p.ledger.state import State
 from roosync_p2p.node.decision_requests import (
@@ -84,8 +85,8 @@ class BaselineService:
         """Proposes a change of the baseline."""
         derived = () if asked.version is not None else ("version",)
         actions = actions_of(asked.actions)
+        before = await self._orders.first_body(asked, BaselineSet)
         if asked.document is not msgspec.UNSET:
-            before = await self._orders.first_body(asked, BaselineSet)
             actions = self._to_become(asked.document) if before is None else before.actions
         body = BaselineSet(
             version=baseline_of(self._state).version if asked.version is None else asked.version,
@@ -97,6 +98,8 @@ class BaselineService:
             strategy=asked.strategy,
             approve=asked.approve,
         )
+        if before is None:
+            self._require_possible(body)
         return await self._decisions.ordered("baseline.set", body, asked, derived=derived)
 
     async def restore_baseline(self, asked: RestoreBaselineAsked) -> View:
@@ -114,6 +117,7 @@ class BaselineService:
                 code="unknown_policy",
                 remedy="there are: " + ", ".join(sorted(POLICIES)),
             )
+        _require_strategies(asked.name, asked.value)
         value = b"" if asked.value is msgspec.UNSET else json_bytes(asked.value)
         body = PolicySet(name=asked.name, value=value, reason=asked.reason, approve=asked.approve)
         return await self._decisions.ordered("policy.set", body, asked)
@@ -148,6 +152,24 @@ class BaselineService:
         )
         return actions if all(len(a.resource) <= limits.RESOURCE_CHARS_MAX for a in actions) else (whole,)
 
+    def _require_possible(self, body: BaselineSet) -> None:
+        """Refuses at once what could not be done to the baseline as it is: else that came out with the approval."""
+        newest = baseline_of(self._state)
+        whole = Action(op="merge", resource=str(fleet_resource("baseline")), value=body.patch)
+        try:
+            baseline_bytes(acted(parse_json(newest.document), body.actions or (whole,)))
+        except MalformedError as fault:
+            why = fault.message
+        except Refused as refused:
+            why = refused.reason
+        else:
+            return
+        raise InputFault(
+            f"version {newest.version} of the baseline cannot be changed so: {why}; nothing was done",
+            code="bad_baseline",
+            remedy="roosync baseline show; the baseline is one JSON object, and stays one",
+        )
+
     def _unknown(self, version: int | None) -> InputFault:
         newest = baseline_of(self._state).version
         return InputFault(
@@ -155,4 +177,17 @@ class BaselineService:
             code="unknown_version",
             remedy="roosync baseline history",
             details={"newest": newest},
+        )
+
+
+def _require_strategies(name: str, value: Any) -> None:
+    """A word that is no strategy is read as ``manual`` where it stands in old files. Nobody sets one on purpose."""
+    if name != CONFLICT_STRATEGY or not isinstance(value, dict):
+        return
+    unknown = sorted({str(word) for word in value.values()}.difference(STRATEGIES))
+    if unknown:
+        raise InputFault(
+            f"not a conflict strategy: {', '.join(unknown)}; nothing was done",
+            code="bad_policy_value",
+            remedy="there are: " + ", ".join(STRATEGIES),
         )

@@ -205,15 +205,15 @@ class LedgerService:
         core = self._core
         order, applier = core.commit.order, core.commit.applier
         core.desk.now = self._around.now()
+        voters = voters_of(core.commit.state)
+
+        def state(machine: str) -> str:
+            return core.presence.liveness.verdict(MachineId(machine), core.desk.now).state.value
+
+        learners = sorted({*core.commit.seats.known.register.acting}.difference(machine for machine, _ in voters))
         return {
-            "voters": [
-                {
-                    "machine": machine,
-                    "store": store.hex(),
-                    "state": core.presence.liveness.verdict(MachineId(machine), core.desk.now).state.value,
-                }
-                for machine, store in voters_of(core.commit.state)
-            ],
+            "voters": [{"machine": name, "store": store.hex(), "state": state(name)} for name, store in voters],
+            "learners": [{"machine": name, "state": state(name)} for name in learners],
             "preferred": list(preferred_voters(core.commit.state)),
             "leader": view.leader(core),
             "term": order.hard.term,

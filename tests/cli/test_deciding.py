@@ -136,7 +136,8 @@ def test_the_log_is_a_table_and_a_stream(api: RunningApi) -> None:
 def test_voters_and_the_clock(api: RunningApi) -> None:
     shown = lines(roosync(api.home, "voters"))
     assert shown[0] == "myia-ai-01 leads, term 2, 0 commits"
-    assert shown[3].split() == ["myia-ai-01", "online", "*"]
+    assert shown[2].split() == ["machine", "state", "votes", "leads", "preferred"]
+    assert [row.split() for row in shown[3:]] == [["myia-ai-01", "online", "*", "*"], ["myia-web1", "offline"]]
     assert document(roosync(api.home, "voters", "--json"))["leader"] == "myia-ai-01"
     preferred = document(roosync(api.home, "voters", "prefer", "myia-web1", "myia-ai-01", "--approve", "--json"))
     assert (preferred["kind"], api.backend.baseline.preferred) == ("voters", ["myia-web1", "myia-ai-01"])

@@ -75,6 +75,7 @@ class FakeLedger:
         """This machine alone."""
         return {
             "voters": [{"machine": self.machine, "store": "ab" * 16, "state": "online"}],
+            "learners": [{"machine": "myia-web1", "state": "offline"}],
             "preferred": [],
             "leader": self.machine,
             "term": 2,

@@ -214,6 +214,43 @@ async def test_the_baseline_becomes_a_document_by_few_changes(tmp_path: Path) ->
         assert (by_default["old"], by_default["new"]) == (2, 3)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"document": []},
+        {"patch": 5},
+        {"actions": (schemas.ActionSaid(op="remove", resource="baseline:fleet"),)},
+        {"actions": (schemas.ActionSaid(op="set", resource="baseline:fleet", value=None),)},
+    ],
+)
+async def test_what_the_baseline_cannot_become_is_refused_before_it_is_signed(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    async with deciding(tmp_path) as node:
+        before = node.number
+        with pytest.raises(InputFault) as refused:
+            await node.services.baseline.set_baseline(schemas.SetBaselineRequest(approve=True, **change))
+        assert (refused.value.code, node.number) == ("bad_baseline", before)
+
+
+async def test_a_removal_may_be_repeated_with_its_key(tmp_path: Path) -> None:
+    async with deciding(tmp_path) as node:
+        baseline = node.services.baseline
+        await baseline.set_baseline(schemas.SetBaselineRequest(patch={"a": 1}, approve=True))
+        removal = schemas.ActionSaid(op="remove", resource="baseline:fleet#/a")
+        asked = schemas.SetBaselineRequest(actions=(removal,), approve=True, idempotency_key="once")
+        made = await baseline.set_baseline(asked)
+        assert (await baseline.set_baseline(asked))["id"] == made["id"]
+
+
+async def test_a_word_that_is_no_strategy_is_not_set(tmp_path: Path) -> None:
+    async with deciding(tmp_path) as node:
+        asked = schemas.SetPolicyRequest(name="conflict.strategy", value={"*": "manual", "file:": "auto-locale"})
+        with pytest.raises(InputFault, match="not a conflict strategy: auto-locale") as refused:
+            await node.services.baseline.set_policy(asked)
+        assert refused.value.code == "bad_policy_value"
+
+
 async def test_policies_are_known_by_name(tmp_path: Path) -> None:
     async with deciding(tmp_path) as node:
         baseline = node.services.baseline
