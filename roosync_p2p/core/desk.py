@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from roosync_p2p.clock import Now
 from roosync_p2p.codec.records import encode
-from roosync_p2p.core.effects import Effect, Notify, Persist, Ticket
+from roosync_p2p.core.effects import Answer, Effect, Notify, Persist, PublishFiles, Push, Send, Ticket
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.rows import FormerKey, MemberRow, MetaRow, Row
 from roosync_p2p.entropy import Entropy
@@ -36,6 +36,7 @@ class Desk:
         self.durable = Ticket(0)
         self._effects: list[Effect] = []
         self._rows: list[Row] = []
+        self._lingers = True
         self._ticket = Ticket(1)
 
     @property
@@ -47,9 +48,16 @@ class Desk:
         """Adds an effect."""
         self._effects.append(effect)
 
-    def persist(self, *rows: Row) -> Ticket:
-        """Adds rows to this input's transaction; returns the ticket that reports of them wait for."""
-        self._rows.extend(rows)
+    def persist(self, *rows: Row, lingers: bool = False) -> Ticket:
+        """Adds rows to this input's transaction; returns the ticket that reports of them wait for.
+
+        Args:
+            lingers: it may be written a moment later, with something else; if somebody waits for it all the same, it
+                is not.
+        """
+        if rows:
+            self._rows.extend(rows)
+            self._lingers = self._lingers and lingers
         return self._ticket
 
     @property
@@ -122,8 +130,13 @@ class Desk:
         """The effects of this input, what is to be persisted first."""
         effects: list[Effect] = []
         if self._rows:
-            effects.append(Persist(ticket=self._ticket, rows=tuple(self._rows)))
+            lingers = self._lingers and not any(
+                isinstance(effect, Send | Push | Answer | PublishFiles) and effect.after >= self._ticket
+                for effect in self._effects
+            )
+            effects.append(Persist(ticket=self._ticket, rows=tuple(self._rows), lingers=lingers))
             self._rows.clear()
+            self._lingers = True
             self._ticket = Ticket(self._ticket + 1)
         effects.extend(self._effects)
         self._effects.clear()

@@ -47,10 +47,14 @@ FolderJobId = NewType("FolderJobId", int)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Persist:
-    """Make these rows durable together. Tickets count up; a later ticket is never durable before an earlier one."""
+    """Make these rows durable together. Tickets count up; a later ticket is never durable before an earlier one.
+
+    ``lingers``: nobody waits for it, so it may wait ``PERSIST_LINGER_S`` for others to be written with.
+    """
 
     ticket: Ticket
     rows: tuple[Row, ...]
+    lingers: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

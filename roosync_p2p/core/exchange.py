@@ -146,7 +146,7 @@ class Exchange:
             case Fit.NEXT:
                 self._floors.pop(entry.place, None)
                 self._chains.append(entry)
-                ticket = self._desk.persist(entry_row(entry, self._desk.now.wall_ms))
+                ticket = self._desk.persist(entry_row(entry, self._desk.now.wall_ms), lingers=entry.chain == LEDGER)
                 self._grown(entry, ticket)
                 self._push(entry, ticket, source=source or entry.author)
                 return True

@@ -325,6 +325,7 @@ class LedgerService:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     async def _store(self, read: Callable[[], T]) -> T:
+        await self._performer.flushed()
         return await anyio.to_thread.run_sync(read)
 
 

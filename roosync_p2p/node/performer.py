@@ -58,10 +58,13 @@ class Performer:
         self._busy = False
         self._persist: collections.deque[effects.Persist] = collections.deque()
         self._oldest_write_s: float | None = None
+        self._newest = effects.Ticket(0)
+        self._flushes: collections.deque[tuple[effects.Ticket, anyio.Event]] = collections.deque()
         self._answers: dict[effects.RequestId, _Waiter] = {}
         self._next_request = 1
         self._heavy: dict[LinkId, bytes] = {}
         self._to_write = anyio.Event()
+        self._hurry = anyio.Event()  # set while somebody waits for what is to be written
         self._idle = anyio.Event()  # set while nothing waits for the disk
         self._rearm = anyio.Event()
         self._armed_s = -math.inf  # what the timers sleep until; before they run nothing has to wake them
@@ -126,6 +129,20 @@ class Performer:
             raise waiter.result
         return waiter.result
 
+    async def flushed(self) -> None:
+        """Returns once everything that the core has written until now is in the store, for whoever reads there.
+
+        While the disk takes nothing it returns after ``FLUSH_S``: what is there can be read all the same.
+        """
+        ticket = self._newest
+        if self._outbox.durable >= ticket:
+            return
+        self._hurry.set()
+        written = anyio.Event()
+        self._flushes.append((ticket, written))
+        with anyio.move_on_after(limits.FLUSH_S):
+            await written.wait()
+
     def feed(self, happened: inputs.Input) -> None:
         """Gives the core an input and does what follows. Safe from within an effect."""
         self._inputs.append(happened)
@@ -179,6 +196,9 @@ class Performer:
                 self._oldest_write_s = None
                 self._idle.set()
                 await self._to_write.wait()
+            if not self._hurry.is_set():
+                with anyio.move_on_after(limits.PERSIST_LINGER_S):
+                    await self._hurry.wait()
             batch = self._next_batch()
             rows = [row for persist in batch for row in persist.rows]
             try:
@@ -186,6 +206,7 @@ class Performer:
             except StoreError as fault:
                 # Nothing of it was written; it stays queued, and whatever would report it stays back.
                 self._persist.extendleft(reversed(batch))
+                self._hurry.set()
                 _LOG.error("store: %s", fault.message, extra={"code": fault.code})
                 self.feed(inputs.PersistFailed(fault=fault))
                 self._refuse_waiting(fault)
@@ -197,6 +218,8 @@ class Performer:
             for effect in self._outbox.persisted(batch[-1].ticket):
                 self._do(effect)
             self.feed(inputs.Persisted(ticket=batch[-1].ticket))
+            while self._flushes and self._flushes[0][0] <= batch[-1].ticket:
+                self._flushes.popleft()[1].set()
 
     def _next_batch(self) -> list[effects.Persist]:
         batch = [self._persist.popleft()]
@@ -204,9 +227,12 @@ class Performer:
         while self._persist and rows + len(self._persist[0].rows) <= limits.GROUP_COMMIT_ROWS_MAX:
             batch.append(self._persist.popleft())
             rows += len(batch[-1].rows)
+        if not self._persist:
+            self._hurry = anyio.Event()
         return batch
 
     async def _written(self, timeout_s: float) -> None:
+        self._hurry.set()
         with anyio.move_on_after(timeout_s):
             await self._idle.wait()
 
@@ -250,11 +276,14 @@ class Performer:
         for effect in ready:
             self._do(effect)
         if persist:
+            self._newest = persist[-1].ticket
             self._persist.extend(persist)
             if self._oldest_write_s is None:
                 self._oldest_write_s = read_now().monotonic_s
                 self._idle = anyio.Event()
             self._to_write.set()
+            if not all(effect.lingers for effect in persist):
+                self._hurry.set()
 
     def _do(self, effect: effects.Effect) -> None:
         assert self._transport is not None

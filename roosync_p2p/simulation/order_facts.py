@@ -79,6 +79,11 @@ def item_on_disk(disk: MemoryStore, index: int) -> Item | None:
     return (rows[0].term, rows[0].data) if rows else None
 
 
+def item_names(disk: MemoryStore, entry: str) -> bool:
+    """Whether an item of it names an entry (hex)."""
+    return any(bytes.fromhex(entry) in data for _, data in items_on_disk(disk))
+
+
 # --- rows -----------------------------------------------------------------------------------------------------------
 
 

@@ -200,6 +200,7 @@ class OrderUsers:
             reason=str(outcome["reason"]),
             asked_s=wish.asked_s,
             answered_s=world.fleet.now_s,
+            on_disk=order_facts.item_names(wish.member.disk, entry),
         )
         world.watch.order.found(world.watch.order.branches.of(wish.member.name).commits.answered(answer))
         if first and outcome["accepted"]:

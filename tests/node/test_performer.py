@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from roosync_p2p import limits
 from roosync_p2p.core.commands import MarkRead
+from roosync_p2p.core.inputs import Tick
 from roosync_p2p.core.memory_store import MemoryStore
-from roosync_p2p.core.rows import MemberRow, Row
+from roosync_p2p.core.rows import MemberRow, MetaRow, Row
 from roosync_p2p.entries.entry import MAIL
 from roosync_p2p.errors import EnvironmentFault, RoosyncError, StoreError
 from tests.helpers.cores import A, B, identity, message
@@ -75,6 +77,44 @@ async def test_what_gathers_while_the_disk_is_busy_becomes_one_transaction() -> 
             store.go.set()
         assert _mail(store) == 51
         assert len(store.transactions) <= 5
+
+
+async def test_what_nobody_waits_for_is_written_with_what_comes_next_or_after_a_moment() -> None:
+    store = _store(_SlowStore)
+    assert isinstance(store, _SlowStore)
+    async with running(identity(A), store) as node:
+        await until(lambda: node.performer.core.authorship.phase.value == "ready")
+        await node.performer.request(message("machine-b"))
+        await node.performer.flushed()
+        desk, row = node.performer.core.desk, MetaRow(key="test.lingers", value=b"1")
+        store.transactions.clear()
+        desk.persist(row, lingers=True)
+        node.performer.feed(Tick())
+        await node.performer.request(message("machine-b"))
+        assert store.load().meta["test.lingers"] == b"1"
+        assert len(store.transactions) == 1
+        desk.persist(MetaRow(key="test.lingers", value=b"2"), lingers=True)
+        node.performer.feed(Tick())
+        await until(lambda: store.load().meta["test.lingers"] == b"2")
+        desk.persist(MetaRow(key="test.lingers", value=b"3"), lingers=True)
+        node.performer.feed(Tick())
+        await node.performer.flushed()
+        assert store.load().meta["test.lingers"] == b"3"
+
+
+async def test_a_disk_that_takes_nothing_keeps_nobody_from_reading_it_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "FLUSH_S", 0.05)
+    store = _store(_SlowStore)
+    assert isinstance(store, _SlowStore)
+    async with running(identity(A), store) as node:
+        await node.performer.request(message("machine-b"))
+        store.go.clear()
+        node.performer.core.desk.persist(MetaRow(key="test.lingers", value=b"1"), lingers=True)
+        node.performer.feed(Tick())
+        with anyio.fail_after(5.0):
+            await node.performer.flushed()
+        assert "test.lingers" not in store.load().meta
+        store.go.set()
 
 
 async def test_a_disk_that_fails_is_told_to_who_waits_and_nothing_is_lost() -> None:

@@ -399,7 +399,7 @@ class Applier:
         if self._expected is not None and self._expected[0] == number:
             self.contradicted = self._expected[1] != self._tree.root()
         rows = [StateRow(key=key, value=value) for key, value in changes.items()]
-        ticket = self._desk.persist(row, *rows)
+        ticket = self._desk.persist(row, *rows, lingers=True)
         self._done.append(
             Committed(
                 number=number,
@@ -454,7 +454,7 @@ class Applier:
             again=self._again,
             rows=self.rows,
         )
-        self._desk.persist(MetaRow(key=META, value=encode(progress)))
+        self._desk.persist(MetaRow(key=META, value=encode(progress)), lingers=True)
 
     def _remember(self) -> None:
         self._digests[self.number] = self.state.digest

@@ -136,11 +136,11 @@ class Asks:
         if not asks and done.entry.author != self._desk.me:
             return
         result = outcome_data(done)
-        self._answered[done.entry.id] = Answer(request=RequestId(0), result=result, after=done.ticket)
+        self._answered[done.entry.id] = Answer(request=RequestId(0), result=result, after=Ticket(0))
         while len(self._answered) > KEYS_REMEMBERED:
             self._answered.popitem(last=False)
         for ask in asks:
-            answer(Answer(request=ask.request, result=result, after=done.ticket), done.index)
+            answer(Answer(request=ask.request, result=result, after=Ticket(0)), done.index)
 
     def next_deadline(self) -> float | None:
         """When the next request has waited long enough (monotonic seconds)."""

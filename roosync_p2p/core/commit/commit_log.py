@@ -99,6 +99,7 @@ class CommitLog:
             committed=self._committed,
             read_done=self._read_done,
             changed=self._changed,
+            unwritten=lambda: self._writing.entries,
         )
         self._loading: dict[ReadId, EntryId] = {}
         self._proposer = Proposer(
@@ -245,11 +246,9 @@ class CommitLog:
     # --- entries --------------------------------------------------------------------------------------------------
 
     def entry_written(self, entry: Entry, ticket: Ticket) -> None:
-        """An own entry, on its way to the disk. Nobody has it before it is there, so nobody could acknowledge it."""
-        if self._order.others_vote:
-            self._writing.entry(ticket, entry)
-        else:
-            self.entry_held(entry)
+        """An own entry, on its way to the disk. A leader's proposal of it goes there with it, and to others after."""
+        self._writing.entry(ticket)
+        self.entry_held(entry)
         if entry.header.kind == FLEET_FOUND:  # here and now; brought back by others it begins no second log
             self._order.bootstrap(self._clock.stamp_ms())
 
@@ -449,8 +448,7 @@ class CommitLog:
 
     def persisted(self, ticket: Ticket) -> None:
         """Everything up to this ticket is durable."""
-        for entry in self._writing.persisted(ticket):
-            self.entry_held(entry)
+        self._writing.persisted(ticket)
         self._order.persisted(ticket)
 
     def next_deadline(self) -> float | None:

@@ -8,7 +8,6 @@ from typing import Self
 
 from roosync_p2p.core.commit.applier import Applier, Committed
 from roosync_p2p.core.effects import Ticket
-from roosync_p2p.entries.entry import Entry
 from roosync_p2p.ids import CommitNumber, Epoch, MachineId
 from roosync_p2p.ledger.cursors import cursor_of
 
@@ -47,7 +46,7 @@ class Writing:
     def __init__(self, durable: Durable) -> None:
         self.durable = durable
         self._applied: collections.deque[tuple[Ticket, Durable]] = collections.deque()
-        self._entries: collections.deque[tuple[Ticket, Entry]] = collections.deque()
+        self._entries = Ticket(0)
 
     @property
     def newest(self) -> Durable:
@@ -58,15 +57,18 @@ class Writing:
         """So far it is applied with that ticket."""
         self._applied.append((ticket, durable))
 
-    def entry(self, ticket: Ticket, entry: Entry) -> None:
-        """An own entry is on its way to the disk."""
-        self._entries.append((ticket, entry))
+    @property
+    def entries(self) -> Ticket:
+        """The ticket of the newest own entry that is on its way to the disk; 0 if all are there."""
+        return self._entries
 
-    def persisted(self, ticket: Ticket) -> list[Entry]:
-        """Everything up to this ticket is on the disk: the own entries among it."""
+    def entry(self, ticket: Ticket) -> None:
+        """An own entry is on its way to the disk."""
+        self._entries = ticket
+
+    def persisted(self, ticket: Ticket) -> None:
+        """Everything up to this ticket is on the disk."""
         while self._applied and self._applied[0][0] <= ticket:
             self.durable = self._applied.popleft()[1]
-        entries = []
-        while self._entries and self._entries[0][0] <= ticket:
-            entries.append(self._entries.popleft()[1])
-        return entries
+        if self._entries <= ticket:
+            self._entries = Ticket(0)

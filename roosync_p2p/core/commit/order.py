@@ -68,6 +68,7 @@ class Order:
         committed: gets the committed items, each durable here, in order.
         read_done: gets the answers to :meth:`read`.
         changed: called when role, term, leader or configuration changed.
+        unwritten: the ticket of the newest own entry that is still on its way to the disk; 0 for none.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Order:
         committed: Callable[[Sequence[LogItem]], None],
         read_done: Callable[[Hashable, LogIndex | None], None],
         changed: Callable[[Status], None],
+        unwritten: Callable[[], Ticket],
     ) -> None:
         self._desk = desk
         self._links = links
@@ -92,6 +94,7 @@ class Order:
         self._committed = committed
         self._read_done = read_done
         self._changed = changed
+        self._unwritten = unwritten
         self._marks: collections.deque[tuple[Ticket, int]] = collections.deque()
         self._parked = Parked(
             settled=lambda: LogIndex(0) if self._raft is None else self._raft.commit, holds=holds, want=want
@@ -146,11 +149,6 @@ class Order:
         if raft is None or self.me not in self.voters:
             return False
         return self._of_this_epoch(raft, raft.status.configuration)
-
-    @property
-    def others_vote(self) -> bool:
-        """Whether anybody else votes, by this node's log."""
-        return self._raft is not None and any(seat != self.me for seat in self._raft.status.configuration.voters)
 
     def alone(self) -> bool:
         """Whether this node holds the only vote, and somebody is linked who could hold a copy of what it decides."""
@@ -407,8 +405,10 @@ class Order:
             self._perform(ready)
 
     def _perform(self, ready: Ready) -> None:
+        own = self._unwritten()
         for seat, message in ready.before_store:
-            self._send(seat, message, Ticket(0))
+            # An own entry that a new item names is not with the others before it is on this disk, nor is the item.
+            self._send(seat, message, own if isinstance(message, Append) and message.items else Ticket(0))
         if ready.writes:
             if ready.hard is not None:
                 self.hard = ready.hard

@@ -38,7 +38,10 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A user was told the outcome of a request, asked for first at ``asked_s``."""
+    """A user was told the outcome of a request, asked for first at ``asked_s``.
+
+    ``on_disk``: whether an item of the log on the member's disk names the entry at that moment.
+    """
 
     member: str
     entry: str
@@ -47,6 +50,7 @@ class Answered:
     reason: str
     asked_s: float
     answered_s: float
+    on_disk: bool
 
 
 class CommitChecker:
@@ -119,21 +123,27 @@ class CommitChecker:
         self._told.pop(member, None)
 
     def told(self, member: str, number: int) -> None:
-        """A member said, in a heartbeat or to a user, that it applied so much."""
+        """A member said to others that it applied so much."""
         self._told[member] = max(number, self._told.get(member, 0))
 
     # --- users ----------------------------------------------------------------------------------------------------
 
     def answered(self, answer: Answered) -> list[Violation]:
-        """A user was told an outcome: it is behind everything that was known when the request was made."""
+        """A user was told an outcome: it is behind everything that was known when the request was made, and its item is
+        on the disk, from which a crash brings the same outcome back."""
         self.answers += 1
         known = self.newest_answered(answer.asked_s)
         self._answered.append(answer)
-        self.told(answer.member, answer.number)
-        if answer.number > known:
-            return []
-        text = f"{answer.member} asked at {answer.asked_s:.3f} s and got {answer.number}; {known} was known before"
-        return [_wrong(answer.answered_s, text)]
+        wrong = []
+        if not answer.on_disk:
+            text = (
+                f"{answer.member} answers with number {answer.number}; no item of the log on its disk names the entry"
+            )
+            wrong.append(_wrong(answer.answered_s, text))
+        if answer.number <= known:
+            text = f"{answer.member} asked at {answer.asked_s:.3f} s and got {answer.number}; {known} was known before"
+            wrong.append(_wrong(answer.answered_s, text))
+        return wrong
 
     def read(self, member: str, as_of: int, *, stale: bool, asked_s: float, at_s: float) -> list[Violation]:
         """A read was answered: unless it says that it may be stale, it shows all that was known when it began."""

@@ -9,7 +9,9 @@ import pytest
 from roosync_p2p.simulation.checkers.commits import Answered, Commit, CommitChecker, Progress
 from roosync_p2p.simulation.checkers.violation import Violation
 
-ANSWER = Answered(member="alpha", entry="e1", number=1, accepted=True, reason="", asked_s=1.0, answered_s=2.0)
+ANSWER = Answered(
+    member="alpha", entry="e1", number=1, accepted=True, reason="", asked_s=1.0, answered_s=2.0, on_disk=True
+)
 
 
 def commit(number: int, entry: str | None = None, *, reason: str = "", time_ms: int = 5) -> Commit:
@@ -86,6 +88,11 @@ def test_an_answer_is_behind_everything_that_was_known_when_it_was_asked_for() -
     assert checker.answered(during) == []
     after = dataclasses.replace(ANSWER, entry="e3", number=3, asked_s=2.5, answered_s=3.0)
     assert "5 was known before" in text(checker.answered(after))
+
+
+def test_an_answer_has_its_item_on_the_disk_of_whoever_gives_it() -> None:
+    checker = CommitChecker()
+    assert "no item of the log on its disk" in text(checker.answered(dataclasses.replace(ANSWER, on_disk=False)))
 
 
 def test_a_read_shows_what_was_known_unless_it_says_that_it_may_not() -> None:
