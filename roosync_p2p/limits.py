@@ -157,6 +157,7 @@ FOLDER_REMOVED_AT_ONCE_MAX: Final = 64  # files removed by one job
 FOLDER_RETRY_S: Final = 10.0  # a folder that failed is tried again after this
 FOLDER_BLOCKED_S: Final = 30.0  # a job that takes longer is shown: opening an online-only file takes 5 s
 FOLDER_REFUSED_MAX: Final = 1_024  # bad files remembered, so that they are not read again and again
+FOLDER_REFUSED_FOR_S: Final = 600.0  # and not longer: the right file may come in the place of the wrong one
 FOLDER_DAMAGED_S: Final = 600.0  # so long may a synchroniser take to fill a file that has its full length
 FOLDER_QUARANTINE_MAX: Final = 64  # copies of bad files kept; more are only counted
 FOLDER_SHARING_FIRST_S: Final = 0.05  # a file that another program holds is tried again after this, then twice that

@@ -41,9 +41,10 @@ from roosync_p2p.core.identity_watch import IdentityWatch
 from roosync_p2p.core.presence import Presence, read_heartbeat
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.core.wire import RecordFrame
-from roosync_p2p.errors import FolderError, PeerFault
+from roosync_p2p.errors import FolderError, PeerFault, UntrustedError
 from roosync_p2p.gossip.folder_paths import HeartbeatFile
 from roosync_p2p.ids import BootId
+from roosync_p2p.trust.envelopes import Verified
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
@@ -284,14 +285,21 @@ class SharedFolder:
                 self._learned()
             case RevocationsRead():
                 self._revocations(file)
-            case BeaconRead():
+            case BeaconRead(heartbeat=signed):
+                self._require_standing(signed)
                 self._heartbeat(file)
             case SegmentRead(frame=frame):
                 self._acceptance.received(None, frame)
-            case RunRead(name=name, frame=frame, epochs=epochs):
+            case RunRead(name=name, signed=signed, frame=frame, epochs=epochs):
+                self._require_standing(signed)
                 if epochs is not None:
                     self._commit.received(name.owner, epochs)
                 self._commit.received(name.owner, frame)
+
+    def _require_standing(self, signed: Verified) -> None:
+        """Files are verified by what was known when the look began; the same look may have shown a revocation."""
+        if signed.key_id in self._desk.directory.given_up:
+            raise UntrustedError(f"the key of {signed.author} was revoked or replaced", code="key_revoked")
 
     def _revocations(self, read: RevocationsRead) -> None:
         if read.whole:
