@@ -70,6 +70,7 @@ def folder_status(core: NodeCore) -> dict[str, object] | None:
         "lag_s": None if lag_s is None else round(lag_s, 1),
         "machines": folder.others_seen,
         "quarantined": folder.quarantine.kept,
+        "writes_per_minute": round(folder.budget.per_minute(core.desk.now.monotonic_s), 2),
     }
 
 
