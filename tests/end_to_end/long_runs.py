@@ -4,6 +4,8 @@
     python -m tests.end_to_end.long_runs loss --seconds 300        a fifth of all packets lost, nobody called offline
     python -m tests.end_to_end.long_runs hour --seconds 3600       at rest, a message a minute: verdicts, memory, CPU
     python -m tests.end_to_end.long_runs kills --count 100         SIGKILL at random moments of a stream of messages
+    python -m tests.end_to_end.long_runs folder --seconds 600      six at rest with a shared folder: writes a minute
+    python -m tests.end_to_end.long_runs drives --count 1000       drives that fail: told when, and how late links are
 
 Ends with exit code 1 if something was seen that must not be.
 """
@@ -23,6 +25,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from tests.end_to_end.long_folder_runs import drives, rest
 from tests.helpers.fleet import Fleet, Machine, until
 from tests.helpers.netlab import Lab, netlab_missing
 from tests.helpers.recorder import Recorder
@@ -44,6 +47,8 @@ def main() -> int:
     kinds.add_parser("loss").add_argument("--seconds", type=float, default=300.0)
     kinds.add_parser("hour").add_argument("--seconds", type=float, default=3600.0)
     kinds.add_parser("kills").add_argument("--count", type=int, default=100)
+    kinds.add_parser("folder").add_argument("--seconds", type=float, default=600.0)
+    kinds.add_parser("drives").add_argument("--count", type=int, default=1_000)
     chosen = parser.parse_args()
     match chosen.kind:
         case "detection":
@@ -52,6 +57,10 @@ def main() -> int:
             return on_a_lab(chosen.seconds, LOSS_PERCENT, pause_s=1.0)
         case "hour":
             return on_a_lab(chosen.seconds, 0, pause_s=60.0)
+        case "folder":
+            return rest(chosen.seconds)
+        case "drives":
+            return drives(chosen.count)
         case _:
             return kills(chosen.count)
 

@@ -1,0 +1,169 @@
+"""Long runs with a shared folder, started by ``long_runs``: what a fleet at rest writes, and drives that go wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.helpers.fleet import Fleet, Machine, until
+from tests.helpers.mounts import Drive, freezable, mounts_missing, passthrough, passthrough_missing, small
+
+__all__ = ["drives", "rest"]
+
+SIX: Final = ("alice", "berta", "carla", "dora", "emile", "fanny")
+SETTLED_S: Final = 60.0  # what was written for those who came last is there by then
+RATIO_MAX: Final = 1.2
+TOLD_S: Final = 700.0  # two probe periods of a fleet at rest, and a little
+BATCH: Final = 100
+
+
+def rest(seconds: float) -> int:
+    """Six machines, all linked, a common folder, no traffic: writes for each machine and minute, counted twice."""
+    with tempfile.TemporaryDirectory() as place, Fleet.found(*SIX) as fleet:
+        folder = Path(place) / "Mon Drive"
+        folder.mkdir()
+        machines = fleet.start_all(options=("--folder", str(folder)))
+        fleet.until_linked()
+        time.sleep(SETTLED_S)
+        before = {machine.name: machine.counters() for machine in machines}
+        began = time.monotonic()
+        seen: Counter[str] = Counter()
+        held = _files(folder)
+        while time.monotonic() < began + seconds:
+            time.sleep(0.5)
+            now = _files(folder)
+            for path in now.keys() | held.keys():
+                if now.get(path) != held.get(path):
+                    seen[path.split("/")[2]] += 1
+            held = now
+        minutes = (time.monotonic() - began) / 60
+        worst = 0.0
+        for machine in machines:
+            after = machine.counters()
+            wrote = _changes(after) - _changes(before[machine.name])
+            shown = machine.client.status()["folder"]["writes_per_minute"]
+            worst = max(worst, wrote / minutes, seen[machine.name] / minutes)
+            print(
+                f"{machine.name}: {wrote / minutes:.2f} writes a minute by its own count, "
+                f"{seen[machine.name] / minutes:.2f} seen in the folder, {shown} in its status"
+            )
+        print(f"{minutes:.1f} minutes, {len(held)} files; the most of one machine: {worst:.2f} a minute")
+        return 0 if worst <= 1 else 1
+
+
+def _changes(counters: dict[str, int]) -> int:
+    return counters.get("folder.writes", 0) + counters.get("folder.removed", 0)
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int, int]]:
+    found = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            facts = path.stat()
+            if path.is_file() and path.parent.name != "tmp":
+                found[path.relative_to(folder).as_posix()] = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+    return found
+
+
+# --- drives ---------------------------------------------------------------------------------------------------------
+
+
+def drives(count: int) -> int:
+    """Each way in which a drive fails: after how long it is told, and how late messages over links are meanwhile."""
+    if why := mounts_missing() or passthrough_missing():
+        print(why)
+        return 2
+    failed = False
+    for what, code, make, break_it in _FAULTS:
+        with tempfile.TemporaryDirectory() as place, _drive(make, Path(place)) as drive:
+            told_s, before, during = _one_drive(Path(place), drive, code, break_it, count)
+        ratio = during / before
+        failed |= ratio > RATIO_MAX
+        print(
+            f"{what}: told after {told_s:.1f} s; p99 {before * 1000:.1f} ms before, {during * 1000:.1f} ms during, "
+            f"ratio {ratio:.2f}",
+            flush=True,
+        )
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _drive(make: str, place: Path) -> Iterator[Drive]:
+    if make == "small":
+        with small(place / "drive") as drive:
+            yield drive
+    elif make == "freezable":
+        with freezable(place / "image", place / "drive") as drive:
+            yield drive
+    else:
+        (place / "source").mkdir()
+        with passthrough(place / "source", place / "drive") as drive:
+            yield drive
+
+
+def _become_local(drive: Drive) -> None:
+    copy = drive.root.parent / "copy"
+    shutil.copytree(drive.root, copy)
+    drive.take_away()
+    shutil.copytree(copy, drive.root, dirs_exist_ok=True)
+
+
+_FAULTS: Final[tuple[tuple[str, str, str, Callable[[Drive], None]], ...]] = (
+    ("unmounted", "folder_unmounted", "small", Drive.take_away),
+    ("read-only", "folder_read_only", "small", Drive.read_only),
+    ("full", "folder_full", "small", Drive.stop),
+    ("blocked, by a program that hangs", "folder_blocked", "passthrough", Drive.stop),
+    ("blocked, in the kernel", "folder_blocked", "freezable", Drive.stop),
+    ("silently local", "folder_not_shared", "passthrough", _become_local),
+)
+
+
+def _one_drive(
+    place: Path, drive: Drive, code: str, break_it: Callable[[Drive], None], count: int
+) -> tuple[float, float, float]:
+    """Seconds until it was told; p99 in seconds before and during.
+
+    The third machine is a member that never ran: while nobody knows whether it is awake, the cadence is the fast one.
+    """
+    shared = place / "source" if (place / "source").exists() else drive.root
+    with Fleet.found("alice", "berta", "carla") as fleet:
+        alice, berta = (fleet.machines[name] for name in ("alice", "berta"))
+        alice.start("--folder", str(shared))
+        until((drive.root / "p2p/v1/fleet").exists, 50, what="the marker", shown=fleet.report)
+        berta.start("--folder", str(drive.root), "--peer", alice.listen)
+        fleet.until_linked()
+        for machine in (alice, berta):
+            until(_measured(machine), 300, what="the folder's lag is measured", shown=fleet.report)
+        _p99(alice, berta, BATCH)  # warm
+        before = _p99(alice, berta, count)
+        break_it(drive)
+        told_s = until(lambda: code in berta.warnings(), TOLD_S, what=code, shown=fleet.report)
+        during = _p99(alice, berta, count)
+        if break_it is Drive.stop:
+            drive.go_on()
+        return told_s, before, during
+
+
+def _measured(machine: Machine) -> Callable[[], bool]:
+    return lambda: machine.client.status()["folder"]["lag_s"] is not None
+
+
+def _p99(alice: Machine, berta: Machine, count: int) -> float:
+    """From the call that sends a message to the recipient's event, both ways in turn."""
+    took: list[float] = []
+    for batch in range(max(2, count // BATCH)):
+        source, target = (alice, berta) if batch % 2 == 0 else (berta, alice)
+        with target.record() as events:
+            for number in range(BATCH):
+                began = time.monotonic()
+                source.client.send(target.name, f"n° {batch}.{number}", "corps")
+                seen = events.wait("message", within_s=60, since_s=began, subject=f"n° {batch}.{number}")
+                took.append(seen.at_s - began)
+    return statistics.quantiles(took, n=100)[98]
