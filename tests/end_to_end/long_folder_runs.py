@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import statistics
 import tempfile
@@ -12,11 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.helpers.copier import Copier
 from tests.helpers.fleet import Fleet, Machine, until
 from tests.helpers.mounts import Drive, freezable, mounts_missing, passthrough, passthrough_missing, small
+from tests.helpers.netlab import Lab, netlab_missing
 
-__all__ = ["drives", "rest"]
+__all__ = ["drives", "lag", "rest"]
 
+PORT: Final = 47600
 SIX: Final = ("alice", "berta", "carla", "dora", "emile", "fanny")
 SETTLED_S: Final = 60.0  # what was written for those who came last is there by then
 RATIO_MAX: Final = 1.2
@@ -70,6 +74,46 @@ def _files(folder: Path) -> dict[str, tuple[int, int, int]]:
             if path.is_file() and path.parent.name != "tmp":
                 found[path.relative_to(folder).as_posix()] = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
     return found
+
+
+def lag(seconds: float, lag_s: float) -> int:
+    """Three machines whose network is cut and whose folder is so late: nobody may be called offline."""
+    if why := netlab_missing():
+        print(why)
+        return 2
+    names = SIX[:3]
+    with tempfile.TemporaryDirectory() as place, Lab(len(names)) as lab:
+        wraps = [functools.partial(lab.argv, number) for number in range(len(names))]
+        listens = [f"{lab.address(number)}:{PORT}" for number in range(len(names))]
+        with (
+            Fleet.found(*names, wraps=wraps, listens=listens) as fleet,
+            Copier(Path(place), names, lag_s=(0.8 * lag_s, lag_s)) as shared,
+        ):
+            machines = list(fleet.machines.values())
+            peers: list[str] = []
+            for machine in machines:
+                marker = shared.of(machine.name) / "p2p/v1/fleet"
+                if peers:
+                    until(marker.exists, 2 * lag_s, what="the marker comes")
+                machine.start("--folder", str(shared.of(machine.name)), *peers)
+                peers += ["--peer", machine.listen]
+            fleet.until_linked()
+            time.sleep(2 * lag_s)
+            recorders = [machine.record() for machine in machines]
+            for number in range(len(names)):
+                lab.unplug(number)
+            message = machines[0].client.send(names[1], "Par le dossier", "corps")["id"]
+            began = time.monotonic()
+            time.sleep(seconds)
+            states = Counter(
+                str(seen.event.data["state"]) for recorder in recorders for seen in recorder.all("verdict")
+            )
+            print(f"{time.monotonic() - began:.0f} s without a link, the folder {lag_s:g} s late: {dict(states)}")
+            for machine in machines:
+                print(f"{machine.name}: {machine.states()}, lag {machine.client.status()['folder']['lag_s']} s")
+            arrived = sum(row["id"] == message for row in machines[1].inbox())
+            print(f"the message arrived {arrived} times")
+            return 0 if not states["offline"] and arrived == 1 else 1
 
 
 # --- drives ---------------------------------------------------------------------------------------------------------

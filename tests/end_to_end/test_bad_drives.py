@@ -55,8 +55,12 @@ def _start(fleet: Fleet, folders: dict[str, Path]) -> list[Machine]:
         machine.start("--folder", str(folders[machine.name]), "--peer", alice.listen)
     fleet.until_linked()
     for machine in fleet.running():
-        until(lambda m=machine: m.client.status()["folder"]["state"] in ("ok", "alone"), 50, what="it has its folder")
+        until(_has_folder(machine), 50, what="it has its folder", shown=fleet.report)
     return fleet.running()
+
+
+def _has_folder(machine: Machine) -> Callable[[], bool]:
+    return lambda: machine.client.status()["folder"]["state"] in ("ok", "alone")
 
 
 def _told(fleet: Fleet, machine: Machine, code: str) -> float:

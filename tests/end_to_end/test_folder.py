@@ -101,7 +101,7 @@ def test_three_nodes_go_on_through_a_copier_that_lags_reorders_and_doubles(
             until((shared.of(machine.name) / "p2p" / "v1" / "fleet").exists, ARRIVES_S, what="the marker arrives")
             _start(machine, shared.of(machine.name))
         for machine in (berta, carla):
-            until(lambda m=machine: len(m.states()) == 3, ARRIVES_S, what="all are known", shown=fleet.report)
+            until(_knows(machine, 3), ARRIVES_S, what="all are known", shown=fleet.report)
         sent = [berta.client.send("carla", f"Numéro {number}", "corps")["id"] for number in range(12)]
         back = carla.client.send("alice", "Retour", "corps")["id"]
         proposed = berta.json(
@@ -172,7 +172,7 @@ def test_three_voters_that_only_a_folder_joins_decide_nothing_until_a_link_retur
             fleet.until_linked()
             for machine, details in zip(machines, waiting, strict=True):
                 until(
-                    lambda m=machine, d=details: m.client.pending_request(d["entry"])["state"] == "decided",
+                    _decided(machine, details["entry"]),
                     ARRIVES_S,
                     what=f"what {machine.name} proposed is decided",
                     shown=fleet.report,
@@ -185,6 +185,14 @@ def test_three_voters_that_only_a_folder_joins_decide_nothing_until_a_link_retur
                 assert again == 0
                 assert sum(row["id"] == sent for row in machine.inbox()) == (machine is not machines[0])
             record_property("arrived after", [round(seconds, 1) for seconds in took])
+
+
+def _knows(machine: Machine, count: int) -> Callable[[], bool]:
+    return lambda: len(machine.states()) == count
+
+
+def _decided(machine: Machine, entry: str) -> Callable[[], bool]:
+    return lambda: machine.client.pending_request(entry)["state"] == "decided"
 
 
 def _same_heads(machines: Sequence[Machine]) -> list[bool]:

@@ -156,6 +156,32 @@ def test_a_folder_that_is_full_or_away_loses_nothing() -> None:
     fleet.until_s(lambda: fleet.folder_status("a")["state"] == "ok", 60)
 
 
+def test_files_that_are_opened_slowly_because_they_are_online_only_are_read_and_no_alarm() -> None:
+    fleet = FolderFleet("ab")
+    fleet.until_s(lambda: _known(fleet), 60)
+    fleet.member("b").folder_takes_s = 5.0
+    fleet.send("a", "b", "slow")
+    states = set()
+    for _ in range(20):
+        fleet.run(3)
+        states.add(str(fleet.folder_status("b")["state"]))
+    assert fleet.subjects("b") == ["slow"]
+    assert states == {"ok"}
+
+
+def test_a_folder_that_blocks_is_told_and_delays_nothing_but_itself() -> None:
+    fleet = FolderFleet("abc", cut=False)
+    fleet.run(60)
+    fleet.member("b").folder_takes_s = 720.0  # as a mount did for twelve minutes
+    fleet.until_s(lambda: fleet.warnings("b") == {"folder_blocked"}, 2 * limits.FOLDER_CADENCE_S)
+    fleet.send("a", "b", "by link")
+    fleet.send("b", "a", "back")
+    fleet.run(1)
+    assert (fleet.subjects("b"), fleet.subjects("a")) == (["by link"], ["back"])
+    fleet.member("b").folder_takes_s = 0.02
+    fleet.until_s(lambda: fleet.warnings("b") == set(), 900, step_s=10)
+
+
 def test_a_bad_file_is_copied_aside_with_the_reason_and_left_where_it_is() -> None:
     fleet = FolderFleet("ab")
     fleet.until_s(lambda: _known(fleet), 60)
