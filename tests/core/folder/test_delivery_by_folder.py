@@ -30,6 +30,18 @@ def test_a_message_and_its_receipt_go_through_a_folder_when_no_link_is_possible(
     assert fleet.subjects("b") == ["by folder"]
 
 
+@pytest.mark.parametrize("lag_s", [5.0, 60.0])
+def test_entries_reach_everyone_within_the_folders_lag_and_one_cadence(lag_s: float) -> None:
+    fleet = FolderFleet("abc")
+    fleet.share.faults = ShareFaults(lag_s=(0.8 * lag_s, lag_s))
+    fleet.until_s(lambda: _known(fleet), 900)
+    for subject in ("one", "two", "three"):
+        fleet.send("b", "all", subject)
+        took_s = fleet.until_s(lambda s=subject: all(s in fleet.subjects(letter) for letter in "ac"), 900)
+        assert took_s <= lag_s + limits.FOLDER_CADENCE_S
+    assert fleet.subjects("a") == fleet.subjects("c") == ["one", "two", "three"]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_the_medium_does_everything_arrives_once_and_in_order(seed: int) -> None:
     fleet = FolderFleet("abc", seed=seed)
