@@ -229,7 +229,7 @@ def _quarantined(fleet: FolderFleet) -> list[bytes]:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may still be on its way is given up, and looked at again, after a moment: how long, another test says."""
     monkeypatch.setattr(limits, "FOLDER_DAMAGED_S", 4.0)
-    monkeypatch.setattr(limits, "FOLDER_REFUSED_FOR_S", 20.0)
+    monkeypatch.setattr(limits, "FOLDER_REFUSED_FOR_S", 60.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
