@@ -211,7 +211,8 @@ def _other_fleets_hello(home: Path) -> bytes:
 
 def _request(issuer: _Issuer, code: JoinCode, home: Path, machine: MachineId, nonce: bytes) -> bytes:
     """A request with this code, in a conversation with that nonce."""
-    session = JoinerSession(code, machine, create_request(home, machine).key, b"j" * 32)
+    key = create_request(home, machine).key
+    session = JoinerSession(code, machine, key, b"j" * 32, time_ms=read_now().wall_ms)
     return session.on_hello_file(issuer.service.hello_file(nonce))
 
 
