@@ -30,6 +30,7 @@ from roosync_p2p.core.dialling import Dialling
 from roosync_p2p.core.dispatch import about_here, dispatch, heartbeat, relayed
 from roosync_p2p.core.effects import Effect, Stop, Ticket
 from roosync_p2p.core.exchange import Exchange
+from roosync_p2p.core.folder.health import FolderAlarm
 from roosync_p2p.core.folder.shared_folder import folder_of
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
@@ -199,6 +200,7 @@ class NodeCore:
             learned=self.follow_directory,
         )
         self.folder = folder_of(self, learned=self.follow_directory)
+        self._folder_alarm = FolderAlarm(self)
         self._members_known: tuple[MachineId, ...] = ()
         self.follow_directory()
         for author in self.forks.authors():
@@ -413,6 +415,7 @@ class NodeCore:
         # What that wrote has to be known before its ticket comes back, or others would not hear of it.
         self._take_written()
         self.folder.tick()
+        self._folder_alarm.tick()
         if self._stopping is not None:
             self._end()
 

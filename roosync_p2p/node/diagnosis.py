@@ -123,7 +123,8 @@ def _folder(core: NodeCore) -> Check:
     if status is None:
         return good("folder", "no shared folder is configured: [folder] path, or `roosync up --folder`")
     lag = "its lag is not measured yet" if status["lag_s"] is None else f"it is {status['lag_s']} s late"
-    return good("folder", f"{status['path']}: {status['state']}, {status['machines']} other machines, {lag}")
+    seen = f"{status['path']}: {status['state']}, {status['machines']} other machines, {lag}"
+    return good("folder", f"{seen}, {status['writes_per_minute']} writes a minute")
 
 
 def good(check: str, message: str) -> Check:

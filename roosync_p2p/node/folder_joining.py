@@ -65,7 +65,7 @@ class _Asking:
         self._folder = folder
         self._code = code
         self._pending = pending
-        self._hello = b""
+        self._hello = self._bad_hello = b""
         self._session: JoinerSession | None = None
         self._answer_path = ""
         self.why = "nothing of it is there yet"
@@ -73,8 +73,11 @@ class _Asking:
     def look(self) -> Enrolment | None:
         """What there is now: the certificates, or nothing yet."""
         hello = self._read(join_hello_path(self._code.issuer))
-        if hello is not None and hello != self._hello:
-            self._ask(hello)
+        if hello is not None and hello not in (self._hello, self._bad_hello):
+            try:
+                self._ask(hello)
+            except PeerFault as fault:  # anybody could have written that; the right one may come
+                self._bad_hello, self.why = hello, fault.message
         answer = self._read(self._answer_path) if self._answer_path else None
         if answer is None or self._session is None:
             return None

@@ -22,7 +22,7 @@ from roosync_p2p.core.memory_store import MemoryStore
 from roosync_p2p.core.memory_transport import MemoryNetwork, MemoryTransport
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
-from roosync_p2p.core.ports import FrameArrived, LinkId, TransportEvent
+from roosync_p2p.core.ports import Folder, FrameArrived, LinkId, TransportEvent
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import PeerFault, RoosyncError, StoreError
 from roosync_p2p.liveness.profile import LAN, Profile
@@ -94,6 +94,8 @@ class Member:
         self.crash_point: CrashPoint | None = None  # armed: it dies at the next of these
         self.crash_keep = 0
         self.folder: MemoryFolder | None = None  # its directory of the shared folder
+        self.drive: Folder | None = None  # what is looked into instead of it, if anything
+        self.folder_takes_s = FOLDER_S  # one job there
         self.died_at: CrashPoint | None = None  # of the last crash
         self.settled_at_s: float | None = None  # when the start number of this life became durable
         self.transport: MemoryTransport | None = None
@@ -414,7 +416,7 @@ class Member:
             case effects.Notify():
                 self._observer.notified(self, effect)
             case effects.PublishFiles() | effects.LookIntoFolder():
-                self._later(FOLDER_S, lambda: self._in_folder(effect))
+                self._later(self.folder_takes_s, lambda: self._in_folder(effect))
             case effects.InstallCertificate(leaf=leaf, issuer=issuer):
                 self.identity = dataclasses.replace(self.identity, leaf=leaf, issuer=issuer)
             case effects.Stop():
@@ -427,7 +429,7 @@ class Member:
         assert self.core is not None
         if isinstance(job, effects.PublishFiles):
             self._observer.published(self, job.files)
-        self.feed(performed(self.folder, job, self.core.directory))
+        self.feed(performed(self.drive or self.folder, job, self.core.directory))
 
 
 def _call_all(calls: Iterable[Callable[[], None]]) -> None:

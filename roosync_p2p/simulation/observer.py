@@ -10,7 +10,7 @@ from roosync_p2p.core.rows import Row
 if TYPE_CHECKING:
     from roosync_p2p.simulation.member import Member
 
-__all__ = ["NOBODY", "Observer"]
+__all__ = ["NOBODY", "Nobody", "Observer"]
 
 
 class Observer(Protocol):
@@ -38,7 +38,9 @@ class Observer(Protocol):
         """The node took in one thing that happened, and what followed from it was done or waits for the disk."""
 
 
-class _Nobody:
+class Nobody:
+    """Watches nothing; the base of who watches little."""
+
     def wrote(self, member: Member, rows: tuple[Row, ...]) -> None:
         """Ignored."""
 
@@ -61,4 +63,4 @@ class _Nobody:
         """Ignored."""
 
 
-NOBODY: Observer = _Nobody()
+NOBODY: Observer = Nobody()

@@ -1,9 +1,12 @@
-"""What takes too long for every day, by hand, with its figures printed. Linux and root for ``loss`` and ``hour``.
+"""What takes too long for every day, by hand, with its figures printed. Networks and drives need Linux and root.
 
     python -m tests.end_to_end.long_runs detection --rounds 20     kill -9 and kill -STOP, seen by two others
     python -m tests.end_to_end.long_runs loss --seconds 300        a fifth of all packets lost, nobody called offline
     python -m tests.end_to_end.long_runs hour --seconds 3600       at rest, a message a minute: verdicts, memory, CPU
     python -m tests.end_to_end.long_runs kills --count 100         SIGKILL at random moments of a stream of messages
+    python -m tests.end_to_end.long_runs folder --seconds 600      six at rest with a shared folder: writes a minute
+    python -m tests.end_to_end.long_runs lag --seconds 480         no link, a folder that is late: nobody called offline
+    python -m tests.end_to_end.long_runs drives --count 1200       drives that fail: told when, and how late links are
 
 Ends with exit code 1 if something was seen that must not be.
 """
@@ -23,6 +26,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from tests.end_to_end.long_folder_runs import drives, lag, rest
 from tests.helpers.fleet import Fleet, Machine, until
 from tests.helpers.netlab import Lab, netlab_missing
 from tests.helpers.recorder import Recorder
@@ -44,6 +48,14 @@ def main() -> int:
     kinds.add_parser("loss").add_argument("--seconds", type=float, default=300.0)
     kinds.add_parser("hour").add_argument("--seconds", type=float, default=3600.0)
     kinds.add_parser("kills").add_argument("--count", type=int, default=100)
+    kinds.add_parser("folder").add_argument("--seconds", type=float, default=600.0)
+    late = kinds.add_parser("lag")
+    late.add_argument("--seconds", type=float, default=480.0)
+    late.add_argument("--lag", type=float, default=90.0)
+    failing = kinds.add_parser("drives")
+    failing.add_argument("--count", type=int, default=1_200)
+    failing.add_argument("--rounds", type=int, default=3)
+    failing.add_argument("--only", default="", help="a part of the fault's name")
     chosen = parser.parse_args()
     match chosen.kind:
         case "detection":
@@ -52,6 +64,12 @@ def main() -> int:
             return on_a_lab(chosen.seconds, LOSS_PERCENT, pause_s=1.0)
         case "hour":
             return on_a_lab(chosen.seconds, 0, pause_s=60.0)
+        case "folder":
+            return rest(chosen.seconds)
+        case "lag":
+            return lag(chosen.seconds, chosen.lag)
+        case "drives":
+            return drives(chosen.count, chosen.rounds, chosen.only)
         case _:
             return kills(chosen.count)
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
+
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
+
+_BY_HAND = pytest.mark.skipif(
+    os.environ.get("ROOSYNC_TEST_BACKUPS", "") != "all", reason="takes half a minute; ROOSYNC_TEST_BACKUPS=all runs it"
+)
 
 
 def _passphrase(fleet: Fleet) -> tuple[str, str]:
@@ -62,6 +71,105 @@ def test_restored_while_the_old_one_runs_it_writes_nothing() -> None:
         )
         assert again.client.status()["phase"] != "ready"
         assert alice.client.status()["phase"] == "ready"
+        assert alice.json("claims")["claims"] == []
+        assert again.run("send", "alice", "from the second", code=None).returncode == 1
+        assert again.run("claim", "by the second", "--timeout", "2", code=None).returncode == 1
+        claimed = alice.json("claim", "by another", "--timeout", "30")
+        assert [claim["token"] for claim in alice.json("claims")["claims"]] == [claimed["token"]]
+        assert alice.inbox() == []
+
+
+def _agreed(fleet: Fleet) -> bool:
+    return len({machine.json("status")["commit"]["digest"] for machine in fleet.running()}) == 1
+
+
+def _subjects(machine: Machine) -> list[str]:
+    return sorted(row["subject"] for row in machine.inbox())
+
+
+@_BY_HAND
+def test_restored_where_its_newest_entries_are_in_the_folder_alone_it_loses_none_of_them(tmp_path: Path) -> None:
+    with Fleet.found("alice", "berta", "clara") as fleet:
+        folder = ("--folder", str(tmp_path))
+        alice, berta, clara = fleet.start_all(options=folder)
+        fleet.until_linked()
+        until(lambda: clara.json("status")["commit"]["size"] >= 7, 50, what="all are members", shown=fleet.report)
+        backup = str(fleet.path / "berta.backup")
+        berta.json("backup", backup, *_passphrase(fleet), tool=ADMIN)
+        held = berta.json("claim", "before the others went", "--timeout", "30")
+        until(lambda: _agreed(fleet), 50, what="all have the claim", shown=fleet.report)
+        for machine in (alice, clara):
+            machine.kill()  # an orderly end would hand the vote over
+        before = set(tmp_path.glob("p2p/v1/berta/entries/*/mail-*"))
+        berta.client.send("clara", "in the folder alone", "corps")
+        waited = berta.refusal(
+            *("decision", "propose", "Plus tard", "--target", "all", "--set", "config:y.json", "1", "--timeout", "1"),
+            code=4,
+        )["details"]["entry"]
+        until(lambda: set(tmp_path.glob("p2p/v1/berta/entries/*/mail-*")) > before, 50, what="it is in the folder")
+        place = max(sequence for author, _, chain, sequence in berta.places() if (author, chain) == ("berta", "ledger"))
+        until(
+            lambda: any(
+                int(path.stem.split("-")[2]) >= place for path in tmp_path.glob("p2p/v1/berta/entries/*/ledger-*")
+            ),
+            50,
+            what="what it proposed is there too",
+        )
+        berta.kill()
+
+        again = _restored(fleet, berta, backup)
+        again.begin_start("--peer", alice.listen, "--peer", clara.listen, *folder)
+        again.until_up()
+        alice.start("--peer", again.listen, *folder)
+        until(lambda: again.client.status()["phase"] == "ready", 60, what="it is countersigned", shown=fleet.report)
+        assert again.client.status()["incarnation"] == 2
+        clara.start("--peer", alice.listen, *folder)
+        again.client.send("clara", "in the new life", "corps")
+        until(lambda: len(clara.inbox()) == 2, 60, what="both arrive, once", shown=fleet.report)
+        assert _subjects(clara) == ["in the folder alone", "in the new life"]
+        until(
+            lambda: again.client.pending_request(waited)["state"] == "decided",
+            60,
+            what="what it had proposed is decided",
+            shown=fleet.report,
+        )
+        until(lambda: _agreed(fleet), 60, what="all have the same ledger", shown=fleet.report)
+        decisions = [row["title"] for row in clara.json("decision", "list")["decisions"]]
+        assert decisions == ["Plus tard"]
+        (claim,) = clara.json("claims")["claims"]
+        assert claim["token"] == held["token"]
+
+
+@_BY_HAND
+def test_restored_where_its_newest_entries_are_on_a_machine_that_is_off_nothing_is_lost_or_doubled() -> None:
+    with Fleet.found("alice", "berta", "clara") as fleet:
+        alice, berta, clara = fleet.start_all()
+        fleet.until_linked()
+        until(lambda: clara.json("status")["commit"]["size"] >= 7, 50, what="all are members", shown=fleet.report)
+        backup = str(fleet.path / "berta.backup")
+        berta.json("backup", backup, *_passphrase(fleet), tool=ADMIN)
+        held = berta.json("claim", "decided after the backup", "--timeout", "30")
+        until(lambda: _agreed(fleet), 50, what="all have the claim", shown=fleet.report)
+        alice.kill()  # an orderly end would hand the vote over
+        berta.json("send", "clara", "known to clara alone")
+        until(lambda: _subjects(clara) == ["known to clara alone"], 50, what="it arrives", shown=fleet.report)
+        clara.kill()
+        berta.kill()
+
+        alice.start()
+        assert alice.json("status")["commit"]["voters"] == ["alice"]
+        again = _restored(fleet, berta, backup)
+        again.start("--peer", alice.listen)
+        until(lambda: again.client.status()["phase"] == "ready", 60, what="it is countersigned", shown=fleet.report)
+        fresh = again.json("claim", "in the new life", "--timeout", "30")
+        clara.start("--peer", alice.listen, "--peer", again.listen)
+        again.client.send("clara", "in the new life", "corps")
+        until(lambda: "in the new life" in _subjects(clara), 60, what="its mail arrives", shown=fleet.report)
+        assert _subjects(clara) == ["in the new life", "known to clara alone"]
+        until(lambda: _agreed(fleet), 60, what="all have the same ledger", shown=fleet.report)
+        for machine in fleet.running():
+            tokens = {claim["name"]: claim["token"] for claim in machine.json("claims")["claims"]}
+            assert tokens == {"decided after the backup": held["token"], "in the new life": fresh["token"]}
 
 
 def test_the_one_that_held_the_only_vote_goes_on_by_the_roots_word() -> None:

@@ -5,6 +5,8 @@ Each node runs in a network namespace of its own with nothing but its loopback, 
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from tests.helpers.copier import Copier
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
-from tests.helpers.netlab import netlab_missing
+from tests.helpers.netlab import Lab, netlab_missing
 
 _MISSING = netlab_missing()
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(_MISSING), reason=_MISSING or "available")]
@@ -20,6 +22,10 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(_MISSING), reason=_MISSI
 Report = Callable[[str, object], None]
 
 ARRIVES_S = 60.0
+_PORT = 47600
+_BY_HAND = pytest.mark.skipif(
+    os.environ.get("ROOSYNC_TEST_FOLDER", "") != "all", reason="takes a minute; ROOSYNC_TEST_FOLDER=all runs it"
+)
 
 
 def _alone(argv: Sequence[str]) -> list[str]:
@@ -81,25 +87,117 @@ def test_a_message_and_its_receipt_travel_through_a_common_folder_once(
     assert sum(row["id"] == sent["id"] for row in berta.inbox()) == 1
 
 
-def test_they_travel_through_a_copier_that_lags_reorders_and_doubles(
-    fleet: Fleet, record_property: Report, tmp_path: Path
+def test_three_nodes_go_on_through_a_copier_that_lags_reorders_and_doubles(
+    record_property: Report, tmp_path: Path
 ) -> None:
-    alice, berta = fleet.machines.values()
-    with Copier(tmp_path, ["alice", "berta"], lag_s=(0.5, 4.0)) as shared:
+    names = ["alice", "berta", "carla"]
+    with (
+        Fleet.found(*names, wraps=[_alone] * 3) as fleet,
+        Copier(tmp_path, names, lag_s=(0.5, 3.0)) as shared,
+    ):
+        alice, berta, carla = fleet.machines.values()
         _start(alice, shared.of("alice"))
-        until((shared.of("berta") / "p2p" / "v1" / "fleet").exists, ARRIVES_S, what="the marker arrives")
-        _start(berta, shared.of("berta"))
-        until(lambda: "alice" in berta.states(), ARRIVES_S, what="berta learns of alice", shown=fleet.report)
-        sent = [alice.client.send("berta", f"Numéro {number}", "corps")["id"] for number in range(12)]
-        back = berta.client.send("alice", "Retour", "corps")["id"]
+        for machine in (berta, carla):
+            until((shared.of(machine.name) / "p2p" / "v1" / "fleet").exists, ARRIVES_S, what="the marker arrives")
+            _start(machine, shared.of(machine.name))
+        for machine in (berta, carla):
+            until(_knows(machine, 3), ARRIVES_S, what="all are known", shown=fleet.report)
+        sent = [berta.client.send("carla", f"Numéro {number}", "corps")["id"] for number in range(12)]
+        back = carla.client.send("alice", "Retour", "corps")["id"]
+        proposed = berta.json(
+            *("decision", "propose", "Deux relectures", "--target", "all", "--timeout", "60"),
+            *("--set", "config:ci.json#/reviews", "2"),
+        )
+        assert alice.json("decision", "approve", proposed["id"])["state"] == "approved"
         for message in sent:
-            _arrived(fleet, berta, message)
+            _arrived(fleet, carla, message)
+            _is(fleet, berta, message, {"carla": "delivered"})
         _arrived(fleet, alice, back)
-        for message in sent:
-            _is(fleet, alice, message, {"berta": "delivered"})
+        carla.client.read(sent[0])
+        _is(fleet, berta, sent[0], {"carla": "read"})
+        until(
+            lambda: len({machine.json("status")["commit"]["digest"] for machine in fleet.running()}) == 1,
+            ARRIVES_S,
+            what="all have the same ledger",
+            shown=fleet.report,
+        )
+        assert carla.json("decision", "show", proposed["id"])["decisions"][0]["state"] == "approved"
+        assert [row["subject"] for row in reversed(carla.inbox())] == [f"Numéro {number}" for number in range(12)]
+        assert [len(machine.inbox()) for machine in (alice, berta)] == [1, 0]
+        assert {machine.client.status()["links"] for machine in fleet.running()} == {0}
         record_property("files copied", shared.copied)
-        assert [row["subject"] for row in reversed(berta.inbox())] == [f"Numéro {number}" for number in range(12)]
-        assert len(alice.inbox()) == 1
+
+
+@_BY_HAND
+def test_three_voters_that_only_a_folder_joins_decide_nothing_until_a_link_returns_and_nothing_comes_twice(
+    record_property: Report, tmp_path: Path
+) -> None:
+    names = ("alice", "berta", "carla")
+    with Lab(3) as lab:
+        wraps = [functools.partial(lab.argv, number) for number in range(3)]
+        listens = [f"{lab.address(number)}:{_PORT}" for number in range(3)]
+        with Fleet.found(*names, wraps=wraps, listens=listens) as fleet:
+            machines = fleet.start_all(options=("--folder", str(tmp_path)))
+            fleet.until_linked()
+            machines[0].run("voters", "prefer", *names, "--approve")
+            until(
+                lambda: all(len(machine.client.status()["commit"]["voters"]) == 3 for machine in machines),
+                ARRIVES_S,
+                what="all vote",
+                shown=fleet.report,
+            )
+            for number in range(3):
+                lab.unplug(number)
+            until(lambda: all(m.client.status()["links"] == 0 for m in machines), ARRIVES_S, what="no link is left")
+            sizes = [machine.json("status")["commit"]["size"] for machine in machines]
+            waiting = [
+                machine.refusal(
+                    *("decision", "propose", f"De {machine.name}", "--target", "all", "--timeout", "5"),
+                    *("--set", f"config:{machine.name}.json", "1"),
+                    code=4,
+                )["details"]
+                for machine in machines
+            ]
+            for machine, details in zip(machines, waiting, strict=True):
+                assert details["missing"] == [name for name in names if name != machine.name]
+            sent = machines[0].client.send("all", "Par le dossier", "corps")["id"]
+            took = [_arrived(fleet, machine, sent) for machine in machines[1:]]
+            _is(fleet, machines[0], sent, {"berta": "delivered", "carla": "delivered"})
+            assert [machine.json("status")["commit"]["size"] for machine in machines] == sizes
+            # what was proposed is in the folder too, and is not sent again
+            until(lambda: all(_same_heads(machines)), ARRIVES_S, what="all hold the same", shown=fleet.report)
+            before = [machine.counters() for machine in machines]
+            for number in range(3):
+                lab.heal(number)
+            fleet.until_linked()
+            for machine, details in zip(machines, waiting, strict=True):
+                until(
+                    _decided(machine, details["entry"]),
+                    ARRIVES_S,
+                    what=f"what {machine.name} proposed is decided",
+                    shown=fleet.report,
+                )
+            until(lambda: len({m.json("status")["commit"]["digest"] for m in machines}) == 1, ARRIVES_S, what="agreed")
+            for machine, counted in zip(machines, before, strict=True):
+                again = machine.counters().get("entries.duplicate", 0) - counted.get("entries.duplicate", 0)
+                record_property(f"{machine.name}: entries that came again", again)
+                print(f"{machine.name}: entries that came again: {again}")
+                assert again == 0
+                assert sum(row["id"] == sent for row in machine.inbox()) == (machine is not machines[0])
+            record_property("arrived after", [round(seconds, 1) for seconds in took])
+
+
+def _knows(machine: Machine, count: int) -> Callable[[], bool]:
+    return lambda: len(machine.states()) == count
+
+
+def _decided(machine: Machine, entry: str) -> Callable[[], bool]:
+    return lambda: machine.client.pending_request(entry)["state"] == "decided"
+
+
+def _same_heads(machines: Sequence[Machine]) -> list[bool]:
+    places = [machine.places() for machine in machines]
+    return [held == places[0] for held in places]
 
 
 def test_a_decision_is_made_by_the_only_voter_and_comes_back_through_the_folder(

@@ -14,6 +14,7 @@ from roosync_p2p.liveness.verdicts import Verdict
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.observer import NOBODY, Observer
 
 __all__ = ["FolderFleet"]
 
@@ -26,9 +27,17 @@ class FolderFleet:
         cut: whether no link is possible from the beginning.
     """
 
-    def __init__(self, letters: Sequence[str] = "ab", *, cut: bool = True, seed: int = 1, start: bool = True) -> None:
+    def __init__(
+        self,
+        letters: Sequence[str] = "ab",
+        *,
+        cut: bool = True,
+        seed: int = 1,
+        start: bool = True,
+        observer: Observer = NOBODY,
+    ) -> None:
         names = [f"machine-{letter}" for letter in letters]
-        self.fleet = Fleet(names, dice=Dice.of(seed, "folder"), folder=True)
+        self.fleet = Fleet(names, dice=Dice.of(seed, "folder"), folder=True, observer=observer)
         self._layers: list[int] = []
         if cut:
             self.cut()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import pytest
 
@@ -19,8 +20,8 @@ from roosync_p2p.codec.digests import sha256
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.memory_store import MemoryStore
 from roosync_p2p.errors import FolderError, NetworkError, PeerFault
-from roosync_p2p.gossip.folder_file import wrap
-from roosync_p2p.gossip.folder_paths import join_answer_path, join_hello_path
+from roosync_p2p.gossip.folder_file import HEADER_BYTES, wrap
+from roosync_p2p.gossip.folder_paths import join_answer_path, join_hello_path, join_request_path
 from roosync_p2p.ids import MachineId
 from roosync_p2p.node.folder_door import FolderDoor, requests_in
 from roosync_p2p.node.folder_joining import join_by_folder
@@ -28,6 +29,7 @@ from roosync_p2p.node.folder_service import FolderService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.trust.enrolment import Enrolment
 from roosync_p2p.trust.invites import JoinCode, decode_join_code
+from roosync_p2p.trust.joining import IssuerSession, JoinerSession
 from tests.helpers.running_node import running, until
 
 pytestmark = pytest.mark.anyio
@@ -130,6 +132,88 @@ async def test_a_refusal_that_is_not_bound_to_the_code_is_waited_out(issuer: _Is
         with pytest.raises(NetworkError) as caught:
             await _join(issuer, code, tmp_path / "new", wait_s=50.0)
     assert "does not prove" in caught.value.message
+
+
+_LIES = ("cut short", "damaged", "altered", "older", "another's")
+
+
+def _lie(lie: str, good: bytes, older: bytes, anothers: bytes) -> bytes:
+    at = len(good) - 40
+    flipped = good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]
+    return {
+        "cut short": good[: len(good) // 2],
+        "damaged": flipped,
+        "altered": wrap(flipped[HEADER_BYTES:]),
+        "older": older,
+        "another's": anothers,
+    }[lie]
+
+
+@pytest.mark.parametrize("lie", _LIES)
+@pytest.mark.parametrize("kind", ["hello", "request", "answer"])
+async def test_a_file_of_the_conversation_that_was_tampered_with_lets_nobody_in_and_is_waited_out(
+    issuer: _Issuer, tmp_path: Path, kind: str, lie: str
+) -> None:
+    """Nobody's door is open there: the test carries the files, and tampers with one of them."""
+    code, others = await issuer.code(), await issuer.code()
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    found_folder(place, code.fleet)
+    folder, now, before = Directory(place), b"n" * 32, b"b" * 32
+    hello = wrap(issuer.service.hello_file(now))
+    strange = _other_fleets_hello(tmp_path / "strangers")
+    request = _request(issuer, others, tmp_path / "other", MachineId("machine-o"), now)
+    older_request = _request(issuer, code, tmp_path / "new", _NEW, before)
+    request_path = join_request_path(_NEW, code.invite)
+    lied: dict[str, bytes] = {}
+
+    async def carry(honest: bool) -> None:
+        """What the door would do, once."""
+        shown = hello if honest or kind != "hello" else _lie(lie, hello, wrap(b"before"), strange)
+        if folder.read(join_hello_path(_FOUNDER), bytes_max=20_000) != shown:
+            folder.write(join_hello_path(_FOUNDER), shown)
+        lied["hello"] = shown
+        if kind == "request" and not honest and "request" not in lied:
+            asked = folder.read(request_path, bytes_max=20_000)
+            if asked is None:
+                return
+            lied["request"] = _lie(lie, asked, wrap(older_request), wrap(request))
+            folder.write(request_path, lied["request"])
+        for said in requests_in(folder):
+            answer = wrap(await issuer.service.answer_file(now, said))
+            if kind == "answer" and not honest:
+                answer = _lie(lie, answer, wrap(await issuer.service.answer_file(before, said)), wrap(b"another's"))
+            folder.write(join_answer_path(_FOUNDER, sha256(said)), answer)
+            lied["answer"] = answer
+
+    def asks(honest: bool) -> Enrolment:
+        pending = create_request(tmp_path / "new", _NEW)
+        return join_by_folder(
+            place, code, pending, lambda _: None, wait_s=6.0, sleep=lambda _: anyio.from_thread.run(carry, honest)
+        )
+
+    with pytest.raises(NetworkError) as caught:
+        await anyio.to_thread.run_sync(asks, False)
+    assert caught.value.code == "issuer_unreachable"
+    assert kind in lied
+    if kind == "hello":
+        assert folder.read(join_hello_path(_FOUNDER), bytes_max=20_000) == lied["hello"]
+    enrolment = await anyio.to_thread.run_sync(asks, True)
+    assert enrolment.machine == _NEW
+
+
+def _other_fleets_hello(home: Path) -> bytes:
+    """The hello of an issuer of another fleet."""
+    stranger = _founded(home)
+    session = IssuerSession(leaf=stranger.leaf, issuer=stranger.issuer, root=stranger.root, nonce=b"n" * 32)
+    return wrap(session.hello())
+
+
+def _request(issuer: _Issuer, code: JoinCode, home: Path, machine: MachineId, nonce: bytes) -> bytes:
+    """A request with this code, in a conversation with that nonce."""
+    key = create_request(home, machine).key
+    session = JoinerSession(code, machine, key, b"j" * 32, time_ms=read_now().wall_ms)
+    return session.on_hello_file(issuer.service.hello_file(nonce))
 
 
 async def test_without_an_issuer_it_says_so_and_without_the_folder_too(issuer: _Issuer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from roosync_p2p import limits
@@ -10,7 +11,7 @@ from roosync_p2p.liveness.verdicts import Path
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["FolderState", "folder_state", "folder_status", "folder_warnings", "not_shared"]
+__all__ = ["FolderAlarm", "FolderState", "folder_state", "folder_status", "folder_warnings", "not_shared"]
 
 FolderState = str  # one word: ok, alone, opening, blocked, stale, not_shared, or what a FolderError says
 
@@ -70,6 +71,7 @@ def folder_status(core: NodeCore) -> dict[str, object] | None:
         "lag_s": None if lag_s is None else round(lag_s, 1),
         "machines": folder.others_seen,
         "quarantined": folder.quarantine.kept,
+        "writes_per_minute": round(folder.budget.per_minute(core.desk.now.monotonic_s), 2),
     }
 
 
@@ -90,3 +92,34 @@ def folder_warnings(core: NodeCore) -> list[dict[str, object]]:
     elif state == "stale":
         found.append(("folder_stale", "nothing new has come through the shared folder for two rounds"))
     return [{"code": code, "message": message, "remedy": _REMEDIES[code]} for code, message in found]
+
+
+class FolderAlarm:
+    """Tells people once when the folder blocks, stands still or is another one, and when that is over.
+
+    What a job answers, a full or lost drive, the part that gets the answer tells itself.
+    """
+
+    def __init__(self, core: NodeCore) -> None:
+        self._core = core
+        self._told: object = None
+        self._at_s = -math.inf
+
+    def tick(self) -> None:
+        """Looks at the state, now and then: it is asked at every input."""
+        folder, now_s = self._core.folder, self._core.desk.now.monotonic_s
+        if folder.path is None or now_s < self._at_s + limits.FOLDER_PLAN_S:
+            return
+        self._at_s = now_s
+        if folder.fault is not None:
+            self._told = None
+            return
+        warned = next(iter(folder_warnings(self._core)), None)
+        code = None if warned is None else warned["code"]
+        if code == self._told:
+            return
+        self._told = code
+        if warned is None:
+            self._core.desk.notify("folder", {"ok": True})
+        else:
+            self._core.desk.notify("folder", {"ok": False, "code": code, "message": warned["message"]})

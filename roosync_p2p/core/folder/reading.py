@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from roosync_p2p import limits
+from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core.folder.records import Beacon, Papers, RevocationList, read_beacon, read_run
 from roosync_p2p.core.intake import Prepared, prepare
@@ -30,10 +31,13 @@ from roosync_p2p.gossip.folder_paths import (
     LogFile,
     RevocationsFile,
     SegmentFile,
+    certificates_path,
     parse_path,
+    revocations_path,
 )
-from roosync_p2p.ids import FleetId, MachineId
+from roosync_p2p.ids import FleetId, KeyId, MachineId
 from roosync_p2p.trust import contexts
+from roosync_p2p.trust.certificates import parse_machine_certificate
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import Verified, verify
 
@@ -68,7 +72,7 @@ class Wanted:
         epoch: of its commit log.
         items: committed items that it has.
         papers: files of certificates, and of revocations, that were read before.
-        refused: files that were no good, with their size then: not read again while they have that size.
+        refused: files that were no good, with their size then: not read again for a while if they have that size.
     """
 
     me: MachineId
@@ -100,9 +104,10 @@ class SegmentRead:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunRead:
-    """A run of the log, by the word of its owner."""
+    """A run of the log, by the word of its owner, who is the author of ``signed``."""
 
     name: LogFile
+    signed: Verified
     frame: Prepared
     epochs: Prepared | None
 
@@ -232,8 +237,7 @@ def prepare_file(name: FolderName, data: bytes, directory: Directory) -> FileRea
         case LogFile():
             return _run(name, unwrap(data, size_max=limits.FRAME_BYTES_MAX), directory)
         case ChainFile():
-            papers = decode(unwrap(data, size_max=2 * limits.CERTIFICATE_BYTES_MAX), Papers)
-            return PapersRead(name=name, papers=papers)
+            return _papers(name, unwrap(data, size_max=2 * limits.CERTIFICATE_BYTES_MAX))
         case RevocationsFile():
             return _revocations(name, unwrap(data, size_max=limits.FRAME_BYTES_MAX), directory)
 
@@ -288,7 +292,10 @@ class _Survey:
 
 def _chosen(names: Iterable[FolderName], sizes: Mapping[str, int], wanted: Wanted) -> Iterator[FolderName]:
     """Certificates, revocations, then heartbeats, then chains in sequence, the ledger before the mail, then the log."""
-    names = [name for name in names if wanted.refused.get(name.path) != sizes[name.path]]
+    # A heartbeat file is replaced, mostly by one of the same size: what was refused there says nothing of what comes.
+    names = [
+        name for name in names if isinstance(name, HeartbeatFile) or wanted.refused.get(name.path) != sizes[name.path]
+    ]
     yield from (name for name in names if isinstance(name, ChainFile) and name.path not in wanted.papers)
     yield from (name for name in names if isinstance(name, RevocationsFile) and name.path not in wanted.papers)
     yield from (name for name in names if isinstance(name, HeartbeatFile))
@@ -376,16 +383,30 @@ def _signed(envelope: bytes, context: str, directory: Directory, size_max: int) 
     try:
         return verify(envelope, context=context, directory=directory, size_max=size_max)
     except UntrustedError as fault:
-        raise _later(fault) from fault
+        raise _later(fault, directory) from fault
 
 
-def _later(fault: PeerFault) -> PeerFault:
+def _later(fault: PeerFault, directory: Directory) -> PeerFault:
+    """What a fault means for a file: one that is final, or one that ends when a certificate comes."""
+    key = fault.details.get("key")
+    if fault.code in _NOT_YET and isinstance(key, str) and KeyId(bytes.fromhex(key)) in directory.given_up:
+        return UntrustedError("it is signed with a key that was revoked or replaced", code="key_revoked")
     if fault.code in _NOT_YET:
         return StaleError(f"it cannot be verified yet: {fault.message}", code=fault.code)
     return fault
 
 
+def _papers(name: ChainFile, body: bytes) -> PapersRead:
+    papers = decode(body, Papers)
+    _require_owner(name, parse_machine_certificate(papers.leaf).machine)
+    if certificates_path(name.owner, sha256(body)) != name.path:
+        raise MalformedError("certificates are others than their name says", code="wrong_content")
+    return PapersRead(name=name, papers=papers)
+
+
 def _revocations(name: RevocationsFile, body: bytes, directory: Directory) -> RevocationsRead:
+    if revocations_path(name.owner, sha256(body)) != name.path:
+        raise MalformedError("a list of revocations is another than its name says", code="wrong_content")
     said = decode(body, RevocationList).statements
     if len(said) > limits.FOLDER_REVOCATIONS_MAX:
         raise MalformedError("a list of revocations is too long", code="oversized")
@@ -418,7 +439,7 @@ def _segment(name: SegmentFile, body: bytes, directory: Directory) -> SegmentRea
         raise MalformedError("a segment holds something else than its name says", code="wrong_content")
     for sequence, part in enumerate(frame.parts, name.first):
         if isinstance(part, RoosyncError):
-            raise _later(part)
+            raise _later(part, directory)
         assert isinstance(part, Entry)
         if part.place != name.key or part.header.sequence != sequence:
             raise MalformedError("a segment holds other entries than its name says", code="wrong_content")
@@ -426,7 +447,8 @@ def _segment(name: SegmentFile, body: bytes, directory: Directory) -> SegmentRea
 
 
 def _run(name: LogFile, body: bytes, directory: Directory) -> RunRead:
-    run = read_run(_signed(body, contexts.FOLDER_LOG, directory, limits.FRAME_BYTES_MAX))
+    signed = _signed(body, contexts.FOLDER_LOG, directory, limits.FRAME_BYTES_MAX)
+    run = read_run(signed)
     _require_owner(name, run.machine)
     frame = prepare(run.frame, directory)
     epochs = prepare(run.epochs, directory) if run.epochs else None
@@ -435,7 +457,7 @@ def _run(name: LogFile, body: bytes, directory: Directory) -> RunRead:
         raise MalformedError("a run of the log holds something else", code="wrong_content")
     if (said.epoch, said.first, said.first + len(said.items) - 1) != (name.epoch, name.first, name.last):
         raise MalformedError("a run of the log holds other items than its name says", code="wrong_content")
-    return RunRead(name=name, frame=frame, epochs=epochs)
+    return RunRead(name=name, signed=signed, frame=frame, epochs=epochs)
 
 
 def _require_owner(name: FolderName, machine: str) -> None:

@@ -24,6 +24,7 @@ from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import FolderJobId, LookIntoFolder, PublishFiles
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.folder.beacons import Beacons
+from roosync_p2p.core.folder.budget import WriteBudget
 from roosync_p2p.core.folder.publisher import Publisher
 from roosync_p2p.core.folder.quarantine import Quarantine
 from roosync_p2p.core.folder.reaches import Reaches
@@ -41,9 +42,10 @@ from roosync_p2p.core.identity_watch import IdentityWatch
 from roosync_p2p.core.presence import Presence, read_heartbeat
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.core.wire import RecordFrame
-from roosync_p2p.errors import FolderError, PeerFault
+from roosync_p2p.errors import FolderError, PeerFault, UntrustedError
 from roosync_p2p.gossip.folder_paths import HeartbeatFile
 from roosync_p2p.ids import BootId
+from roosync_p2p.trust.envelopes import Verified
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
@@ -117,6 +119,7 @@ class SharedFolder:
         self._boot = boot
         self._learned = learned
         self.quarantine = Quarantine(desk)
+        self.budget = WriteBudget()
         self.path: str | None = None
         self.fault: FolderError | None = None
         self._seen = False  # whether a first look has ended
@@ -165,15 +168,14 @@ class SharedFolder:
         if now_s < self._wake_at:
             return
         self.reaches.tick()
+        self.budget.tick(now_s, needed=self.reaches.needs_folder())
         if self._job_since_s is None and now_s >= self._retry_at:
             self._work(now_s)
         self._wake_at = self._next(now_s)
 
     def _work(self, now_s: float) -> None:
         if self._may_write:
-            self._publisher.tick()
-            files, removed = self._publisher.take()
-            files, self._kept = [*self._kept, *files], []
+            files, removed = self._within_budget()
             beacon = now_s >= self.beacons.due_at()
             if files or removed or beacon:
                 self._publish([*files, *([self.beacons.make()] if beacon else [])], removed, beacon=beacon)
@@ -181,12 +183,23 @@ class SharedFolder:
         if now_s >= self._look_at:
             self._look()
 
+    def _within_budget(self) -> tuple[list[tuple[str, bytes]], list[str]]:
+        """What is to be written and removed besides the heartbeat, if anything may be."""
+        if not self.budget.allowed:
+            return [], []
+        self._publisher.tick()
+        files, removed = self._publisher.take()
+        room = max(0, self.budget.allowed - len(files))
+        files, self._kept = [*files, *self._kept[:room]], self._kept[room:]
+        return files, removed
+
     def _next(self, now_s: float) -> float:
         if self._job_since_s is not None:
             return max(self._job_since_s + limits.FOLDER_BLOCKED_S, now_s + limits.FOLDER_PLAN_S)
         times = [self._look_at, now_s + limits.FOLDER_PLAN_S]
         if self._may_write:
-            times += [self.beacons.due_at(), self._publisher.next_deadline()]
+            planned_s = -math.inf if self._kept else self._publisher.next_deadline()
+            times += [self.beacons.due_at(), max(planned_s, self.budget.next_s())]
         return max(min(times), self._retry_at)
 
     @property
@@ -233,6 +246,8 @@ class SharedFolder:
         self._job_since_s = None
         self._wake_at = self._desk.now.monotonic_s
         self._desk.counters["folder.writes"] += len(answer.written)
+        self._desk.counters["folder.removed"] += len(answer.removed)
+        self.budget.wrote(self._desk.now.monotonic_s, written=len(answer.written), removed=len(answer.removed))
         self._publisher.published(answer.written, answer.removed)
         if self._beacon_job == answer.job:
             if any(path.endswith("/heartbeat") for path in answer.written):
@@ -284,14 +299,21 @@ class SharedFolder:
                 self._learned()
             case RevocationsRead():
                 self._revocations(file)
-            case BeaconRead():
+            case BeaconRead(heartbeat=signed):
+                self._require_standing(signed)
                 self._heartbeat(file)
             case SegmentRead(frame=frame):
                 self._acceptance.received(None, frame)
-            case RunRead(name=name, frame=frame, epochs=epochs):
+            case RunRead(name=name, signed=signed, frame=frame, epochs=epochs):
+                self._require_standing(signed)
                 if epochs is not None:
                     self._commit.received(name.owner, epochs)
                 self._commit.received(name.owner, frame)
+
+    def _require_standing(self, signed: Verified) -> None:
+        """Files are verified by what was known when the look began; the same look may have shown a revocation."""
+        if signed.key_id in self._desk.directory.given_up:
+            raise UntrustedError(f"the key of {signed.author} was revoked or replaced", code="key_revoked")
 
     def _revocations(self, read: RevocationsRead) -> None:
         if read.whole:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roosync_p2p import limits
+from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import encode
 from roosync_p2p.core import wire
 from roosync_p2p.core.folder.reading import Looked, SegmentRead, Wanted, look, marker_bytes
@@ -104,7 +105,7 @@ def test_a_half_written_file_and_one_of_somebody_unknown_wait() -> None:
     looked = look(folder, Wanted(me=B, fleet=FLEET), directory())  # A's certificate has not come yet
     assert (looked.partial, looked.bad, looked.files) == (1, (), ())
     papers = encode(Papers(leaf=identity(A).leaf, issuer=identity(A).issuer))
-    folder.files[certificates_path(A, bytes(32))] = wrap(papers)
+    folder.files[certificates_path(A, sha256(papers))] = wrap(papers)
     assert len(look(folder, Wanted(me=B, fleet=FLEET), directory()).files) == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roosync_p2p import limits
+from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import encode
 from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.commands import Revoke
@@ -61,7 +62,7 @@ def test_a_statement_of_an_unknown_signer_keeps_no_other_one_back() -> None:
     said = Revocation(machine=B, keys=(keys.identities[B].key.key_id,), reason="", serial=bytes(16))
     other = seal_statement(SigningKey(bytes(32)), said, fleet=keys.fleet, author=issuer_author(MachineId("machine-z")))
     body = encode(RevocationList(statements=[other, good]))
-    name = parse_path(revocations_path(A, bytes(32)))
+    name = parse_path(revocations_path(A, sha256(body)))
     assert isinstance(name, RevocationsFile)
     read = prepare_file(name, wrap(body), fleet.member("a").node().directory)
     assert isinstance(read, RevocationsRead)
@@ -71,9 +72,9 @@ def test_a_statement_of_an_unknown_signer_keeps_no_other_one_back() -> None:
 def test_a_list_that_is_too_long_is_refused() -> None:
     fleet = _met("ab")
     many = [_statement(fleet, B, serial) for serial in range(limits.FOLDER_REVOCATIONS_MAX + 1)]
-    name = parse_path(revocations_path(A, bytes(32)))
+    body = encode(RevocationList(statements=many))
+    name = parse_path(revocations_path(A, sha256(body)))
     assert isinstance(name, RevocationsFile)
-    body = wrap(encode(RevocationList(statements=many)))
     with pytest.raises(MalformedError) as caught:
-        prepare_file(name, body, fleet.member("a").node().directory)
+        prepare_file(name, wrap(body), fleet.member("a").node().directory)
     assert caught.value.code == "oversized"
