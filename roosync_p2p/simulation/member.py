@@ -97,6 +97,8 @@ class Member:
         self.died_at: CrashPoint | None = None  # of the last crash
         self.settled_at_s: float | None = None  # when the start number of this life became durable
         self.transport: MemoryTransport | None = None
+        self.frames = 0  # sent and received, in all its lives
+        self.frame_bytes = 0
         self._scheduler = scheduler
         self._network = network
         self._entropy = entropy
@@ -291,6 +293,8 @@ class Member:
         if not isinstance(event, FrameArrived):
             self.feed(event)
             return
+        self.frames += 1
+        self.frame_bytes += len(event.data)
         try:
             prepared = self.parts.prepare(event.data, self.core.directory)
         except PeerFault as fault:
@@ -400,6 +404,8 @@ class Member:
         assert self.transport is not None
         match effect:
             case effects.Send(link=link, frame=frame, droppable=droppable):
+                self.frames += 1
+                self.frame_bytes += len(frame)
                 self._observer.sent(self, frame)
                 self.transport.send(link, frame, droppable=droppable)
             case effects.CloseLink(link=link, reason=reason):

@@ -23,7 +23,7 @@ from roosync_p2p.core.presence import LatestBeat, Presence
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.ids import MachineId, StoreId
-from roosync_p2p.ledger.fleet import active_rules, preferred_voters
+from roosync_p2p.ledger.fleet import active_rules, preferred_voters, voters_of
 from roosync_p2p.ledger.policies import number_policy
 from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.liveness.heartbeat import Heartbeat
@@ -130,6 +130,11 @@ class SeatFacts:
     def register(self) -> Register:
         """Of the applied state."""
         return register_of(self._applier.state, self._desk.identity.root)
+
+    @property
+    def voting(self) -> frozenset[MachineId]:
+        """The machines that vote, by what is applied here."""
+        return frozenset(MachineId(machine) for machine, _ in voters_of(self._applier.state))
 
     def seat(self, machine: MachineId) -> Seat | None:
         """Its seat as its heartbeats name it, or this node's own."""
