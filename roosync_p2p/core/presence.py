@@ -133,6 +133,11 @@ class Presence:
         )
         self.liveness.loop_lag(loop_lag_s, self._desk.now)
 
+    @property
+    def health(self) -> Health:
+        """How this node is, as it says in its heartbeats."""
+        return self._health
+
     def resumed(self, *, slept_s: float) -> None:
         """The clock jumped: whatever was silent meanwhile gets its time again."""
         self.resumed_s = self._desk.now.monotonic_s
