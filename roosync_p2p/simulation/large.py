@@ -31,7 +31,7 @@ from roosync_p2p.simulation.checkers.delivery import Acknowledged
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.fleet import Fleet
-from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.member import Member, Traffic
 from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.voting import Voting
 from roosync_p2p.simulation.watch import Watch
@@ -71,12 +71,13 @@ class Pastime:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run of a large fleet found, and what it cost. Bytes are sent and received together, a second and node.
+    """What a run of a large fleet found, and what it cost.
 
     Attributes:
         links: of each node at rest.
         together_s: until everybody saw everybody.
-        rest_bytes: at rest, with the overhead of TCP, TLS and websockets.
+        sent_bytes: of each node at rest, a second, with the overhead of TCP, TLS and websockets.
+        received_bytes: likewise.
         kinds: the bytes that were sent at rest by kind of frame, of all nodes together, a second.
         cpu: processor time of a node at rest, checkers and simulated network included, as a share of one processor.
         spread_s: from a message's acknowledgement until everybody had it, the slowest; commits likewise.
@@ -90,7 +91,8 @@ class Report:
     voters: int
     links: tuple[int, ...]
     together_s: float
-    rest_bytes: tuple[float, ...]
+    sent_bytes: tuple[float, ...]
+    received_bytes: tuple[float, ...]
     kinds: dict[str, float]
     cpu: float
     spread_s: float
@@ -110,7 +112,8 @@ class Report:
             f"{self.members} members, {self.voters} voters: {self.virtual_s:.0f} virtual s in {self.took_s:.0f} s",
             f"  everybody saw everybody after  {self.together_s:.1f} s",
             f"  links a node                   {_spread(self.links, '')}",
-            f"  bytes a second and node        {_spread(self.rest_bytes, '')}, in and out, at rest",
+            f"  bytes a second, sent at rest   {_spread(self.sent_bytes, '')}",
+            f"  bytes a second, received       {_spread(self.received_bytes, '')}",
             f"  of what                        {shares}",
             f"  processor a node at rest       {100 * self.cpu:.2f} %, checkers included",
             f"  message in every inbox         {self.spread_s:.1f} s",
@@ -126,6 +129,10 @@ def _spread(values: tuple[float, ...], unit: str) -> str:
         return "never"
     digits = 1 if unit else 0
     return f"mean {statistics.fmean(values):.{digits}f}{unit}, max {max(values):.{digits}f}{unit}"
+
+
+def _on_the_wire(traffic: Traffic) -> int:
+    return traffic.size_bytes + FRAME_OVERHEAD_BYTES * traffic.frames
 
 
 class _Meter(Watch):
@@ -165,7 +172,7 @@ class LargeFleet:
         """Everything, from the first start to the last check."""
         began_s = time.monotonic()
         together_s = self._start()
-        rest_bytes, cpu = self._rest()
+        sent_bytes, received_bytes, cpu = self._rest()
         links = tuple(len(member.node().links.peers()) for member in self.fleet.running())
         self._all_are("after a rest", self.fleet.running(), State.ONLINE)
         spread_s, committed_s = self._use(self._pastime.senders, self._pastime.requests)
@@ -181,7 +188,8 @@ class LargeFleet:
             voters=len(self._voting.voters()),
             links=links,
             together_s=together_s,
-            rest_bytes=rest_bytes,
+            sent_bytes=sent_bytes,
+            received_bytes=received_bytes,
             kinds={kind: count / self._pastime.rests_s for kind, count in self._watch.kinds.items()},
             cpu=cpu,
             spread_s=spread_s,
@@ -214,22 +222,23 @@ class LargeFleet:
         self._watch.truth.started(member.name)
         member.start()
 
-    def _rest(self) -> tuple[tuple[float, ...], float]:
+    def _rest(self) -> tuple[tuple[float, ...], tuple[float, ...], float]:
         wanted = self._pastime.voters
         self._until(lambda: len(self._voting.voters()) == wanted, TOGETHER_S, f"{wanted} voters")
         self.fleet.run(self._pastime.settles_s)
         members = self.fleet.running()
-        before = {member.name: (member.frame_bytes, member.frames) for member in members}
+        before = [(_on_the_wire(member.sent), _on_the_wire(member.received)) for member in members]
         cpu_s = time.process_time()
         self._watch.counting = True
         self.fleet.run(self._pastime.rests_s)
         self._watch.counting = False
         cpu = (time.process_time() - cpu_s) / self._pastime.rests_s / len(members)
-        rest = []
-        for member in members:
-            size, frames = member.frame_bytes - before[member.name][0], member.frames - before[member.name][1]
-            rest.append((size + FRAME_OVERHEAD_BYTES * frames) / self._pastime.rests_s)
-        return tuple(rest), cpu
+        after = [(_on_the_wire(member.sent), _on_the_wire(member.received)) for member in members]
+        rates = [
+            ((sent - sent_before) / self._pastime.rests_s, (received - received_before) / self._pastime.rests_s)
+            for (sent, received), (sent_before, received_before) in zip(after, before, strict=True)
+        ]
+        return tuple(sent for sent, _ in rates), tuple(received for _, received in rates), cpu
 
     def _use(self, senders: int, requests: int) -> tuple[float, float]:
         """Messages to all from some, and claims of others, none of them the leader's."""
@@ -250,7 +259,12 @@ class LargeFleet:
         known = self._known(member, KILLED_KNOWN_S)
         self.fleet.run(1.0)
         self._started(member)
-        self._until(lambda: self._everybody_sees(member), SPREAD_S, f"{member.name} to be seen again")
+        # It has to hear of everybody too: whom it never heard it may call offline only after a whole relayed limit.
+        self._until(
+            lambda: self._everybody_sees(member) and not self._not(State.ONLINE, member, self.fleet.running()),
+            SPREAD_S,
+            f"{member.name} to be seen again, and to see everybody",
+        )
         return known
 
     def _sleep(self) -> tuple[tuple[float, ...], float]:

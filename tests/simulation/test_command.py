@@ -98,7 +98,8 @@ def test_a_large_fleet_is_run_and_its_cost_told(monkeypatch: pytest.MonkeyPatch)
         voters=5,
         links=(20, 30),
         together_s=4.0,
-        rest_bytes=(20_000.0, 30_000.0),
+        sent_bytes=(20_000.0, 30_000.0),
+        received_bytes=(21_000.0, 23_000.0),
         kinds={"Beat": 3.0, "relayed Beat": 1.0},
         cpu=0.02,
         spread_s=0.3,
@@ -123,7 +124,8 @@ def test_a_large_fleet_is_run_and_its_cost_told(monkeypatch: pytest.MonkeyPatch)
     assert good.exit_code == 0
     assert ran == [(100, 7)]
     assert "100 members, 5 voters" in good.output
-    assert "mean 25000, max 30000" in good.output
+    assert "sent at rest   mean 25000, max 30000" in good.output
+    assert "received       mean 22000, max 23000" in good.output
     assert "Beat 75%" in good.output
     bad = CliRunner().invoke(main, ["--members", "100"])
     assert bad.exit_code == 1
