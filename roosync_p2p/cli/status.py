@@ -73,6 +73,8 @@ def render_status(document: dict[str, Any], texts: Texts) -> str:
     if document.get("folder"):
         parts += ["", folder_line(document["folder"], texts)]
     for warning in document.get("warnings", []):
+        if warning.get("code") == "machine_stalled":
+            continue  # said below the table, in the reader's language
         parts += ["", texts.get("warning", message=safe_line(str(warning.get("message", ""))))]
         if warning.get("remedy"):
             parts.append("  " + texts.get("remedy", remedy=safe_line(str(warning["remedy"]))))
@@ -124,7 +126,16 @@ def render_machines(rows: list[dict[str, Any]], texts: Texts) -> str:
         ]
         for row in rows
     ]
-    return table(columns, cells)
+    return "\n".join([table(columns, cells), *(line for row in rows for line in _stalled(row, texts))])
+
+
+def _stalled(row: dict[str, Any], texts: Texts) -> list[str]:
+    """What is wrong with a machine whose heartbeats go on and which does nothing else, and what helps."""
+    reason = str(row.get("reason"))
+    if reason not in ("disk_stalled", "loop_lagging"):
+        return []
+    said = texts.get("warning", message=texts.get(f"stalled.{reason}", machine=row["machine"]))
+    return ["", safe_line(said), "  " + texts.get("remedy", remedy=texts.get(f"stalled.{reason}.remedy"))]
 
 
 def _evidence(row: dict[str, Any], texts: Texts) -> str:

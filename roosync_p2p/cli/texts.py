@@ -64,6 +64,13 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "evidence.relayed": "relayed by {via}, {age} s",
         "evidence.folder": "folder, {age} s",
         "evidence.none": "none",
+        "stalled.disk_stalled": "{machine} lives and its disk does not write: what it is sent is not kept there",
+        "stalled.disk_stalled.remedy": "on that machine: make room, look at the disk and at what holds it (an "
+        "antivirus, a backup); if it does not recover, `roosync down` there, or switch it off: others take over its "
+        "vote",
+        "stalled.loop_lagging": "{machine} lives and its program hardly gets to run",
+        "stalled.loop_lagging.remedy": "on that machine: see what takes the processor or the memory; restart roosync "
+        "there if it stays so",
         "signed": "signed by {signer}, verified",
         "unsigned": "NOT VERIFIED: nobody's signature vouches for it",
         "signed.short": "yes",
@@ -237,6 +244,13 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "evidence.relayed": "relayée par {via}, {age} s",
         "evidence.folder": "dossier, {age} s",
         "evidence.none": "aucune",
+        "stalled.disk_stalled": "{machine} vit et son disque n'écrit plus : ce qu'on lui envoie n'y est pas gardé",
+        "stalled.disk_stalled.remedy": "sur cette machine : faire de la place, examiner le disque et ce qui le retient "
+        "(un antivirus, une sauvegarde) ; sans amélioration, y lancer `roosync down` ou l'éteindre : d'autres prennent "
+        "son vote",
+        "stalled.loop_lagging": "{machine} vit et son programme n'avance presque plus",
+        "stalled.loop_lagging.remedy": "sur cette machine : voir ce qui prend le processeur ou la mémoire ; y relancer "
+        "roosync si cela dure",
         "signed": "signé par {signer}, vérifié",
         "unsigned": "NON VÉRIFIÉ : aucune signature n'en répond",
         "signed.short": "oui",

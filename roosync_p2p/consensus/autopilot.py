@@ -46,6 +46,8 @@ class Member:
         waits_s: for how long it has to be awake first, because it disappeared without a word; 0 for no such reason.
         absent_s: for how long it was away then.
         unseen_s: since when nothing was heard of it, counted at most from when the leader itself woke.
+        stalled_s: for how long its disk or its event loop has stood still while its heartbeats go on, by its own word;
+            0 while it is well.
         on_battery: it runs on battery.
         leaving: it said that it is about to stop.
         supports_rules: its program knows the rules in force.
@@ -60,9 +62,15 @@ class Member:
     waits_s: float = 0.0
     absent_s: float = 0.0
     unseen_s: float = 0.0
+    stalled_s: float = 0.0
     on_battery: bool = False
     leaving: bool = False
     supports_rules: bool = True
+
+    @property
+    def useless_s(self) -> float:
+        """For how long nothing could be expected of it."""
+        return max(self.unseen_s, self.stalled_s)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +116,9 @@ class Facts:
     pace: Pace = Pace()
 
     def there(self, voter: Seat) -> bool:
-        """Whether a voter is awake, in the life that has the vote."""
+        """Whether a voter is awake, in the life that has the vote, and can put on its disk what it votes for."""
         member = self.members[voter.machine]
-        return voter == self.me or (member.online and member.seat == voter)
+        return not member.stalled_s and (voter == self.me or (member.online and member.seat == voter))
 
     def keeps_majority(self, voters: Iterable[Seat]) -> bool:
         """Whether those who are there could commit as this configuration."""
@@ -173,11 +181,12 @@ def target_of(size: int, most: int) -> int:
 def next_step(facts: Facts, *, only_dismiss: bool = False) -> Step | None:
     """What the leader should do now; None while all is as it should be.
 
-    ``only_dismiss``: who must not vote or leaves goes, and else nothing is done.
+    ``only_dismiss``: who must not vote or leaves goes, a leader that stands still is relieved, and that is all.
     """
     if facts.pending or facts.me not in facts.voters:
         return None
-    rules = (_dismiss,) if only_dismiss else (_dismiss, _demote, _demote_late, _even_out, _exchange)
+    urgent, others = (_dismiss, _relieve), (_demote, _demote_late, _even_out, _exchange)
+    rules = urgent if only_dismiss else (*urgent, *others)
     return next((step for rule in rules if (step := rule(facts)) is not None), None)
 
 
@@ -213,13 +222,24 @@ def _must_go(facts: Facts, voter: Seat) -> str:
     return "is leaving" if member.leaving else ""
 
 
+def _relieve(facts: Facts) -> Step | None:
+    """A leader whose disk or event loop stands still, and whose heartbeats keep the others from electing another."""
+    stalled_s = facts.members[facts.me.machine].stalled_s
+    successor = facts.successor() if stalled_s else None
+    if successor is None:
+        return None
+    reason = f"{facts.me.machine}, which leads, has stood still for {stalled_s:.0f} s"
+    return Step(kind=StepKind.TRANSFER, seat=successor, reason=reason)
+
+
 def _demote(facts: Facts) -> Step | None:
-    """Who was not seen for ten minutes, the longest unseen first."""
+    """Who was not seen for ten minutes, or has stood still for so long, the longest first."""
     absent = [voter for voter in facts.without(facts.me) if not facts.there(voter)]
-    for voter in sorted(absent, key=lambda v: (-facts.members[v.machine].unseen_s, v)):
-        unseen_s = facts.members[voter.machine].unseen_s
-        if unseen_s >= facts.pace.demote_unseen_s and facts.keeps_majority(facts.without(voter)):
-            reason = f"{voter.machine} was not seen for {unseen_s / 60:.0f} minutes"
+    for voter in sorted(absent, key=lambda v: (-facts.members[v.machine].useless_s, v)):
+        member = facts.members[voter.machine]
+        if member.useless_s >= facts.pace.demote_unseen_s and facts.keeps_majority(facts.without(voter)):
+            what = "has stood still" if member.stalled_s else "was not seen"
+            reason = f"{voter.machine} {what} for {member.useless_s / 60:.0f} minutes"
             return Step(kind=StepKind.REMOVE, seat=voter, reason=reason)
     return None
 

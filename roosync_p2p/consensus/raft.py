@@ -88,7 +88,7 @@ class Ready:
     """What is to be done, in this order.
 
     Attributes:
-        before_store: a leader's Appends; they may leave at once.
+        before_store: a leader's Appends, and its request to take over; they may leave at once.
         mark: of the write in this Ready, or of the newest before.
         hard: to be written; None when unchanged.
         cut_from: items from there on are to be removed from the store, before ``append``.

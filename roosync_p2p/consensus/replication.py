@@ -213,7 +213,9 @@ def _retire(state: State, now_s: float) -> None:
 
 def send_timeout_now(state: State, peer: Progress) -> None:
     message = TimeoutNow(epoch=state.hard.epoch, term=state.term, to=peer.seat.store, by=state.me.store)
-    state.send(peer.seat, message)
+    # It reports nothing but a term that was durable before this node led in it; and a leader lets go because its disk
+    # stands still, too.
+    state.before_store.append((peer.seat, message))
 
 
 # --- the follower -----------------------------------------------------------------------------------------------------

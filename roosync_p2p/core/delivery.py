@@ -124,7 +124,7 @@ class Delivery:
         if at is None or at > self._desk.now.monotonic_s or self._start is None:
             return
         self._dirty = False
-        self._publish_at = self._desk.now.monotonic_s + limits.FRONTIER_RECORD_INTERVAL_S
+        self._publish_at = self._desk.now.monotonic_s + limits.FRONTIER_RECORD_INTERVAL_S * self._desk.scale**2
         self._counter += 1
         record = FrontierRecord(
             machine=self._desk.me, start=self._start, counter=self._counter, spans=self._exchange.spans()
@@ -228,7 +228,7 @@ class Delivery:
         onward = [
             other
             for other in self._links.peers()
-            if other not in (peer, record.author) and not self._exchange.linked(record.author, other)
+            if other not in (peer, record.author) and self._exchange.passes_on(record.author, other)
         ]
         for other in onward:
             self._links.send(other, frame, after=Ticket(0), droppable=True)

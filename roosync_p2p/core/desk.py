@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable
 
+from roosync_p2p import limits
 from roosync_p2p.clock import Now
 from roosync_p2p.codec.records import encode
 from roosync_p2p.core.effects import Answer, Effect, Notify, Persist, PublishFiles, Push, Send, Ticket
@@ -43,6 +44,11 @@ class Desk:
     def me(self) -> MachineId:
         """This machine's id."""
         return self.identity.machine
+
+    @property
+    def scale(self) -> float:
+        """By what a fleet is larger than one in which every pair links; 1 up to there (docs/protocol/links.md §10)."""
+        return max(1.0, len(self.directory.members) / limits.FULL_MESH_MEMBERS_MAX)
 
     def emit(self, effect: Effect) -> None:
         """Adds an effect."""

@@ -52,6 +52,7 @@ class _Known:
     replaces: bool = False  # this round stands beside a link that has gone silent
     last_detail: str = ""
     tried_at: float = -limits.REDIAL_FIRST_S
+    curious_until_s: float = 0.0  # its link broke a moment ago: it is dialled, whether a link is wished or not
     found: bool = False  # a static address whose machine is known by now: that machine is the target from here on
 
 
@@ -65,6 +66,8 @@ class Dialling:
         self._next_dial = 1
         self._linked: set[MachineId] = set()
         self._held_off: dict[MachineId, float] = {}
+        self._wished: frozenset[MachineId] | None = None
+        self.addresses_learned = 0  # how often an address was new
         for row in rows:
             known = self._targets.setdefault(row.machine, _Known())
             known.addresses[row.address] = None
@@ -72,6 +75,20 @@ class Dialling:
             known.next_at = 0.0
 
     # --- what is learned ------------------------------------------------------------------------------------------
+
+    def wish(self, machines: frozenset[MachineId] | None) -> None:
+        """With whom a link is wished, None: with everybody. Others are not dialled, however well they are known."""
+        self._wished = machines
+
+    def wished(self, machine: Target) -> bool:
+        """Whether a link with that machine is wished; with whoever is at a static address it is, until it is met."""
+        return self._wished is None or machine in self._wished or machine.startswith("@")
+
+    def hopeless(self, machine: MachineId) -> bool:
+        """Whether no link is to be expected soon: no address of it is known, or the last dials failed."""
+        known = self._targets.get(machine)
+        linked = machine in self._linked
+        return not linked and (known is None or not known.addresses or known.failures > 0)
 
     def learned(self, machine: MachineId | None, addresses: Iterable[str], *, alive: bool = False) -> None:
         """New addresses are dialled at once, unless there is a link.
@@ -86,6 +103,7 @@ class Dialling:
             now_s = self._desk.now.monotonic_s
             if address in known.addresses and not (alive and now_s - known.tried_at >= limits.REDIAL_FIRST_S):
                 continue
+            self.addresses_learned += address not in known.addresses
             known.addresses[address] = None
             self._forget_worst(known)
             # Beside a link too, until the way there is known to work: see linked().
@@ -180,14 +198,16 @@ class Dialling:
         known.failures = 0
         known.next_at = None if known.confirmed else self._desk.now.monotonic_s + limits.REDIAL_FIRST_S
 
-    def unlinked(self, machine: MachineId, *, abused: bool, lived_s: float) -> None:
+    def unlinked(self, machine: MachineId, *, abused: bool, lived_s: float, parted: bool = False) -> None:
         """The last link to that machine is gone: dial at once, or later if it was closed for its behaviour.
 
         A link that ended as soon as it stood (the other end shows us out) is no reason to hurry a second time.
+        ``parted``: both ends could do without it.
         """
         self._linked.discard(machine)
         known = self._targets.setdefault(machine, _Known())
         known.failures, known.just_lost = 0, True
+        known.curious_until_s = 0.0 if parted else self._desk.now.monotonic_s + limits.MESH_CURIOUS_S
         known.fruitless = known.fruitless + 1 if lived_s < FRUITLESS_S else 0
         delay_s = self._backoff_s(known.fruitless - 1) if known.fruitless > 1 else 0.0
         if abused:
@@ -202,6 +222,8 @@ class Dialling:
         known = self._targets.get(machine)
         linked = machine in self._linked
         if known is None or known.dials or self.held_off(machine) or (known.fruitless > 1 and not linked):
+            return
+        if not self._worth(machine, known):
             return
         self._round(machine, known, replaces=linked)
 
@@ -241,23 +263,35 @@ class Dialling:
 
     def next_deadline(self) -> float | None:
         """When the next round is due (monotonic seconds)."""
-        return min((known.next_at for known in self._targets.values() if known.next_at is not None), default=None)
+        due = (
+            known.next_at
+            for target, known in self._targets.items()
+            if known.next_at is not None and self._worth(target, known)
+        )
+        return min(due, default=None)
 
     def tick(self) -> None:
         """Starts the rounds that are due."""
         now_s = self._desk.now.monotonic_s
         for target, known in self._targets.items():
-            if known.next_at is not None and known.next_at <= now_s:
+            if known.next_at is not None and known.next_at <= now_s and self._worth(target, known):
                 known.next_at = None
                 if not known.dials:
                     self._round(target, known, replaces=False)
+
+    def _worth(self, target: Target, known: _Known) -> bool:
+        """Whether a dial serves: a link is wished, or stands and should be confirmed, or has just broken."""
+        curious = self._desk.now.monotonic_s < known.curious_until_s
+        return curious or target in self._linked or self.wished(target)
 
     def reachable(self) -> frozenset[Target]:
         """Targets that may still answer: with a link, or with a dial under way or not yet tried."""
         return frozenset(
             target
             for target, known in self._targets.items()
-            if not known.found and (target in self._linked or known.dials or (known.addresses and not known.failures))
+            if not known.found
+            and self.wished(target)
+            and (target in self._linked or known.dials or (known.addresses and not known.failures))
         )
 
     def _round(self, target: Target, known: _Known, *, replaces: bool) -> None:

@@ -42,6 +42,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.watch.own_record(core.delivery.received(peer, frame, prepared.signed()))
         case wire.Versions() as frame:
             core.delivery.versions_received(peer, frame)
+        case wire.Spare() as frame:
+            core.meshing.received(peer, frame)
         case wire.Hears() | wire.AskHears() | wire.Lost() as frame:
             core.presence.received(peer, frame)
         case wire.Fork():

@@ -24,6 +24,7 @@ from roosync_p2p.entries.chains import ChainKey, Chains, Fit
 from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.gossip.frontier import Span, check_spans, digest_of
+from roosync_p2p.gossip.mesh import first_in_order
 from roosync_p2p.gossip.pulls import Pulls
 from roosync_p2p.ids import Chain, EntryId, MachineId
 
@@ -96,6 +97,20 @@ class Exchange:
     def linked(self, machine: MachineId, peer: MachineId) -> bool:
         """Whether that machine and a linked peer hear each other directly, as far as the peer says."""
         return machine in self._hears(peer)
+
+    def passes_on(self, author: MachineId, peer: MachineId) -> bool:
+        """Whether it falls to this node to pass something of that author on to a linked peer at once.
+
+        Where not every pair links, of those that have both the first in an order that all compute alike; what came
+        from further away is offered, and repaired by comparing digests.
+        """
+        if self.linked(author, peer):
+            return False
+        if self._desk.scale == 1.0:
+            return True
+        relays = self._hears(author) & self._hears(peer)
+        near = self._links.primary(author) is not None
+        return near and first_in_order(relays, self._desk.me, source=author, target=peer)
 
     def behind(self) -> bool:
         """Whether some linked peer holds entries that are not here yet."""
@@ -223,7 +238,7 @@ class Exchange:
             known = self._pulls.held_by(peer, entry.place)
             if peer in (source, entry.author) or known != entry.header.sequence - 1:
                 continue
-            if source is not None and self.linked(entry.author, peer):
+            if source is not None and not self.passes_on(entry.author, peer):
                 continue
             link = self._links.primary(peer)
             assert link is not None
@@ -303,7 +318,7 @@ class Exchange:
             author, incarnation, chain = pull.key
             self._links.send(pull.peer, Want(author=author, incarnation=incarnation, chain=chain, first=pull.first))
         if self._digest_at <= self._now:
-            self._digest_at = self._now + limits.DIGEST_INTERVAL_S
+            self._digest_at = self._now + limits.DIGEST_INTERVAL_S * self._desk.scale
             self._links.broadcast(Digest(frontier=self.digest(), records=records()), droppable=True)
 
     # --- entries out ----------------------------------------------------------------------------------------------

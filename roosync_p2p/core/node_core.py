@@ -39,6 +39,7 @@ from roosync_p2p.core.intake import Prepared, require_standing
 from roosync_p2p.core.link_events import greeting, link_closed, link_opened
 from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
+from roosync_p2p.core.meshing import PARTED, meshing_of
 from roosync_p2p.core.messaging import Messaging
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkOpened
 from roosync_p2p.core.presence import Presence
@@ -157,6 +158,7 @@ class NodeCore:
             hears=self.presence.hears,
             source_time_ms=self.presence.clock_of,
         )
+        self.meshing = meshing_of(self)
         self.departures = Departures(
             self.desk,
             self.links,
@@ -262,6 +264,7 @@ class NodeCore:
             for part in (
                 self.presence,
                 self.links,
+                self.meshing,
                 self.dialling,
                 self.exchange,
                 self.delivery,
@@ -337,6 +340,7 @@ class NodeCore:
         if self.authorship.to_ask(machine):
             self.links.send(machine, wire.OwnQuery())
         self.presence.opened(machine)
+        self.meshing.changed()
         self.forks.opened(machine)
         self.exchange.opened(machine)
         self.delivery.opened(machine)
@@ -345,7 +349,8 @@ class NodeCore:
     def _link_down(self, down: LinkDown) -> None:
         machine = down.machine
         self.desk.notify("link", {"machine": machine, "up": False, "reason": down.reason})
-        self.dialling.unlinked(machine, abused=down.abused, lived_s=down.lived_s)
+        self.dialling.unlinked(machine, abused=down.abused, lived_s=down.lived_s, parted=PARTED in down.reason)
+        self.meshing.closed(machine)
         self.exchange.closed(machine)
         self.presence.closed(machine)
         self.commit.closed(machine)
@@ -398,11 +403,12 @@ class NodeCore:
         if self.desk.durable < self.authorship.started:
             self.presence.liveness.unheard(self.desk.now)
         if self.authorship.phase is Phase.CHECKING:
-            others = [machine for machine in self.desk.directory.members if machine != self.me]
+            others = [m for m in self.desk.directory.members if m != self.me and self.dialling.wished(m)]
             if self.authorship.tick(others=others, reachable=self.dialling.reachable() | self.folder.to_be_seen):
                 self._check_ended()
         self.requests.tick()
         self.links.tick()
+        self.meshing.tick()
         self.dialling.tick()
         self.presence.tick(self._heads(), self.commit.beat_facts())
         self.exchange.tick(self.delivery.digest)
@@ -482,6 +488,7 @@ class NodeCore:
         if self.members() != self._members_known:
             self._members_known = self.members()
             self.presence.liveness.set_members(self._members_known, self.desk.now)
+            self.meshing.changed()
 
     def _gone(self, machine: MachineId) -> None:
         self.follow_directory()

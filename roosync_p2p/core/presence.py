@@ -13,7 +13,6 @@ from typing import Final
 from msgspec import structs
 
 from roosync_p2p import limits
-from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode, encode
 from roosync_p2p.core.commit.beat_facts import BeatFacts
 from roosync_p2p.core.desk import Desk
@@ -22,6 +21,7 @@ from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.links import Link, Links
 from roosync_p2p.core.wire import AskHears, Beat, Hears, Lost, encode_frame
 from roosync_p2p.errors import MalformedError, UntrustedError
+from roosync_p2p.gossip.mesh import first_in_order
 from roosync_p2p.ids import BootId, MachineId, parse_machine_id
 from roosync_p2p.liveness import verdicts
 from roosync_p2p.liveness.detector import Liveness
@@ -67,7 +67,10 @@ class Presence:
         self._latest: dict[MachineId, LatestBeat] = {}
         self._direct: dict[MachineId, LatestBeat] = {}
         self._hears: dict[MachineId, frozenset[MachineId]] = {}
+        self._relayed_at: dict[tuple[MachineId, MachineId], float] = {}
         self._told_hears: frozenset[MachineId] = frozenset()
+        self._tell_hears_at = -math.inf  # the next time, at the earliest
+        self._hears_waits = False
         self._changed: list[tuple[MachineId, State]] = []
 
     # --- what is known --------------------------------------------------------------------------------------------
@@ -130,6 +133,11 @@ class Presence:
         )
         self.liveness.loop_lag(loop_lag_s, self._desk.now)
 
+    @property
+    def health(self) -> Health:
+        """How this node is, as it says in its heartbeats."""
+        return self._health
+
     def resumed(self, *, slept_s: float) -> None:
         """The clock jumped: whatever was silent meanwhile gets its time again."""
         self.resumed_s = self._desk.now.monotonic_s
@@ -146,7 +154,8 @@ class Presence:
 
     def next_deadline(self) -> float | None:
         """When the next heartbeat or judgement is due (monotonic seconds)."""
-        times = (self._beat_at, self.liveness.next_deadline())
+        hears_at = self._tell_hears_at if self._hears_waits else None
+        times = (self._beat_at, self.liveness.next_deadline(), hears_at)
         return min((at for at in times if at is not None), default=None)
 
     def tick(self, heads: list[tuple[str, int, int]], commit: BeatFacts) -> None:
@@ -158,6 +167,9 @@ class Presence:
             late = following <= now.monotonic_s
             self._beat_at = now.monotonic_s + self.liveness.profile.interval_s if late else following
             self._send_beat("up", heads, commit)
+        if self._hears_waits and self._tell_hears_at <= now.monotonic_s:
+            self._hears_waits = False
+            self._tell_hears()
         self.liveness.tick(now)
         self.act()
 
@@ -296,16 +308,32 @@ class Presence:
         age_ms = round(evidence[1] * 1000)
         frame: bytes | None = None
         for peer in self._links.peers():
-            if peer == machine or machine in self.hears(peer):
-                continue
-            others = [r for r in self._links.peers() if machine in self.hears(r) and peer in self.hears(r)]
-            order = sorted([*others, self._desk.me], key=lambda r: sha256(f"{r}/{machine}/{peer}".encode()))
-            if self._desk.me not in order[: limits.RELAY_FANOUT]:
+            if peer == machine or machine in self.hears(peer) or not self._relay_falls_here(machine, peer):
                 continue
             frame = frame or encode_frame(Beat(envelope=beat.envelope, relayed=True, age_ms=age_ms))
             link = self._links.primary(peer)
             assert link is not None
             self._links.send_on(link.id, frame, after=Ticket(0), droppable=True)
+
+    def _relay_falls_here(self, machine: MachineId, peer: MachineId) -> bool:
+        """Whether this node passes that machine's heartbeats on to that peer, and it is time for one.
+
+        Where every pair tries to link, two relays pass on each heartbeat, by what they say themselves. Where not, one
+        does, slower the larger the fleet is; whom both ends say they hear is asked, because not all relays are linked.
+        """
+        if self._desk.scale == 1.0:
+            both = {r for r in self._links.peers() if machine in self.hears(r) and peer in self.hears(r)}
+            return first_in_order(both, self._desk.me, source=machine, target=peer, count=limits.RELAY_FANOUT)
+        now_s, profile = self._desk.now.monotonic_s, self.liveness.profile
+        # Half a beat early: the heartbeats come on a grid of their own.
+        pause_s = profile.relayed_interval_s - profile.interval_s / 2
+        if now_s < self._relayed_at.get((machine, peer), -math.inf) + pause_s:
+            return False
+        relays = self.hears(machine) & self.hears(peer)
+        if not first_in_order(relays, self._desk.me, source=machine, target=peer):
+            return False
+        self._relayed_at[machine, peer] = now_s
+        return True
 
     # --- who hears whom -------------------------------------------------------------------------------------------
 
@@ -320,6 +348,7 @@ class Presence:
         """The last link to a peer is gone."""
         self._hears.pop(peer, None)
         self._direct.pop(peer, None)
+        self._relayed_at = {pair: at_s for pair, at_s in self._relayed_at.items() if peer not in pair}
         self.liveness.link_down(peer, self._desk.now)
         self._tell_hears()
 
@@ -402,9 +431,16 @@ class Presence:
     def _tell_hears(self) -> None:
         """Tells all peers whom this node hears directly, when that changed."""
         heard = frozenset(self._direct) & frozenset(self._links.peers())
-        if heard != self._told_hears:
-            self._told_hears = heard
-            self._links.broadcast(self._hears_frame(tuple(sorted(heard))))
+        if heard == self._told_hears:
+            return
+        now_s = self._desk.now.monotonic_s
+        if self._desk.scale > 1.0 and now_s < self._tell_hears_at:
+            self._hears_waits = True  # a node that opens thirty links does not tell all of it thirty times
+            return
+        self._hears_waits = False
+        self._tell_hears_at = now_s + limits.HEARS_INTERVAL_S
+        self._told_hears = heard
+        self._links.broadcast(self._hears_frame(tuple(sorted(heard))))
 
     def _hears_frame(self, machines: tuple[MachineId, ...]) -> Hears:
         heard = ((machine, self.liveness.direct_evidence(machine, self._desk.now)) for machine in machines)

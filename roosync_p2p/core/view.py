@@ -15,7 +15,8 @@ from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.decision_state import live_decisions
 from roosync_p2p.ledger.fleet import voters_of
 from roosync_p2p.ledger.register import register_of
-from roosync_p2p.liveness.verdicts import State, describe
+from roosync_p2p.liveness.judgement import illness
+from roosync_p2p.liveness.verdicts import Reason, State, describe
 from roosync_p2p.version import __version__
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["commit", "has_gone", "heard_further", "leader", "machines", "status", "warnings"]
 
 
+STALLED_REMEDIES: Final[Mapping[str, str]] = {
+    Reason.DISK_STALLED: "on that machine: make room, look at the disk and at what holds it (an antivirus, a backup); "
+    "if it does not recover, roosync down there, or switch it off: others take over its vote",
+    Reason.LOOP_LAGGING: "on that machine: see what takes the processor or the memory; restart roosync there if it "
+    "stays so",
+}
 _ALARM_REMEDIES: Final[Mapping[str, str]] = {
     "commits_changed": "check the disk, and restart the node: `roosync down`, `roosync up`",
     "ledger_changed": "the disk or a program changed the database: check the disk, and `roosync doctor`",
@@ -160,12 +167,26 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
                 "if nobody restored it, its disk was copied: find out",
             )
         )
+    found += _stalled(core)
     found += _commit_warnings(core)
     found += folder_warnings(core)
     if core.store_fault is not None:
         fault = core.store_fault
         found.append(_warning(fault.code, f"nothing is being stored: {fault.message}", fault.remedy))
     return found
+
+
+def _stalled(core: NodeCore) -> Iterator[dict[str, object]]:
+    """Machines whose heartbeats go on while their disk or event loop does not; this one is told by its own words."""
+    for machine in core.members():
+        verdict = core.presence.liveness.verdict(machine, core.desk.now)
+        remedy = STALLED_REMEDIES.get(verdict.reason)
+        if remedy is not None:
+            yield _warning("machine_stalled", f"{machine}: {describe(verdict)}", remedy)
+    sick = illness(core.presence.health)
+    if sick is not None and core.store_fault is None:
+        what = "disk has not written" if sick[0] is Reason.DISK_STALLED else "event loop stood still"
+        yield _warning("stalled_here", f"this machine's {what} for {sick[1]:.0f} s", STALLED_REMEDIES[sick[0]])
 
 
 def _commit_warnings(core: NodeCore) -> Iterator[dict[str, object]]:

@@ -44,6 +44,7 @@ __all__ = [
     "Relay",
     "RelayPayload",
     "RenewalRequest",
+    "Spare",
     "Versions",
     "Want",
     "WantCommitted",
@@ -104,6 +105,12 @@ class Lost(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="lost"):
 
     machine: str
     start: int
+
+
+class Spare(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="spare"):
+    """Whether the sender could do without this link: beyond a full mesh one that neither end needs is closed."""
+
+    spare: bool
 
 
 class Digest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="digest"):
@@ -322,6 +329,7 @@ Frame: TypeAlias = (
     | ReadIndexQuery
     | ReadIndexAnswer
     | LeavingSoon
+    | Spare
     | Relay
 )
 
@@ -331,7 +339,7 @@ _KNOWN = frozenset(
         *(Hello, Beat, Hears, AskHears, Lost, Digest, FrontierFrame, Have, Want, EntriesFrame, RecordFrame, Versions),
         *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, LeafRequest, LeafAnswer, Relay),
         *(RaftFrame, WantOrdered, OrderedFrame, WantCommitted, Committed, ReadIndexQuery, ReadIndexAnswer),
-        *(WantEpochs, EpochsFrame, LeavingSoon),
+        *(WantEpochs, EpochsFrame, LeavingSoon, Spare),
     )
 )
 

@@ -389,13 +389,16 @@ class Liveness:
             return
         track.reports[reporter] = report
         track.awaited.discard(reporter)
-        if report.sent_s is None and reporter in track.relayed:
+        voided = track.voided_by(reporter, self._links) if report.sent_s is None else ()
+        if voided:
             had_basis = track.best_basis(self._patience, now.monotonic_s) is not None
-            del track.relayed[reporter]
+            for via in voided:
+                del track.relayed[via]
             if had_basis and track.best_basis(self._patience, now.monotonic_s) is None:
                 track.lost_by_peer = True
                 track.asked_first_s = None
-        self._look(track, now.monotonic_s)
+        if report.sent_s is None or track.state is not State.ONLINE:  # else it says what is known, a hundred times
+            self._look(track, now.monotonic_s)
 
     def _connected(self, live_s: float, at_s: float) -> None:
         stood = self._proof.stands(self._profile, at_s)

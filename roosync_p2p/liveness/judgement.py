@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from roosync_p2p import limits
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.folder import FolderSense
+from roosync_p2p.liveness.heartbeat import Health
 from roosync_p2p.liveness.patience import Patience
 from roosync_p2p.liveness.profile import Profile
 from roosync_p2p.liveness.proof import Proof
@@ -24,6 +25,7 @@ __all__ = [
     "ask_again_at",
     "ask_first_at",
     "expired",
+    "illness",
     "judge",
     "lost_at",
     "next_limit",
@@ -59,9 +61,9 @@ def judge(track: Track, around: Surroundings, at_s: float) -> Verdict:
         return _judge_expired(track, around, at_s)
     if at_s >= basis.suspect_at:
         return _verdict(track, State.SUSPECT, Reason.LATE, basis, at_s)
-    illness = _illness(track)
-    if illness is not None:
-        return _verdict(track, State.SUSPECT, illness, basis, at_s)
+    sick = None if track.newest is None else illness(track.newest.health)
+    if sick is not None:
+        return _verdict(track, State.SUSPECT, sick[0], basis, at_s)
     return _verdict(track, State.ONLINE, Reason.HEARD, basis, at_s)
 
 
@@ -71,14 +73,16 @@ def expired(track: Track, around: Surroundings, at_s: float) -> bool:
     return not settled and track.best_basis(around.patience, at_s) is None
 
 
-def _illness(track: Track) -> Reason | None:
-    """A zombie: heartbeats go on while what they stand for does not."""
-    if track.newest is None:
-        return None
-    if track.newest.health.disk_lag_ms >= limits.DISK_STALLED_S * 1000:
-        return Reason.DISK_STALLED
-    if track.newest.health.loop_lag_ms >= limits.LOOP_STALLED_S * 1000:
-        return Reason.LOOP_LAGGING
+def illness(health: Health) -> tuple[Reason, float] | None:
+    """A zombie: heartbeats go on while what they stand for does not. What, and for how many seconds; None: it is well.
+
+    By its own word, so it is also how a node judges itself.
+    """
+    disk_s, loop_s = health.disk_lag_ms / 1000, health.loop_lag_ms / 1000
+    if disk_s >= limits.DISK_STALLED_S:
+        return Reason.DISK_STALLED, disk_s
+    if loop_s >= limits.LOOP_STALLED_S:
+        return Reason.LOOP_LAGGING, loop_s
     return None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection
 
 from roosync_p2p import limits
 from roosync_p2p.ids import MachineId
@@ -173,6 +174,15 @@ class Track:
         if len(self.relayed) > limits.RELAY_SOURCES_MAX:
             del self.relayed[min(self.relayed, key=lambda member: (self.relayed[member].sent_s, member))]
         self._saw(sighting.sent_s)
+
+    def voided_by(self, reporter: MachineId, linked: Collection[MachineId]) -> list[MachineId]:
+        """The relays whose evidence means nothing more now that a peer says that it has none.
+
+        Its own; and beyond a full mesh, where links come and go without a fault, that of relays which are not linked
+        any more: they could not say if they lost the machine too.
+        """
+        meshed = self.profile.relayed_interval_s <= self.profile.interval_s
+        return [via for via in self.relayed if via == reporter or not (meshed or via in linked)]
 
     def saw_in_folder(self, sighting: Sighting) -> None:
         """Evidence through the shared folder."""

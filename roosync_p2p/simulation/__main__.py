@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from roosync_p2p.errors import UsageError
+from roosync_p2p.simulation.large import LargeFleet
 from roosync_p2p.simulation.mutants import MUTANTS
 from roosync_p2p.simulation.runner import Tally, run_seeds
 from roosync_p2p.simulation.scenario import play_file
@@ -26,9 +27,11 @@ _KINDS: Final = {
     "hours": "--hours",
     "machines": "--machines",
     "scenarios": "--scenario",
+    "members": "--members",
 }
 _APART: Final = (
-    *({one, "scenarios"} for one in ("seeds", "mutant", "hours", "machines")),
+    *({one, "scenarios"} for one in ("seeds", "mutant", "hours", "machines", "members")),
+    *({one, "members"} for one in ("seeds", "mutant", "hours", "machines")),
     {"seeds", "hours"},
     {"mutant", "hours"},
     {"mutant", "machines"},
@@ -52,6 +55,7 @@ _APART: Final = (
     multiple=True,
     help="Instead: play a text scenario; may be given more than once.",
 )
+@click.option("--members", type=click.IntRange(8, 300), help="Instead: one large fleet, and what it costs.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for each seed.")
 @click.pass_context
 def main(
@@ -64,12 +68,15 @@ def main(
     hours: float | None,
     machines: int,
     scenarios: tuple[Path, ...],
+    members: int | None,
     verbose: bool,
 ) -> None:
     """Runs the nodes of whole fleets in virtual time, breaks what can break, and checks every promise."""
     _refuse_both(context)
     if scenarios:
         raise SystemExit(_play(scenarios, verbose=verbose))
+    if members is not None:
+        raise SystemExit(_run_large(members, first))
     if hours is not None:
         if math.isnan(hours):
             raise click.BadParameter("'nan' is not a number", param_hint="'--hours'")
@@ -80,6 +87,16 @@ def main(
     if mutant is not None:
         raise SystemExit(_hunt(mutant, range(first, first + seeds), jobs))
     raise SystemExit(_run(range(first, first + seeds), jobs, plan=None, one="--seeds 1", verbose=verbose))
+
+
+def _run_large(members: int, seed: int) -> int:
+    report = LargeFleet(members, seed).run()
+    for line in report.lines():
+        click.echo(line)
+    for violation in report.violations[:VIOLATIONS_SHOWN]:
+        click.echo(f"seed {seed}: {violation}")
+    click.echo(f"{len(report.violations)} promises were broken" if report.violations else "all promises were kept")
+    return 1 if report.violations else 0
 
 
 def _refuse_both(context: click.Context) -> None:

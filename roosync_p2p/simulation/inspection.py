@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from roosync_p2p import limits
@@ -133,9 +133,9 @@ def signed(member: Member) -> list[tuple[str, str]]:
     return found
 
 
-def inboxes(world: World) -> dict[tuple[str, str], list[Delivered]]:
-    """The inboxes of all running members, oldest arrival first."""
-    return {(member.name, str(member.identity.machine)): _inbox(member) for member in world.fleet.running()}
+def inboxes(members: Iterable[Member]) -> dict[tuple[str, str], list[Delivered]]:
+    """The inboxes of these members, oldest arrival first."""
+    return {(member.name, str(member.identity.machine)): _inbox(member) for member in members}
 
 
 def _inbox(member: Member) -> list[Delivered]:

@@ -31,7 +31,7 @@ from roosync_p2p.simulation.observer import NOBODY, Observer
 from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.scheduler import Scheduler
 
-__all__ = ["Answered", "CrashPoint", "Member"]
+__all__ = ["Answered", "CrashPoint", "Member", "Traffic"]
 
 Answered = Callable[[dict[str, object] | RoosyncError], None]
 
@@ -49,6 +49,19 @@ class CrashPoint(enum.Enum):
     WRITTEN = "written"  # rows were handed to the disk and are not synced; nothing of this input was sent
     SYNCED = "synced"  # rows are durable, and nothing that waited for them was released
     RELEASING = "releasing"  # the first of what waited went out, the rest did not
+
+
+@dataclasses.dataclass(slots=True)
+class Traffic:
+    """Frames that went one way."""
+
+    frames: int = 0
+    size_bytes: int = 0
+
+    def count(self, frame: bytes) -> None:
+        """One more."""
+        self.frames += 1
+        self.size_bytes += len(frame)
 
 
 class Member:
@@ -99,6 +112,8 @@ class Member:
         self.died_at: CrashPoint | None = None  # of the last crash
         self.settled_at_s: float | None = None  # when the start number of this life became durable
         self.transport: MemoryTransport | None = None
+        self.sent = Traffic()  # in all its lives
+        self.received = Traffic()
         self._scheduler = scheduler
         self._network = network
         self._entropy = entropy
@@ -293,6 +308,7 @@ class Member:
         if not isinstance(event, FrameArrived):
             self.feed(event)
             return
+        self.received.count(event.data)
         try:
             prepared = self.parts.prepare(event.data, self.core.directory)
         except PeerFault as fault:
@@ -402,6 +418,7 @@ class Member:
         assert self.transport is not None
         match effect:
             case effects.Send(link=link, frame=frame, droppable=droppable):
+                self.sent.count(frame)
                 self._observer.sent(self, frame)
                 self.transport.send(link, frame, droppable=droppable)
             case effects.CloseLink(link=link, reason=reason):

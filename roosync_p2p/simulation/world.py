@@ -304,7 +304,7 @@ class World:
         now_s = self.fleet.now_s
         self.watch.found(self.watch.convergence.finish(inspection.views(self), now_s))
         self.watch.delivery.excused(inspection.excused(self))
-        self.watch.found(self.watch.delivery.finish(inspection.inboxes(self), now_s))
+        self.watch.found(self.watch.delivery.finish(inspection.inboxes(self.fleet.running()), now_s))
         self.watch.found(self.watch.durability.finish())
         self.watch.found(self.watch.identity.finish(inspection.knowledge(self), now_s))
         for member in self.fleet.members.values():

@@ -99,3 +99,29 @@ def test_the_shared_folder_is_shown_with_its_state_in_words_and_how_late_it_is()
     assert folder_line(folder, Texts("en")) == "shared folder: not the one the others use, G:/Mon Drive · 12 s late"
     unknown = {"path": "/mnt", "state": "hibernating", "lag_s": None}
     assert folder_line(unknown, Texts("fr")) == "dossier partagé : hibernating, /mnt"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["warning: web1 lives and its disk does not write", "remedy: on that machine: make room"]),
+        (
+            "fr",
+            ["avertissement : web1 vit et son disque n'écrit plus", "remède : sur cette machine : faire de la place"],
+        ),
+    ],
+)
+def test_a_machine_that_stands_still_is_named_with_what_helps_once_and_in_the_readers_language(
+    language: str, said: list[str]
+) -> None:
+    evidence = {"path": "direct", "via": None, "age_s": 0.2}
+    row = {"machine": "web1", "state": "suspect", "evidence": evidence, "reason": "disk_stalled"}
+    told = {
+        "code": "machine_stalled",
+        "message": "web1: suspect, direct, 0.2 s, its disk does not write",
+        "remedy": "look",
+    }
+    document = {"machine": "po-2023", "state": "synced", "summary": {}, "machines": [row], "warnings": [told]}
+    shown = render_status(document, Texts(language))
+    assert all(shown.count(words) == 1 for words in said)
+    assert "do as you like" not in shown

@@ -226,6 +226,31 @@ def test_the_longest_unseen_is_demoted_first_and_only_while_the_others_keep_a_ma
     assert next_step(facts(*lost, voters="a b c")) is None
 
 
+def test_a_leader_whose_disk_stands_still_lets_another_lead() -> None:
+    members = [awake("a", stalled_s=10.0), awake("b"), awake("c", awake_s=101 * HOUR_S)]
+    step = next_step(facts(*members, voters="a b c"))
+    assert done(step) == ("transfer", "c")
+    assert step is not None
+    assert step.reason == "a, which leads, has stood still for 10 s"
+    # Not to one that stands still itself, and not where there is nobody else.
+    members[2] = awake("c", awake_s=101 * HOUR_S, stalled_s=10.0)
+    assert done(next_step(facts(*members, voters="a b c"))) == ("transfer", "b")
+    assert next_step(facts(awake("a", stalled_s=10.0), asleep("b"), asleep("c"), voters="a b c")) is None
+
+
+def test_a_voter_that_stands_still_counts_for_no_majority_and_is_demoted_after_ten_minutes() -> None:
+    members = [awake("a"), awake("b"), awake("c", stalled_s=599.0)]
+    assert next_step(facts(*members, voters="a b c")) is None
+    members[2] = awake("c", stalled_s=600.0)
+    step = next_step(facts(*members, voters="a b c"))
+    assert done(step) == ("remove", "c")
+    assert step is not None
+    assert step.reason == "c has stood still for 10 minutes"
+    known = facts(*members, voters="a b c")
+    assert not known.there(next(seat for seat in known.voters if seat.machine == "c"))
+    assert not known.keeps_majority(seat for seat in known.voters if seat.machine != "b")
+
+
 def test_a_demoted_voter_is_replaced_or_one_more_goes() -> None:
     members = [awake("a"), awake("b"), asleep("c", unseen_s=900.0), awake("d")]
     assert done(next_step(facts(*members, voters="a b"))) == ("add", "d")

@@ -67,6 +67,7 @@ def every_frame() -> dict[str, wire.Frame]:
         "leaf?": wire.LeafRequest(request=certificate_request(identity(C).key, C)),
         "leaf": wire.LeafAnswer(leaf=identity(C).leaf, issuer=identity(C).issuer),
         "countersigned": wire.Countersigned(envelope=keys().root_countersignature(renewal)),
+        "spare": wire.Spare(spare=False),
         "relay": actor.relay(wire.AskHears(machine=A), to=B),
         **order_frames(actor.begin(LEDGER)),
     }

@@ -94,6 +94,18 @@ def _live_through_a_full_disk(fleet: Fleet, alice: Machine, berta: Machine, reco
             what="heartbeats go on while the disk is full",
             shown=fleet.report,
         )
+        until(
+            lambda: alice.row("berta")["reason"] == "disk_stalled" and "machine_stalled" in alice.warnings(),
+            100,
+            what="the other machine says of it that its disk does not write",
+            shown=fleet.report,
+        )
+        record_property("known to stand still after", round(time.monotonic() - full_s, 3))
+        assert alice.row("berta")["state"] == "suspect"
+        shown = alice.run("machines").stdout
+        assert "berta lives and its disk does not write" in shown
+        assert "remedy: on that machine: make room" in shown
+        assert "stalled_here" not in berta.warnings()  # it says disk_full, which says more
         told = [state for _, state, _ in events.verdicts("berta")]
         assert "offline" not in told
         print(f"while the disk was full alice said of berta: {told or ['online']}")

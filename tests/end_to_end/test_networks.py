@@ -179,6 +179,59 @@ def test_a_cut_between_two_is_bridged_by_the_third(
     linked.until_linked(within_s=100)
 
 
+def test_a_node_that_only_dials_out_is_heard_directly_by_whom_it_dials_and_through_them_by_others(
+    lab: Lab, linked: Fleet, record_property: Report
+) -> None:
+    """carla is somewhere else, behind a firewall that lets nobody in, and reaches alice alone."""
+    alice, berta, carla = linked.machines.values()
+    carla.stop()
+    lab.lets_nobody_in(2)
+    lab.cut(1, peer=2)
+    with alice.record() as at_alice, berta.record() as at_berta:
+        began = time.monotonic()
+        carla.start()
+        until(lambda: _direct(alice, "carla") and _direct(carla, "alice"), 50, what="alice and carla", shown=carla.log)
+        until(lambda: _relayed(berta, "carla"), 50, what="berta hears carla through alice", shown=linked.report)
+        until(lambda: _relayed(carla, "berta"), 50, what="carla hears berta through alice", shown=linked.report)
+        _report(record_property, "only dials out: everybody sees everybody after", time.monotonic() - began)
+        _exchange(berta, carla, "par alice")
+        # The other side of its only link goes and comes back: it finds that by itself, nobody could dial it.
+        alice.stop()
+        alice.start()
+        began = time.monotonic()
+        until(lambda: _direct(alice, "carla"), 50, what="carla finds alice again", shown=carla.log)
+        until(lambda: _relayed(berta, "carla"), 50, what="berta hears carla again", shown=linked.report)
+        _report(record_property, "only dials out: found again after", time.monotonic() - began)
+        _exchange(carla, alice, "après le redémarrage")
+        assert all(link["dialled"] for link in carla.client.status()["connections"]), "somebody got in"
+        # While alice was away nobody had a way to carla; from then on nobody may call it gone.
+        assert at_alice.verdicts("carla")[-1][1] == "online"
+        assert at_berta.verdicts("carla")[-1][1] == "online"
+    lab.heal(1)
+    lab.heal(2)
+    linked.until_linked(within_s=100)
+
+
+def _exchange(one: Machine, other: Machine, subject: str) -> None:
+    """A message each way, and the word that it is delivered."""
+    for sender, reader in ((one, other), (other, one)):
+        sent = sender.client.send(reader.name, subject, "corps")
+        until(lambda sent=sent, reader=reader: any(row["id"] == sent["id"] for row in reader.inbox()), 50, what=subject)  # type: ignore[misc]  # late binding
+        delivered = {reader.name: "delivered"}
+        until(
+            lambda sent=sent, sender=sender, delivered=delivered: (
+                sender.client.message(sent["id"])["states"] == delivered
+            ),  # type: ignore[misc]  # late binding
+            50,
+            what=f"the receipt of {subject}",
+        )
+
+
+def _direct(machine: Machine, other: str) -> bool:
+    row = machine.row(other)
+    return bool(row["evidence"]["path"] == "direct" and row["state"] == "online")
+
+
 def _until_arrived(machine: Machine, count: int) -> None:
     until(lambda: len(machine.inbox()) >= count, 50, what=f"{count} messages are at {machine.name}", shown=machine.log)
 

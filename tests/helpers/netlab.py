@@ -146,6 +146,15 @@ class Lab:
             assert not self.reaches(number, other), "the cut is not active"
             assert self.dropped(number) > before, "the cut drops nothing"
 
+    def lets_nobody_in(self, number: int) -> None:
+        """A firewall that drops every new TCP connection from outside; what the computer dials itself goes on."""
+        self.heal(number)
+        self._rules(number, incoming="tcp flags & (syn | ack) == syn counter drop", outgoing="")
+        other = next(n for n in range(self.count) if n != number)
+        assert not self.reaches(other, number), "the firewall lets connections in"
+        assert self.dropped(number) > 0, "the firewall drops nothing"
+        assert self.reaches(number, other), "the firewall keeps its own computer in"
+
     def unplug(self, number: int, *, carrier: bool = False) -> None:
         """Takes the computer off the bridge; with ``carrier`` its own link stays up, as behind a dead switch."""
         action = ["nomaster"] if carrier else ["down"]

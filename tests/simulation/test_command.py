@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from roosync_p2p.simulation import __main__ as simulation_main
 from roosync_p2p.simulation.__main__ import main
 from roosync_p2p.simulation.checkers.violation import Violation
+from roosync_p2p.simulation.large import Report
 from roosync_p2p.simulation.runner import run_seed
 from roosync_p2p.simulation.world import Outcome, Plan
 
@@ -86,3 +87,51 @@ def test_hours_are_cut_into_worlds() -> None:
 def test_what_excludes_each_other_is_refused(options: list[str]) -> None:
     result = CliRunner().invoke(main, options)
     assert (result.exit_code, "exclude each other" in result.output) == (2, True)
+
+
+def test_a_large_fleet_is_run_and_its_cost_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of a run are shown; a broken promise is exit code 1."""
+    ran: list[tuple[int, int]] = []
+    figures = Report(
+        members=100,
+        violations=(),
+        voters=5,
+        links=(20, 30),
+        together_s=4.0,
+        sent_bytes=(20_000.0, 30_000.0),
+        received_bytes=(21_000.0, 23_000.0),
+        kinds={"Beat": 3.0, "relayed Beat": 1.0},
+        cpu=0.02,
+        spread_s=0.3,
+        committed_s=0.5,
+        killed_s=(0.1, 2.3),
+        slept_s=(4.8, 6.0),
+        back_s=1.0,
+        virtual_s=60.0,
+        took_s=1.0,
+    )
+
+    class Ran:
+        def __init__(self, members: int, seed: int) -> None:
+            ran.append((members, seed))
+
+        def run(self) -> Report:
+            broken = Violation(checker="made up", at_s=0.0, text="by the test")
+            return figures if len(ran) == 1 else dataclasses.replace(figures, violations=(broken,))
+
+    monkeypatch.setattr(simulation_main, "LargeFleet", Ran)
+    good = CliRunner().invoke(main, ["--members", "100", "--first", "7"])
+    assert good.exit_code == 0
+    assert ran == [(100, 7)]
+    assert "100 members, 5 voters" in good.output
+    assert "sent at rest   mean 25000, max 30000" in good.output
+    assert "received       mean 22000, max 23000" in good.output
+    assert "Beat 75%" in good.output
+    bad = CliRunner().invoke(main, ["--members", "100"])
+    assert bad.exit_code == 1
+    assert "by the test" in bad.output
+
+
+@pytest.mark.parametrize("other", [["--seeds", "1"], ["--hours", "1"], ["--machines", "3"]])
+def test_a_large_fleet_is_a_run_of_its_own(other: list[str]) -> None:
+    assert CliRunner().invoke(main, ["--members", "100", *other]).exit_code == 2

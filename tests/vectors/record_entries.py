@@ -192,6 +192,7 @@ def frames_by_name() -> dict[str, wire.Frame]:
         "hears": wire.Hears(machines=[(A, 5, 300), (C, 0, None)], all=True),
         "hears?": wire.AskHears(machine=C),
         "lost": wire.Lost(machine=C, start=4),
+        "spare": wire.Spare(spare=True),
         "digest": wire.Digest(frontier=digest_of(spans), records=bytes(32)),
         "frontier": wire.FrontierFrame(spans=spans, answer=True),
         "have": wire.Have(spans=spans[1:]),

@@ -23,10 +23,11 @@ from roosync_p2p.core.presence import LatestBeat, Presence
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.ids import MachineId, StoreId
-from roosync_p2p.ledger.fleet import active_rules, preferred_voters
+from roosync_p2p.ledger.fleet import active_rules, preferred_voters, voters_of
 from roosync_p2p.ledger.policies import number_policy
 from roosync_p2p.ledger.register import Register, register_of
-from roosync_p2p.liveness.heartbeat import Heartbeat
+from roosync_p2p.liveness.heartbeat import Health, Heartbeat
+from roosync_p2p.liveness.judgement import illness
 from roosync_p2p.liveness.verdicts import Path, State, Verdict
 
 __all__ = ["META", "SeatFacts"]
@@ -131,6 +132,11 @@ class SeatFacts:
         """Of the applied state."""
         return register_of(self._applier.state, self._desk.identity.root)
 
+    @property
+    def voting(self) -> frozenset[MachineId]:
+        """The machines that vote, by what is applied here."""
+        return frozenset(MachineId(machine) for machine, _ in voters_of(self._applier.state))
+
     def seat(self, machine: MachineId) -> Seat | None:
         """Its seat as its heartbeats name it, or this node's own."""
         return self._order.me if machine == self._desk.me else self._seats.get(machine)
@@ -209,6 +215,7 @@ class SeatFacts:
                 waits_s=self.book.waits_s(machine),
                 absent_s=self.book.absent_s(machine),
                 on_battery=self.on_battery,
+                stalled_s=_stalled_s(self._presence.health),
             )
         verdict, beat, peer = self.verdict(machine), self._presence.latest(machine), peers.get(seat)
         online = verdict.state is State.ONLINE
@@ -226,6 +233,7 @@ class SeatFacts:
             waits_s=self.book.waits_s(machine),
             absent_s=self.book.absent_s(machine),
             unseen_s=self._unseen_s(verdict, peer, online=online),
+            stalled_s=0.0 if beat is None else _stalled_s(beat.heartbeat.health),
             on_battery=beat is not None and beat.heartbeat.on_battery,
             leaving=verdict.state is State.LEAVING or self.is_leaving(machine),
             supports_rules=beat is not None and beat.heartbeat.rules >= active_rules(self._applier.state),
@@ -254,6 +262,11 @@ def _membership(register: Register, machine: MachineId) -> Membership:
         return Membership.OBSERVER
     member = register.members.get(machine)
     return Membership.GONE if member is None else _TO_GO.get(member.ended, Membership.GONE)
+
+
+def _stalled_s(health: Health) -> float:
+    sick = illness(health)
+    return 0.0 if sick is None else sick[1]
 
 
 def _life(beat: LatestBeat | None) -> tuple[int, int] | None:

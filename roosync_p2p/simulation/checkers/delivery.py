@@ -67,6 +67,10 @@ class DeliveryChecker:
         """What the members with that machine's home were acknowledged since a moment."""
         return {message.entry for message in self._acknowledged if message.machine == machine and message.at_s >= at_s}
 
+    def all(self) -> tuple[Acknowledged, ...]:
+        """Every message that was acknowledged."""
+        return tuple(self._acknowledged)
+
     def count(self) -> int:
         """How many different messages were acknowledged."""
         return len(self._acknowledged)

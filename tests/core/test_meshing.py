@@ -1,0 +1,131 @@
+"""Beyond a full mesh: whom a node dials, and which links it gives up."""
+
+from __future__ import annotations
+
+import pytest
+
+from roosync_p2p import limits
+from roosync_p2p.core import inputs, wire
+from roosync_p2p.core.meshing import PARTED
+from roosync_p2p.core.ports import DialFailed, DialOutcome, LinkId
+from roosync_p2p.gossip.mesh import contacts_of, mates_of
+from roosync_p2p.ids import MachineId
+from tests.helpers.cores import A, Actor, B, C, D, E, Rig, identity
+
+_ALL = (A, B, C, D, E)
+
+
+def _wished() -> frozenset[MachineId]:
+    return mates_of(B, _ALL) | contacts_of(B, _ALL, linked=lambda _: False, hopeless=lambda _: False)
+
+
+@pytest.fixture
+def small_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five members are more than a full mesh takes."""
+    monkeypatch.setattr(limits, "FULL_MESH_MEMBERS_MAX", 2)
+
+
+def _knows_everybody() -> tuple[Rig, MachineId, MachineId]:
+    """A node that has everybody's address; somebody whom it wishes, and somebody whom it does not."""
+    rig = Rig(knows=_ALL)
+    # The others last: of those who have an address the best is dialled.
+    for machine in sorted(set(_ALL) - {B}, key=lambda other: other not in _wished()):
+        rig.feed(inputs.AddressesFound(machine=machine, addresses=(_address(machine),), source="mdns"))
+    others = [machine for machine in _ALL if machine not in (B, *_wished())]
+    assert _wished()
+    assert others
+    return rig, min(_wished()), others[0]
+
+
+def _address(machine: MachineId) -> str:
+    return f"10.0.0.{_ALL.index(machine)}:47600"
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_only_those_that_it_wishes_are_dialled() -> None:
+    rig, _, _ = _knows_everybody()
+    assert set(rig.dials.values()) == {_address(machine) for machine in _wished()}
+
+
+def test_in_a_full_mesh_everybody_is() -> None:
+    rig, _, _ = _knows_everybody()
+    assert set(rig.dials.values()) == {_address(machine) for machine in _ALL if machine != B}
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_who_cannot_be_reached_is_replaced_by_the_next() -> None:
+    rig, _, _ = _knows_everybody()
+    tried = [set(rig.dials.values())]
+    for _ in range(2):
+        for dial in dict(rig.dials):
+            rig.feed(DialFailed(dial=dial, outcome=DialOutcome.UNANSWERED, detail="nobody there"))
+        rig.advance(2 * limits.MESH_LOOK_S)
+        tried.append(set(rig.dials.values()))
+    assert [len(addresses) for addresses in tried] == [2, 3, 4]
+
+
+def _spare(rig: Rig, machine: MachineId, *, there: bool) -> LinkId:
+    link = rig.meet(Actor(machine))
+    rig.receive(link, wire.Spare(spare=there))
+    rig.advance(limits.MESH_SPARE_S + 2 * limits.MESH_LOOK_S)
+    return link
+
+
+def _unwished_above_b() -> MachineId:
+    return next(machine for machine in _ALL if machine > B and machine not in _wished())
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_a_link_that_neither_end_needs_is_closed() -> None:
+    rig, _, _ = _knows_everybody()
+    for machine in _wished():
+        rig.meet(Actor(machine))
+    link = _spare(rig, _unwished_above_b(), there=True)
+    assert wire.Spare(spare=True) in rig.frames(wire.Spare, link)
+    assert rig.closed[link] == PARTED
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_a_link_that_the_other_end_needs_stays() -> None:
+    rig, _, _ = _knows_everybody()
+    for machine in _wished():
+        rig.meet(Actor(machine))
+    link = _spare(rig, _unwished_above_b(), there=False)
+    assert link not in rig.closed
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_a_link_that_is_needed_here_stays() -> None:
+    rig, wished, _ = _knows_everybody()
+    link = _spare(rig, wished, there=True)
+    assert rig.frames(wire.Spare, link) == []
+    assert link not in rig.closed
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_after_a_parting_nobody_dials_and_after_a_break_the_port_is_tried() -> None:
+    rig, _, _ = _knows_everybody()
+    machine = _unwished_above_b()
+    link = rig.open(identity(machine))
+    rig.receive(link, Actor(machine).hello())
+    rig.dials.clear()
+    rig.close(link, f"closed: {PARTED}")
+    rig.advance(5.0)
+    assert _address(machine) not in rig.dials.values()
+    link = rig.meet(Actor(machine))
+    rig.advance(2.0)
+    for dial in [dial for dial, address in rig.dials.items() if address == _address(machine)]:
+        rig.feed(DialFailed(dial=dial, outcome=DialOutcome.UNANSWERED, detail="it dialled us, and lets nobody in"))
+    rig.dials.clear()
+    rig.close(link, "connection reset by peer")
+    assert _address(machine) in rig.dials.values()
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_a_node_that_lacks_an_issuers_word_wishes_a_link_with_the_issuer() -> None:
+    rig, _, _ = _knows_everybody()
+    issuers = set(rig.core.renewals.waiting_for())
+    assert issuers
+    rig.core.certificates.due = lambda: True  # type: ignore[method-assign]  # a year later, with everything else as it is
+    rig.advance(2 * limits.MESH_LOOK_S)
+    assert all(rig.core.dialling.wished(machine) for machine in issuers)
