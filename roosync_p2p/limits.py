@@ -207,6 +207,10 @@ HOST_CHARS_MAX: Final = 253  # RFC 1035 §2.3.4, without the final dot
 ROLES_MAX: Final = 8  # more than there are roles
 
 FORMER_KEYS_SHOWN_MAX: Final = 16  # keys that a machine had before, told to its new home; more lives than a machine has
+ROTATION_BYTES_MAX: Final = 20 * 1024  # four certificates of the largest size, and what is said about them
+ROTATIONS_PER_MACHINE_MAX: Final = 64  # keys that one machine gave up: one a year, and room for the anxious
+ROTATIONS_SHOWN_MAX: Final = 8  # the newest, shown on opening a link; who missed more hears of them from others
+ROTATION_S: Final = 15.0  # how long `rotate` waits for an issuer, and then for the order
 REVOCATIONS_PER_MACHINE_MAX: Final = 16  # statements kept about one machine; the lowest cut needs two
 STATEMENT_REASON_CHARS_MAX: Final = 500  # why, in a sentence or two
 STATEMENT_MACHINES_MAX: Final = 300  # machines or keys named by one statement: the largest fleet

@@ -167,10 +167,15 @@ class LookIntoFolder:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InstallCertificate:
-    """This machine has another certificate for its key: keep it, and show it on later links. DER."""
+    """This machine has another certificate: keep it once ``after`` is durable, and show it on later links. DER.
+
+    ``rotates``: it is for the next key, which waits on the disk and is this machine's from now on.
+    """
 
     leaf: bytes
     issuer: bytes
+    rotates: bool = False
+    after: Ticket = Ticket(0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

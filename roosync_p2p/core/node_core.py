@@ -45,6 +45,7 @@ from roosync_p2p.core.relaying import Relaying
 from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.core.requests import Requests
 from roosync_p2p.core.revocations import REVOCATION, Revocations, known_keys
+from roosync_p2p.core.rotations import ROTATION, Rotations
 from roosync_p2p.core.rows import Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, MAIL
@@ -97,9 +98,7 @@ class NodeCore:
 
         self.desk = Desk(identity, known_keys(identity.root, loaded), entropy, rules)
         self.desk.now = now
-        self.desk.learn(identity.leaf, identity.issuer)
-        if identity.own_issuer is not None:
-            self.desk.learn_issuer(identity.own_issuer)
+        self.desk.know_oneself()
         self.revocations = Revocations(self.desk, loaded.records)
 
         self._chains = Chains()
@@ -139,6 +138,7 @@ class NodeCore:
             self.authorship,
             boot=self.boot,
             vote_of=self.commit.votes.of,
+            allows=lambda entry: self.rotations.allows(entry),  # noqa: PLW0108 - it is made below
         )
         self.renewals = Renewals(
             self.desk,
@@ -172,6 +172,18 @@ class NodeCore:
             doubtful=self.commit.clock.doubtful,
             renewed=lambda: self.links.broadcast(self.hello(replaces=False), after=self.authorship.started),
         )
+        self.rotations = Rotations(
+            self.desk,
+            self.links,
+            self.delivery,
+            self.authorship,
+            self.certificates,
+            loaded.records,
+            register=lambda: self.commit.seats.known.register,
+            epoch=lambda: self.commit.order.epoch,
+            changed=self.follow_directory,
+        )
+        self.links.proofs = lambda of: [*self.revocations.proofs(of), *self.rotations.proofs(of)]
         self.requests = Requests(
             self.desk,
             self.authorship,
@@ -181,6 +193,7 @@ class NodeCore:
             self.commit,
             self.departures,
             self.certificates,
+            self.rotations,
             admitted=self.follow_directory,
             renewed=self.became_ready,
         )
@@ -196,6 +209,7 @@ class NodeCore:
             self.commit,
             self.revocations,
             self.departures,
+            self.rotations,
             learned=self.follow_directory,
         )
         self.folder = folder_of(self, learned=self.follow_directory)
@@ -205,6 +219,7 @@ class NodeCore:
             self.watch.in_conflict(author, "forked")
         self.authorship.begin()
         self.departures.begin()
+        self.rotations.begin()
 
     # --- the three verbs ------------------------------------------------------------------------------------------
 
@@ -239,9 +254,9 @@ class NodeCore:
                 self.desk.notify("handshake_refused", {"remote": remote, "reason": reason})
             case inputs.AddressesFound(machine=machine, addresses=addresses, source=source):
                 self.dialling.learned(machine, addresses, alive=source == "mdns")
-            case inputs.LocalAddresses() | inputs.Health() | inputs.Power():
+            case inputs.LocalAddresses() | inputs.Health() | inputs.Power() | inputs.FolderOpened():
                 about_here(self, happened)
-            case inputs.FolderOpened() | inputs.FilesPublished() | inputs.FolderLooked():
+            case inputs.FilesPublished() | inputs.FolderLooked():
                 about_here(self, happened)
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)
@@ -368,7 +383,7 @@ class NodeCore:
     def _dispatch(self, link: Link, prepared: Prepared) -> None:
         frame = prepared.frame
         require_standing(prepared, self.desk.directory)
-        if link.hello is None and not (isinstance(frame, wire.RecordFrame) and frame.kind == REVOCATION):
+        if link.hello is None and not (isinstance(frame, wire.RecordFrame) and frame.kind in (REVOCATION, ROTATION)):
             raise MalformedError("a frame came before the greeting", code="no_greeting")
         if self.links.primary(link.machine) is link:
             self.presence.liveness.traffic(link.machine, self.desk.now)

@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from typing import Final
 
 from roosync_p2p import limits
-from roosync_p2p.core.effects import Answer, Effect, Notify, Persist, PublishFiles, Push, Send, Ticket
+from roosync_p2p.core.effects import (
+    Answer,
+    Effect,
+    InstallCertificate,
+    Notify,
+    Persist,
+    PublishFiles,
+    Push,
+    Send,
+    Ticket,
+)
 from roosync_p2p.core.ports import LinkId
 from roosync_p2p.core.wire import EntriesFrame, WireEntry, encode_frame
 
 __all__ = ["Outbox"]
+
+
+_REPORTS: Final = Send | Push | Answer | Notify | PublishFiles | InstallCertificate
 
 
 class Outbox:
@@ -44,7 +58,7 @@ class Outbox:
         for effect in effects:
             if isinstance(effect, Persist):
                 persist.append(effect)
-            elif isinstance(effect, Send | Push | Answer | Notify | PublishFiles) and effect.after > self._durable:
+            elif isinstance(effect, _REPORTS) and effect.after > self._durable:
                 self._order += 1
                 heapq.heappush(self._waiting, (effect.after, self._order, effect))
             else:
