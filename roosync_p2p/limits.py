@@ -141,6 +141,7 @@ FOLDER_CADENCE_REST_S: Final = 300.0  # the same while all links are fine and no
 FOLDER_LOOK_S: Final = 10.0  # the folder is looked at this often; listing it costs the sync client too
 FOLDER_BEACON_BYTES_MAX: Final = 128 * 1024  # a heartbeat, a frontier of 300 members, and their echoes
 FOLDER_REVOCATIONS_MAX: Final = 256  # statements in a machine's list of revocations
+FOLDER_ROTATIONS_MAX: Final = 256  # rotations in the same list: some 2 KiB each, a frame of them
 FOLDER_MACHINES_MAX: Final = 300  # parts of the folder that are looked into: the largest fleet
 FOLDER_FILES_MAX: Final = 20_000  # names kept of one look: ten times what a busy year leaves behind
 FOLDER_READS_MAX: Final = 256  # files read in one look, before the core gets them

@@ -212,7 +212,7 @@ class NodeCore:
             self.rotations,
             learned=self.follow_directory,
         )
-        self.folder = folder_of(self, learned=self.follow_directory)
+        self.folder = folder_of(self, loaded.meta, learned=self.follow_directory)
         self._members_known: tuple[MachineId, ...] = ()
         self.follow_directory()
         for author in self.forks.authors():
