@@ -7,6 +7,7 @@ import os
 import click
 
 from roosync_p2p.admin.arguments import parse_machine_argument
+from roosync_p2p.api.naming import parse_address_argument
 from roosync_p2p.api.questions import require_yes
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 
@@ -74,6 +75,7 @@ def renew(invocation: Invocation, at: str | None) -> None:
     from roosync_p2p.adapters.home import Home  # noqa: PLC0415 - costs start-up time
     from roosync_p2p.admin.renewing import renew_certificate  # noqa: PLC0415 - the same
 
+    at = None if at is None else parse_address_argument(at)
     document = renew_certificate(Home(invocation.home), at)
     if invocation.as_json:
         invocation.print_json(document)
