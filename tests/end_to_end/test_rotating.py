@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
+
+import pytest
 
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
@@ -92,6 +95,10 @@ def test_a_key_is_replaced_while_messages_flow_and_the_old_one_is_out_for_good()
         until(lambda: "at the end" in _bodies(clara), 30, what="and it goes on", shown=fleet.report)
 
 
+@pytest.mark.skipif(
+    not os.environ.get("ROOSYNC_TEST_ROTATIONS"),
+    reason="the same in virtual time: tests/core/test_rotations.py and tests/core/folder/test_rotations_by_folder.py",
+)
 def test_the_only_issuer_replaces_its_own_key_and_goes_on_deciding() -> None:
     with Fleet.found("alice", "berta") as fleet:
         alice, berta = fleet.start_all()
