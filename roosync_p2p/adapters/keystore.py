@@ -50,6 +50,7 @@ from roosync_p2p.trust.roles import FOUNDER_ROLES
 from roosync_p2p.trust.statements import FleetFound, encode_fleet_found
 
 __all__ = [
+    "NEXT_KEY",
     "Identity",
     "PendingIdentity",
     "create_request",
@@ -64,6 +65,8 @@ __all__ = [
     "root_key_path",
 ]
 
+NEXT_KEY: Final = "next.key"
+_KEY: Final = "machine.key"
 _IDENTITY: Final = "identity"
 _PENDING: Final = "identity.pending"
 _FOUNDING: Final = "founding"
@@ -82,6 +85,7 @@ class Identity:
         issuer_key, own_issuer: of an issuer: its key and its own issuer certificate, which need not be the one that
             signed ``leaf``; else None.
         fleet_found: of the founder: the body of its ``fleet.found``; else None.
+        key_file: which file the key is in; another one than usual while a rotation is being finished.
     """
 
     home: Path
@@ -95,6 +99,7 @@ class Identity:
     issuer_key: SigningKey | None
     own_issuer: bytes | None = dataclasses.field(repr=False)
     fleet_found: bytes | None = dataclasses.field(repr=False)
+    key_file: str = _KEY
 
     @property
     def is_issuer(self) -> bool:
@@ -104,7 +109,7 @@ class Identity:
     @property
     def key_path(self) -> Path:
         """PEM of the machine's key, for TLS."""
-        return self.home / _IDENTITY / "machine.key"
+        return self.home / _IDENTITY / self.key_file
 
     @property
     def chain_path(self) -> Path:
@@ -270,7 +275,7 @@ def load_identity(home: Path) -> Identity:
     folder = home / _IDENTITY
     if not folder.is_dir():
         raise _no_identity(home)
-    key = load_key(folder / "machine.key")
+    key, key_file = load_key(folder / _KEY), _KEY
     root_der, *_ = load_certificates(folder / "root.pem", count=1)
     leaf, issuer = load_certificates(folder / "chain.pem", count=2)
     try:
@@ -279,10 +284,13 @@ def load_identity(home: Path) -> Identity:
         raise mismatching_file(
             folder / "chain.pem", f"its chain does not lead to root.pem ({error.message})"
         ) from error
+    rotating = (folder / NEXT_KEY).exists()
+    if enrolment.public != key.public and rotating:
+        key, key_file = load_key(folder / NEXT_KEY), NEXT_KEY
     if enrolment.public != key.public:
         raise mismatching_file(folder / "machine.key", "it is not the key of chain.pem")
     (alone,) = load_certificates(folder / "machine.pem", count=1)
-    if alone != leaf and not _same_key(alone, leaf):  # a renewal replaces it after chain.pem
+    if alone != leaf and not (rotating or _same_key(alone, leaf)):  # it is replaced after chain.pem
         raise mismatching_file(folder / "machine.pem", "it is not the first certificate of chain.pem")
     issuer_key, own_issuer = _load_issuer(folder, enrolment)
     return Identity(
@@ -297,6 +305,7 @@ def load_identity(home: Path) -> Identity:
         issuer_key=issuer_key,
         own_issuer=own_issuer,
         fleet_found=read_file(folder / "fleet.found") if (folder / "fleet.found").exists() else None,
+        key_file=key_file,
     )
 
 

@@ -1,4 +1,4 @@
-"""``roosync-admin revoke`` and ``renew``: keys that nobody is to trust any more, and certificates that run out."""
+"""``roosync-admin revoke``, ``renew`` and ``rotate``: keys that end, and certificates that run out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import click
 
 from roosync_p2p.admin.arguments import parse_machine_argument
+from roosync_p2p.api.naming import parse_address_argument
 from roosync_p2p.api.questions import require_yes
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 
-__all__ = ["renew", "revoke"]
+__all__ = ["renew", "revoke", "rotate"]
 
 
 @click.command()
@@ -74,8 +75,35 @@ def renew(invocation: Invocation, at: str | None) -> None:
     from roosync_p2p.adapters.home import Home  # noqa: PLC0415 - costs start-up time
     from roosync_p2p.admin.renewing import renew_certificate  # noqa: PLC0415 - the same
 
+    at = None if at is None else parse_address_argument(at)
     document = renew_certificate(Home(invocation.home), at)
     if invocation.as_json:
         invocation.print_json(document)
     else:
         invocation.print(f"{document['machine']} has a certificate until {document['not_after']}")
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Without asking.")
+@common_options
+def rotate(invocation: Invocation, yes: bool) -> None:
+    """Give this machine another key, while it runs: the old key says so, and an issuer certifies the new one.
+
+    What the old key signed stays valid, and nothing new is taken from it by anybody who has heard. Links reconnect by
+    themselves; nothing is restarted. Make a new backup afterwards: an older one holds the old key.
+
+    \b
+    Example:
+      roosync-admin rotate
+    """
+    from roosync_p2p.adapters.home import Home  # noqa: PLC0415 - costs start-up time
+    from roosync_p2p.admin.renewing import rotate_key  # noqa: PLC0415 - the same
+
+    if not yes:
+        require_yes("Replace this machine's key?", instead="--yes")
+    document = rotate_key(Home(invocation.home))
+    if invocation.as_json:
+        invocation.print_json(document)
+        return
+    ordered = "ordered" if document["ordered"] else "not ordered yet: `roosync log` shows member.rotate when it is"
+    invocation.print(f"{document['machine']} has the key {document['key'][:16]}…; {ordered}")

@@ -82,6 +82,12 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         _CARE,
         "Get this machine's next certificate now.",
     ),
+    "rotate": CommandEntry(
+        "roosync_p2p.admin.key_commands",
+        "rotate",
+        _CARE,
+        "Give this machine another key, while it runs: the old key says so, and an issuer certifies the new one.",
+    ),
     "settle": CommandEntry(
         "roosync_p2p.admin.member_commands",
         "settle",

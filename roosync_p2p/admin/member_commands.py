@@ -12,7 +12,8 @@ from roosync_p2p.admin.arguments import parse_machine_argument
 from roosync_p2p.api.questions import require_yes
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import Invocation, common_options
-from roosync_p2p.errors import UsageError
+from roosync_p2p.errors import InputFault, UsageError
+from roosync_p2p.trust.roles import ISSUER
 
 __all__ = ["recover", "retire", "settle"]
 
@@ -33,6 +34,7 @@ def retire(invocation: Invocation, machine: str, reason: str, yes: bool) -> None
       roosync-admin retire myia-web1 --reason "replaced"
     """
     chosen = parse_machine_argument(machine)
+    _require_may_retire(SyncClient(invocation.home), chosen)
     if not yes:
         require_yes(f"Let {chosen} go for good?", instead="--yes")
     retired = SyncClient(invocation.home).retire(chosen, reason=reason)
@@ -56,6 +58,7 @@ def settle(invocation: Invocation, machine: str, keep: str, yes: bool) -> None:
     chosen, wanted = parse_machine_argument(machine), keep.strip().lower()
     if len(wanted) != 64 or set(wanted) - set("0123456789abcdef"):
         raise UsageError("--keep takes the 64 hexadecimal digits of an entry's id", code="bad_entry_id")
+    _require_forked(SyncClient(invocation.home), chosen)
     if not yes:
         require_yes(f"Keep {wanted[:16]}… of {chosen}, and drop the other branch?", instead="--yes")
     settled = SyncClient(invocation.home).settle(chosen, wanted)
@@ -102,6 +105,43 @@ def recover(invocation: Invocation, dead: tuple[str, ...], reason: str, out: str
         "statement": text,
     }
     _print(invocation, document, text if out is None else f"roosync recover --statement {out}")
+
+
+def _require_may_retire(client: SyncClient, machine: str) -> None:
+    """Before a person is asked to confirm what cannot be done.
+
+    Raises:
+        InputFault: ``own_machine``, ``unknown_member``, or ``needs_root``: it is an issuer.
+    """
+    members = {str(row["machine"]): row for row in client.register()["members"] if row["state"] == "present"}
+    if machine == client.status()["machine"]:
+        raise InputFault(
+            f"{machine} is this machine; nothing was changed",
+            code="own_machine",
+            remedy="`roosync leave` is for the machine itself",
+        )
+    if machine not in members:
+        raise InputFault(
+            f"{machine} is no member of the fleet; nothing was changed",
+            code="unknown_member",
+            remedy=f"the members are {', '.join(sorted(members))}",
+        )
+    if ISSUER in members[machine]["roles"]:
+        raise InputFault(
+            f"{machine} is an issuer, which goes only by the root's word; nothing was changed",
+            code="needs_root",
+            remedy=f"first `roosync-admin issuer remove {machine}`, with the root key",
+        )
+
+
+def _require_forked(client: SyncClient, machine: str) -> None:
+    states = {str(row["machine"]): str(row["state"]) for row in client.machines()["machines"]}
+    if states.get(machine) != "conflict":
+        raise InputFault(
+            f"no fork of {machine} is known here; nothing was changed",
+            code="no_such_fork",
+            remedy="see `roosync status`",
+        )
 
 
 def _print(invocation: Invocation, document: dict[str, Any], line: str) -> None:

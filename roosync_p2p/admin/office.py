@@ -15,6 +15,7 @@ from roosync_p2p import limits
 from roosync_p2p.adapters.home import Home
 from roosync_p2p.adapters.home_lock import HomeLock
 from roosync_p2p.adapters.keystore import Identity, load_identity
+from roosync_p2p.adapters.next_key import finish_rotation
 from roosync_p2p.adapters.sqlite.connect import connect_reader
 from roosync_p2p.adapters.sqlite.faults import explaining
 from roosync_p2p.adapters.sqlite.opening import read_header, require_migrated, require_ours
@@ -128,6 +129,7 @@ def open_office(home: Home, program: str) -> Iterator[Office]:
     identity = load_identity(home.path)
     with hold_home(home, program), contextlib.closing(SqliteStore.open(home.database)) as store:
         loaded = store.load()
+        identity = finish_rotation(home.path, identity, loaded)
         yield Office(identity=identity, loaded=loaded, directory=directory_of(identity, loaded), _store=store)
 
 

@@ -83,6 +83,9 @@ class Backend(Protocol):
     async def renew_certificate(self, request: RenewCertificateRequest) -> dict[str, Any]:
         """:class:`~roosync_p2p.api.schemas.RenewedCertificate`. Raises NetworkError ``no_issuer_answered``."""
 
+    async def rotate_key(self) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.schemas.RotatedKey`. Raises NetworkError ``no_issuer_answered``."""
+
     def pending_countersignature(self) -> dict[str, Any] | None:
         """What waits for a key that is not on this node, or None."""
 

@@ -135,6 +135,10 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
         wait_s = limits.LATE_RENEWAL_S + limits.JOIN_TIMEOUT_S
         return self._do(Call(method="POST", path="/v1/certificates/renew", body={"at": at}, wait_s=wait_s))
 
+    def rotate_key(self) -> A:
+        """Another key for this machine: ``{"machine", "key", "former", "not_after", "ordered"}``."""
+        return self._do(Call(method="POST", path="/v1/certificates/rotate", body={}, wait_s=3 * limits.ROTATION_S))
+
     def pending_countersignature(self) -> A:
         """``{"pending": …}``: what waits for a key that is not on the node, or None."""
         return self._do(Call(method="GET", path="/v1/countersignature"))

@@ -54,6 +54,10 @@ async def _renew(backend: Backend, _id: str, request: schemas.RenewCertificateRe
     return await backend.renew_certificate(request)
 
 
+async def _rotate(backend: Backend, _id: str, _request: None) -> dict[str, Any]:
+    return await backend.rotate_key()
+
+
 async def _pending(backend: Backend, _id: str, _request: None) -> dict[str, Any]:
     return {"pending": backend.pending_countersignature()}
 
@@ -161,6 +165,15 @@ _NODE_OPERATIONS: tuple[Operation, ...] = (
         answer=schemas.RenewedCertificate,
         handle=_renew,
         request=schemas.RenewCertificateRequest,
+        waits=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/certificates/rotate",
+        name="rotate_key",
+        summary="Another key for this machine, signed for by the old one",
+        answer=schemas.RotatedKey,
+        handle=_rotate,
         waits=True,
     ),
     Operation(

@@ -36,6 +36,7 @@ __all__ = [
     "RenewCertificateRequest",
     "RenewedCertificate",
     "ReplyRequest",
+    "RotatedKey",
     "SendRequest",
     "Sent",
     "Status",
@@ -279,6 +280,14 @@ class RenewedCertificate(Answer, frozen=True, kw_only=True):
 
     machine: str
     not_after: str
+
+
+class RotatedKey(RenewedCertificate, frozen=True, kw_only=True):
+    """Key ids in hex. ``ordered``: whether the register has the new key already; the links have it."""
+
+    key: str
+    former: str
+    ordered: bool
 
 
 class Countersignature(Answer, frozen=True, kw_only=True):

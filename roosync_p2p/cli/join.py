@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from roosync_p2p.api.naming import propose_machine
+from roosync_p2p.api.naming import parse_address_argument, propose_machine
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
 from roosync_p2p.cli.texts import Texts, load_texts
 
@@ -41,6 +41,7 @@ def join(invocation: Invocation, code: str, machine: str | None, at: str | None,
     from roosync_p2p.node.joining import join as run_join  # noqa: PLC0415
     from roosync_p2p.trust.invites import decode_join_code  # noqa: PLC0415
 
+    at = None if at is None else parse_address_argument(at)
     chosen = propose_machine(machine, decode_join_code(code).machine, os.environ, socket.gethostname())
     texts = load_texts(invocation.home)
     invocation.progress(texts.get("joining", machine=chosen, home=invocation.home))

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from roosync_p2p import limits
+from roosync_p2p.api.naming import parse_type_argument
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import (
     EXIT_FAILED,
@@ -81,7 +82,7 @@ def send(
         _recipients(to),
         subject,
         read_text_argument(body, what="the body"),
-        type=kind,
+        type=parse_type_argument(kind),
         priority=priority.upper(),
         tags=tags,
         thread_id=thread,
@@ -176,7 +177,7 @@ def reply(
     sent = SyncClient(invocation.home).reply(
         message_id,
         read_text_argument(body, what="the body"),
-        type=kind,
+        type=parse_type_argument(kind),
         priority=priority.upper() if priority else None,
         tags=tags,
         workspace=_own_workspace(workspace),

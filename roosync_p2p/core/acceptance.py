@@ -16,6 +16,7 @@ from roosync_p2p.core.links import Links
 from roosync_p2p.core.lives import Lives
 from roosync_p2p.core.messaging import Messaging
 from roosync_p2p.core.revocations import Revocations
+from roosync_p2p.core.rotations import Rotations
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import PeerFault
 from roosync_p2p.ids import MachineId
@@ -39,6 +40,7 @@ class Acceptance:
         commit: CommitLog,
         revocations: Revocations,
         departures: Departures,
+        rotations: Rotations,
         *,
         learned: Callable[[], None],
     ) -> None:
@@ -53,6 +55,7 @@ class Acceptance:
         self._commit = commit
         self._revocations = revocations
         self._departures = departures
+        self._rotations = rotations
         self._learned = learned
         self.last_ms: int | None = None
 
@@ -80,6 +83,9 @@ class Acceptance:
     def _may_author(self, entry: Entry) -> bool:
         if not self._revocations.allows(entry):
             self._desk.count("entries.revoked")
+            return False
+        if not self._rotations.allows(entry):
+            self._desk.count("entries.replaced_key")
             return False
         if entry.author == self._desk.me:
             return self._authorship.surfaced(entry)

@@ -123,6 +123,12 @@ class Authorship:
         """Sequence of the newest own entry."""
         return self._chains.state(self._key(chain)).head
 
+    def newest(self, chain: Chain) -> Known | None:
+        """The newest own entry of this life; None if there is none."""
+        state = self._chains.state(self._key(chain))
+        head_id = state.head_id
+        return None if head_id is None else Known(incarnation=self.incarnation, sequence=state.head, id=head_id)
+
     # --- the start-up check ---------------------------------------------------------------------------------------
 
     def begin(self) -> None:

@@ -15,7 +15,7 @@ from roosync_p2p.core.effects import InstallCertificate
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.wire import LeafAnswer, LeafRequest
 from roosync_p2p.errors import InputFault, PeerFault, UntrustedError
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import KeyId, MachineId
 from roosync_p2p.ledger.register import Register
 from roosync_p2p.trust.certificates import (
     MachineCertificate,
@@ -26,6 +26,7 @@ from roosync_p2p.trust.certificates import (
     verify_machine_chain,
 )
 from roosync_p2p.trust.enrolment import Enrolment
+from roosync_p2p.trust.keys import SigningKey
 
 __all__ = ["Certificates", "renew_from_s"]
 
@@ -67,20 +68,22 @@ class Certificates:
     @property
     def own(self) -> MachineCertificate:
         """This machine's certificate."""
+        if self._own.der != self._desk.identity.leaf:  # it has another key since
+            self._own = parse_machine_certificate(self._desk.identity.leaf)
         return self._own
 
     def due(self) -> bool:
         """Whether it is time for the next one."""
-        return self._desk.now.wall_ms // 1000 >= renew_from_s(self._own)
+        return self._desk.now.wall_ms // 1000 >= renew_from_s(self.own)
 
     def expired(self) -> bool:
         """Whether links cannot be opened with it any more."""
-        return self._desk.now.wall_ms // 1000 > self._own.not_after_s
+        return self._desk.now.wall_ms // 1000 > self.own.not_after_s
 
     def next_deadline(self) -> float | None:
         """When to look again (monotonic seconds), counted from what the wall clock shows now."""
         now = self._desk.now
-        left_s = renew_from_s(self._own) - now.wall_ms / 1000
+        left_s = renew_from_s(self.own) - now.wall_ms / 1000
         return max(self._ask_at, now.monotonic_s + left_s) if left_s < limits.CERTIFICATE_LOOK_S else None
 
     def tick(self) -> None:
@@ -91,20 +94,29 @@ class Certificates:
     def ask(self) -> list[MachineId]:
         """Asks every linked issuer for the next certificate, now; who was asked. An issuer gives itself its own."""
         self._ask_at = self._desk.now.monotonic_s + limits.CERTIFICATE_ASK_S
-        request = certificate_request(self._desk.identity.key, self._desk.me)
+        request = self.request_for(self._desk.identity.key)
         if self._desk.identity.issuer_key is not None:
             self.refusal = self._doubtful(None)
             if self.refusal:
                 return []
             self._install(self.issued(request))
             return [self._desk.me]
+        asked = self.ask_issuers(request)
+        if not asked:
+            self._ask_at = self._desk.now.monotonic_s + limits.CERTIFICATE_NOBODY_S
+        return asked
+
+    def request_for(self, key: SigningKey) -> bytes:
+        """The request for a certificate of this machine with that key, DER."""
+        return certificate_request(key, self._desk.me)
+
+    def ask_issuers(self, request: bytes, *, rotates: bool = False) -> list[MachineId]:
+        """Asks every linked issuer whose key stands; who was asked."""
         directory = self._desk.directory
         standing = {i.machine for i in directory.issuers.values() if i.key_id not in directory.given_up}
         asked = sorted(m for m in standing if m in directory.members and self._links.primary(m) is not None)
-        if not asked:
-            self._ask_at = self._desk.now.monotonic_s + limits.CERTIFICATE_NOBODY_S
         for machine in asked:
-            self._links.send(machine, LeafRequest(request=request))
+            self._links.send(machine, LeafRequest(request=request, rotates=rotates))
         return asked
 
     # --- as an issuer ---------------------------------------------------------------------------------------------
@@ -114,24 +126,25 @@ class Certificates:
         try:
             if parse_request(frame.request).machine != peer:
                 raise UntrustedError(f"{peer} asks in the name of another machine", code="wrong_source")
-            enrolment = self.issued(frame.request)
+            enrolment = self.issued(frame.request, rotates=frame.rotates)
         except PeerFault as fault:
             self._desk.fault(fault)
             self._links.send(peer, LeafAnswer(refusal=f"{fault.code}: {fault.message}"[:200]))
             return
-        self._desk.notify("certificate_renewed", {"machine": peer})
+        self._desk.notify("certificate_issued" if frame.rotates else "certificate_renewed", {"machine": peer})
         self._links.send(peer, LeafAnswer(leaf=enrolment.leaf, issuer=enrolment.issuer))
 
-    def issued(self, request_der: bytes, *, clock_ms: int | None = None) -> Enrolment:
+    def issued(self, request_der: bytes, *, clock_ms: int | None = None, rotates: bool = False) -> Enrolment:
         """The next certificate for the key that a machine has; one that was just given is given again.
 
         Args:
             clock_ms: what the clock of that machine shows, Unix milliseconds, where no heartbeat says it.
+            rotates: for the key that it is going to have. Nobody takes that key before the old one says so.
 
         Raises:
             PeerFault: no issuer (``not_an_issuer``), no request, for another key than the pinned one
-                (``wrong_key``), of somebody who is no member any more (``not_a_member``), or this machine's clock is
-                not one to date a certificate by (``clock_doubtful``).
+                (``wrong_key``), for one that was used before (``key_revoked``), of somebody who is no member any more
+                (``not_a_member``), or this machine's clock is not one to date a certificate by (``clock_doubtful``).
         """
         identity = self._desk.identity
         if identity.issuer_key is None:
@@ -140,13 +153,15 @@ class Certificates:
         pinned = self._desk.directory.members.get(request.machine)
         if pinned is None or self._register().ended(request.machine):
             raise UntrustedError(f"{request.machine} is no member of the fleet", code="not_a_member")
-        if pinned.public != request.public:
+        if rotates:
+            self._require_fresh(request.public.key_id)
+        elif pinned.public != request.public:
             raise UntrustedError(f"{request.machine} has another key", code="wrong_key")
         self.require_clock(clock_ms)
         now_s = self._desk.now.wall_ms // 1000
         own_issuer = identity.own_issuer or identity.issuer
         fresh_s = pinned.certificate.not_before_s + limits.CERTIFICATE_BACKDATE_S + limits.CERTIFICATE_AGAIN_S
-        if pinned.issuer == own_issuer and now_s < fresh_s:
+        if not rotates and pinned.issuer == own_issuer and now_s < fresh_s:
             return Enrolment.checked(leaf=pinned.leaf, issuer=pinned.issuer, root=identity.root)
         leaf = machine_certificate(
             identity.issuer_key,
@@ -157,7 +172,8 @@ class Certificates:
             serial=1 + int.from_bytes(self._desk.entropy.bytes(16), "big"),
             now_s=now_s,
         )
-        self._desk.learn(leaf, own_issuer)
+        if not rotates:
+            self._desk.learn(leaf, own_issuer)
         return Enrolment.checked(leaf=leaf, issuer=own_issuer, root=identity.root)
 
     def require_clock(self, clock_ms: int | None) -> None:
@@ -176,6 +192,13 @@ class Certificates:
                 code="clock_doubtful",
                 remedy="set the clocks of both machines, or run `roosync clock accept` on the issuer; then ask again",
             )
+
+    def _require_fresh(self, key_id: KeyId) -> None:
+        """A key is one machine's, for one purpose, once."""
+        directory = self._desk.directory
+        used = {member.key_id for member in directory.members.values()} | directory.given_up | directory.issuers.keys()
+        if key_id in used or key_id == directory.root.public.key_id:
+            raise UntrustedError("a machine's next key is one that nobody had before", code="key_revoked")
 
     # --- the answer -----------------------------------------------------------------------------------------------
 
@@ -208,7 +231,7 @@ class Certificates:
             raise UntrustedError(f"the certificate is for {enrolment.machine}", code="wrong_machine")
         certificate = verify_machine_chain(enrolment.leaf, enrolment.issuer, root=self._desk.directory.root)
         self._desk.learn(enrolment.leaf, enrolment.issuer)
-        if certificate.age_order < self._own.age_order:
+        if certificate.age_order < self.own.age_order:
             return
         self._own = certificate
         self.refusal = ""

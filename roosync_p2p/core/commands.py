@@ -8,6 +8,7 @@ from typing import TypeAlias
 from roosync_p2p.core.rows import IdempotencyRow, OrderKeyRow
 from roosync_p2p.ids import Address, EntryId, MachineId, MessageId
 from roosync_p2p.ledger.bodies import OrderedBody
+from roosync_p2p.trust.keys import SigningKey
 
 __all__ = [
     "AcceptClock",
@@ -26,6 +27,7 @@ __all__ = [
     "Recover",
     "RenewCertificate",
     "Revoke",
+    "Rotate",
     "SeeLost",
     "SendMessage",
 ]
@@ -165,6 +167,16 @@ class IssueRenewal:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rotate:
+    """Replace this machine's key by this one, which the caller has put on the disk; answered with who was asked.
+
+    An :class:`~roosync_p2p.core.effects.InstallCertificate` follows when an issuer has certified it.
+    """
+
+    key: SigningKey
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SeeLost:
     """A person has looked at what is not in that epoch; the warning about it ends. The list itself is kept."""
 
@@ -174,7 +186,7 @@ class SeeLost:
 OrderCommand: TypeAlias = OrderEntry | ReadLedger | AcceptClock | HandOver | Recover | SeeLost
 """What the commit log answers, when the order says."""
 
-KeyCommand: TypeAlias = Revoke | RenewCertificate | OfferCertificate | IssueRenewal
+KeyCommand: TypeAlias = Revoke | RenewCertificate | OfferCertificate | IssueRenewal | Rotate
 """What is asked about keys and certificates."""
 
 Command: TypeAlias = (

@@ -51,7 +51,6 @@ class Departures:
         self._revocations = revocations
         self._forget = tuple(forget)
         self._gone = gone
-        links.proofs = revocations.proofs
 
     def begin(self) -> None:
         """At the start: whether this machine itself is out."""

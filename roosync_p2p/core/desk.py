@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from roosync_p2p import limits
 from roosync_p2p.clock import Now
 from roosync_p2p.codec.records import encode
-from roosync_p2p.core.effects import Answer, Effect, Notify, Persist, PublishFiles, Push, Send, Ticket
+from roosync_p2p.core.effects import REPORTS, Effect, Notify, Persist, Ticket
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.rows import FormerKey, MemberRow, MetaRow, Row
 from roosync_p2p.entropy import Entropy
@@ -20,6 +20,7 @@ from roosync_p2p.errors import PeerFault
 from roosync_p2p.ids import KeyId, MachineId
 from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.trust.directory import Directory
+from roosync_p2p.trust.rotations import Rotation
 
 __all__ = ["Desk"]
 
@@ -95,12 +96,32 @@ class Desk:
         before = self.directory
         self.directory = before.with_introduced(leaf, issuer) if introduced else before.with_chain(leaf, issuer)
         self._keep_former(before)
-        for machine, member in self.directory.members.items():
-            if before.members.get(machine) is not member:
-                row = MemberRow(machine=machine, key_id=member.key_id, leaf=member.leaf, issuer=member.issuer)
-                ticket = self.persist(row)
-                if machine not in before.members:
-                    self.notify("member", {"machine": machine}, after=ticket)
+        self._keep_members(before)
+
+    def know_oneself(self) -> None:
+        """This machine's own key is the one on its disk, whichever its store knew: that may be an older copy.
+
+        Raises:
+            PeerFault: the store knows that this key was given up.
+        """
+        identity = self.identity
+        known = self.directory.members.get(self.me)
+        if known is not None and known.key_id != identity.key.key_id:
+            self.give_up([known.key_id])
+        self.learn(identity.leaf, identity.issuer)
+        if identity.own_issuer is not None:
+            self.learn_issuer(identity.own_issuer)
+
+    def rotated(self, said: Rotation) -> None:
+        """A machine replaced its key: takes that into the directory and the store, if it follows on what is known.
+
+        Raises:
+            PeerFault: the issuer of the new certificate was given up, or the key was replaced by another before.
+        """
+        before = self.directory
+        self.directory = before.with_rotated((said.former_leaf, said.former_issuer), (said.leaf, said.issuer))
+        self._keep_former(before)
+        self._keep_members(before)
 
     def learn_issuer(self, certificate: bytes) -> None:
         """Takes in an issuer key that the root vouches for. The ledger keeps it.
@@ -126,6 +147,14 @@ class Desk:
         self.directory = before.with_former(leaf, issuer)
         self._keep_former(before)
 
+    def _keep_members(self, before: Directory) -> None:
+        for machine, member in self.directory.members.items():
+            if before.members.get(machine) is not member:
+                row = MemberRow(machine=machine, key_id=member.key_id, leaf=member.leaf, issuer=member.issuer)
+                ticket = self.persist(row)
+                if machine not in before.members:
+                    self.notify("member", {"machine": machine}, after=ticket)
+
     def _keep_former(self, before: Directory) -> None:
         for place in self.directory.former.keys() - before.former.keys():
             member = self.directory.former[place]
@@ -137,7 +166,7 @@ class Desk:
         effects: list[Effect] = []
         if self._rows:
             lingers = self._lingers and not any(
-                isinstance(effect, Send | Push | Answer | PublishFiles) and effect.after >= self._ticket
+                isinstance(effect, REPORTS) and not isinstance(effect, Notify) and effect.after >= self._ticket
                 for effect in self._effects
             )
             effects.append(Persist(ticket=self._ticket, rows=tuple(self._rows), lingers=lingers))

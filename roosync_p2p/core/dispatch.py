@@ -8,6 +8,7 @@ from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.links import Link
 from roosync_p2p.core.revocations import REVOCATION
+from roosync_p2p.core.rotations import ROTATION
 from roosync_p2p.errors import PeerFault
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.verdicts import State
@@ -38,6 +39,8 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.exchange.frontier_received(peer, frame)
         case wire.RecordFrame(kind=kind) if kind == REVOCATION:
             core.departures.heard(prepared.signed(), source=peer)
+        case wire.RecordFrame(kind=kind) if kind == ROTATION:
+            core.rotations.heard(prepared.signed(), source=peer)
         case wire.RecordFrame() as frame:
             core.watch.own_record(core.delivery.received(peer, frame, prepared.signed()))
         case wire.Versions() as frame:
@@ -89,7 +92,8 @@ def _from_issuers(
         case wire.LeafRequest():
             core.certificates.requested(peer, frame)
         case wire.LeafAnswer():
-            core.certificates.answered(frame)
+            if not core.rotations.answered(frame):
+                core.certificates.answered(frame)
 
 
 def heartbeat(core: NodeCore, link: Link, frame: wire.Beat, prepared: Prepared) -> None:

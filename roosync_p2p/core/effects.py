@@ -8,7 +8,7 @@ durable in ``after``, and must not be performed before that ticket is durable (0
 from __future__ import annotations
 
 import dataclasses
-from typing import NewType, TypeAlias
+from typing import Final, NewType, TypeAlias
 
 from roosync_p2p.core.folder.reading import Wanted
 from roosync_p2p.core.ports import DialId, LinkId
@@ -18,6 +18,7 @@ from roosync_p2p.errors import RoosyncError
 from roosync_p2p.ids import Chain, CommitNumber, EntryId, FleetId, MachineId
 
 __all__ = [
+    "REPORTS",
     "Answer",
     "CloseLink",
     "Dial",
@@ -167,10 +168,15 @@ class LookIntoFolder:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InstallCertificate:
-    """This machine has another certificate for its key: keep it, and show it on later links. DER."""
+    """This machine has another certificate: keep it once ``after`` is durable, and show it on later links. DER.
+
+    ``rotates``: it is for the next key, which waits on the disk and is this machine's from now on.
+    """
 
     leaf: bytes
     issuer: bytes
+    rotates: bool = False
+    after: Ticket = Ticket(0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,3 +202,5 @@ Effect: TypeAlias = (
     | InstallCertificate
     | Stop
 )
+
+REPORTS: Final = Send | Push | Answer | Notify | PublishFiles | InstallCertificate  # each has a ticket in ``after``

@@ -21,7 +21,7 @@ from roosync_p2p.core.links import Links
 from roosync_p2p.core.rows import EntryRow
 from roosync_p2p.core.wire import Digest, EntriesFrame, FrontierFrame, Have, Want, WireEntry
 from roosync_p2p.entries.chains import ChainKey, Chains, Fit
-from roosync_p2p.entries.entry import LEDGER, Entry
+from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.gossip.frontier import Span, check_spans, digest_of
 from roosync_p2p.gossip.mesh import first_in_order
@@ -84,6 +84,11 @@ class Exchange:
     def durable_head(self, key: ChainKey) -> int:
         """Sequence of the newest durable entry of a chain; 0 when there is none."""
         return self._durable.get(key, 0)
+
+    def own_heads(self, incarnation: int) -> list[tuple[str, int, int]]:
+        """How far the chains of this machine's life are durable, for its heartbeats: chain, incarnation, sequence."""
+        heads = [(chain, self.durable_head((self._desk.me, incarnation, chain))) for chain in (LEDGER, MAIL)]
+        return [(chain, incarnation, head) for chain, head in heads if head > 0]
 
     def heads(self) -> dict[ChainKey, int]:
         """Sequence of the newest entry of every chain that is held, durable or on its way there."""

@@ -6,7 +6,7 @@ by signatures, shown to everybody, and shown to the machine itself, which then s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from roosync_p2p import limits
 from roosync_p2p.core import wire
@@ -46,6 +46,7 @@ class IdentityWatch:
         *,
         boot: BootId,
         vote_of: Callable[[MachineId], bytes | None],
+        allows: Callable[[Entry], bool],
     ) -> None:
         self._desk = desk
         self._links = links
@@ -56,6 +57,7 @@ class IdentityWatch:
         self._authorship = authorship
         self._boot = boot
         self._vote_of = vote_of
+        self._allows = allows
 
     def older_start(self, link: Link) -> None:
         """A link of an older start than the one in use is shown the newer start's heartbeat: it proves the newer."""
@@ -82,9 +84,13 @@ class IdentityWatch:
         for part in prepared.parts:
             if isinstance(part, PeerFault):
                 raise part
-        if not self._forks.received(prepared.parts):
+        # With a key that it gave up anybody could make evidence against a machine.
+        if not self._forks.received(tuple(self._allowed(prepared.parts))):
             raise MalformedError("what was sent as evidence of a fork proves none", code="no_fork")
         self.follow_forks()
+
+    def _allowed(self, parts: Iterable[object]) -> list[Entry]:
+        return [part for part in parts if isinstance(part, Entry) and self._allows(part)]
 
     def follow_forks(self) -> None:
         """Machines that were just found forked are in conflict."""
@@ -160,7 +166,7 @@ class IdentityWatch:
         assert isinstance(prepared.frame, wire.OwnAnswer)
         for leaf, issuer in prepared.frame.former[: limits.FORMER_KEYS_SHOWN_MAX]:
             self._desk.learn_former(leaf, issuer)
-        entries = [part for part in prepared.parts if isinstance(part, Entry)]
+        entries = self._allowed(prepared.parts)
         start: int | None = None
         beaten: Heartbeat | None = None
         for part in prepared.parts:

@@ -38,6 +38,7 @@ from roosync_p2p.ids import Epoch, KeyId, LogIndex, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import Verified, parse_envelope, verify
+from roosync_p2p.trust.rotations import verify_rotation
 
 __all__ = ["RECORD_CONTEXTS", "Part", "Prepared", "prepare", "require_standing", "signatures_in"]
 
@@ -121,6 +122,8 @@ def _prepared(frame: Frame | None, size: int, directory: Directory) -> Prepared:
         case Beat():
             beat = _verified(frame.envelope, contexts.HEARTBEAT, directory, limits.HEARTBEAT_BYTES_MAX)
             return Prepared(frame=frame, size=size, parts=(beat,))
+        case RecordFrame(kind="rotation", envelope=envelope):
+            return Prepared(frame=frame, size=size, parts=(verify_rotation(envelope, directory),))
         case RecordFrame():
             context = RECORD_CONTEXTS.get(frame.kind)
             if context is None:

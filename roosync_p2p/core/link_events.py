@@ -32,7 +32,7 @@ def link_opened(core: NodeCore, event: LinkOpened) -> None:
         core.dialling.useless(event.dial)
     else:
         core.dialling.opened(event.dial, link.machine)
-        if event.dial is not None:
+        if event.dial is not None and link.unproven is None:
             core.presence.answered(link.machine)
     if link.machine != core.me and core.dialling.held_off(link.machine) and event.dial is None:
         core.links.close(link, "too many bad frames a moment ago; try again later")

@@ -61,6 +61,8 @@ class Link:
     shadow_until: float | None = None
     settle_at: float | None = None
     closing: bool = False
+    unproven: PeerFault | None = None  # it showed another key than the pinned one; its proof may still come
+    unsaid: bytes = b""  # our greeting, which waits for that proof
 
     @property
     def start(self) -> int:
@@ -165,9 +167,12 @@ class Links:
         Raises:
             PeerFault: not a machine of this fleet with its pinned key; the link is being closed.
         """
+        unproven = None
         try:
             certificate = parse_machine_certificate(event.peer_leaf)
             self._check_identity(certificate.machine, certificate.fleet, certificate.public.key_id)
+        except ConflictError as fault:
+            unproven = fault  # the machine may have replaced its key: it shows that before it greets
         except PeerFault as fault:
             if fault.code == "key_revoked":
                 self._show_proofs(event.link, MachineId(str(fault.details["machine"])))
@@ -184,8 +189,11 @@ class Links:
             opened_at=now_s,
             heard_at=now_s,
             replaces=replaces,
+            unproven=unproven,
+            unsaid=encode_frame(hello) if unproven is not None else b"",
         )
-        self.send_on(event.link, encode_frame(hello), after=after, droppable=False)
+        if unproven is None:
+            self._greet(event.link, encode_frame(hello), after=after)
 
     def greeted(self, link: Link, hello: Hello) -> list[LinkFact]:
         """The other end said hello: the link counts, unless another one to that machine is preferred.
@@ -195,12 +203,17 @@ class Links:
         """
         try:
             self._check_hello(link, hello)
+            if link.unproven is not None and self._is_pinned_otherwise(link):
+                raise link.unproven
             self._desk.learn(hello.leaf, hello.issuer)
         except PeerFault as fault:
             self.close(link, _shortened(fault))
             raise
         first = link.hello is None
         link.hello = hello
+        if link.unsaid:
+            self._greet(link.id, link.unsaid, after=link.greeting)
+            link.unsaid = b""
         return self._arrange(link) if first else []
 
     def closed(self, event: LinkClosed) -> list[LinkFact]:
@@ -242,6 +255,11 @@ class Links:
             self.bad_frame(link, fault)
         else:
             self._desk.fault(fault)
+
+    def _greet(self, link: LinkId, hello: bytes, *, after: Ticket) -> None:
+        """Our greeting, behind the proofs for a peer that knows an older key of this machine."""
+        self._show_proofs(link, self._desk.me)
+        self.send_on(link, hello, after=after, droppable=False)
 
     def show_out(self, machine: MachineId) -> None:
         """Closes every link on which that machine showed a key that was given up, and tells it why."""
@@ -360,6 +378,10 @@ class Links:
                 code="key_conflict",
                 details={"machine": machine, "pinned": pinned.key_id.hex(), "shown": key_id.hex()},
             )
+
+    def _is_pinned_otherwise(self, link: Link) -> bool:
+        pinned = self._desk.directory.members.get(link.machine)
+        return pinned is not None and pinned.public != parse_machine_certificate(link.leaf).public
 
     def _check_hello(self, link: Link, hello: Hello) -> None:
         # Another certificate of the same key was given to it since the TLS session began.

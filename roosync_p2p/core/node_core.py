@@ -41,15 +41,16 @@ from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkU
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.meshing import PARTED, meshing_of
 from roosync_p2p.core.messaging import Messaging
+from roosync_p2p.core.moments import Moments
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkOpened
 from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.relaying import Relaying
 from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.core.requests import Requests
 from roosync_p2p.core.revocations import REVOCATION, Revocations, known_keys
+from roosync_p2p.core.rotations import ROTATION, Rotations
 from roosync_p2p.core.rows import Loaded
 from roosync_p2p.entries.chains import Chains
-from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
 from roosync_p2p.ids import BootId, MachineId
@@ -92,16 +93,13 @@ class NodeCore:
         self.me = identity.machine
         self.version = __version__
         self.boot = BootId(entropy.bytes(16))
-        self._last = now
-        self._due_s: float | None = None  # when it was to be woken at the latest
+        self._moments = Moments(now)
         self._stopping: str | None = None
         self._ended = False
 
         self.desk = Desk(identity, known_keys(identity.root, loaded), entropy, rules)
         self.desk.now = now
-        self.desk.learn(identity.leaf, identity.issuer)
-        if identity.own_issuer is not None:
-            self.desk.learn_issuer(identity.own_issuer)
+        self.desk.know_oneself()
         self.revocations = Revocations(self.desk, loaded.records)
 
         self._chains = Chains()
@@ -141,6 +139,7 @@ class NodeCore:
             self.authorship,
             boot=self.boot,
             vote_of=self.commit.votes.of,
+            allows=lambda entry: self.rotations.allows(entry),  # noqa: PLW0108 - it is made below
         )
         self.renewals = Renewals(
             self.desk,
@@ -175,6 +174,18 @@ class NodeCore:
             doubtful=self.commit.clock.doubtful,
             renewed=lambda: self.links.broadcast(self.hello(replaces=False), after=self.authorship.started),
         )
+        self.rotations = Rotations(
+            self.desk,
+            self.links,
+            self.delivery,
+            self.authorship,
+            self.certificates,
+            loaded.records,
+            register=lambda: self.commit.seats.known.register,
+            epoch=lambda: self.commit.order.epoch,
+            changed=self.follow_directory,
+        )
+        self.links.proofs = lambda of: [*self.revocations.proofs(of), *self.rotations.proofs(of)]
         self.requests = Requests(
             self.desk,
             self.authorship,
@@ -184,6 +195,7 @@ class NodeCore:
             self.commit,
             self.departures,
             self.certificates,
+            self.rotations,
             admitted=self.follow_directory,
             renewed=self.became_ready,
         )
@@ -199,9 +211,10 @@ class NodeCore:
             self.commit,
             self.revocations,
             self.departures,
+            self.rotations,
             learned=self.follow_directory,
         )
-        self.folder = folder_of(self, learned=self.follow_directory)
+        self.folder = folder_of(self, loaded.meta, learned=self.follow_directory)
         self._folder_alarm = FolderAlarm(self)
         self._members_known: tuple[MachineId, ...] = ()
         self.follow_directory()
@@ -209,6 +222,7 @@ class NodeCore:
             self.watch.in_conflict(author, "forked")
         self.authorship.begin()
         self.departures.begin()
+        self.rotations.begin()
 
     # --- the three verbs ------------------------------------------------------------------------------------------
 
@@ -243,9 +257,9 @@ class NodeCore:
                 self.desk.notify("handshake_refused", {"remote": remote, "reason": reason})
             case inputs.AddressesFound(machine=machine, addresses=addresses, source=source):
                 self.dialling.learned(machine, addresses, alive=source == "mdns")
-            case inputs.LocalAddresses() | inputs.Health() | inputs.Power():
+            case inputs.LocalAddresses() | inputs.Health() | inputs.Power() | inputs.FolderOpened():
                 about_here(self, happened)
-            case inputs.FolderOpened() | inputs.FilesPublished() | inputs.FolderLooked():
+            case inputs.FilesPublished() | inputs.FolderLooked():
                 about_here(self, happened)
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)
@@ -278,8 +292,8 @@ class NodeCore:
         ]
         if self.authorship.phase is Phase.CHECKING:
             times.append(self.desk.now.monotonic_s + HOUSEKEEPING_S)
-        self._due_s = min((at for at in times if at is not None), default=None)
-        return self._due_s
+        self._moments.due_s = min((at for at in times if at is not None), default=None)
+        return self._moments.due_s
 
     @property
     def directory(self) -> Directory:
@@ -375,7 +389,7 @@ class NodeCore:
     def _dispatch(self, link: Link, prepared: Prepared) -> None:
         frame = prepared.frame
         require_standing(prepared, self.desk.directory)
-        if link.hello is None and not (isinstance(frame, wire.RecordFrame) and frame.kind == REVOCATION):
+        if link.hello is None and not (isinstance(frame, wire.RecordFrame) and frame.kind in (REVOCATION, ROTATION)):
             raise MalformedError("a frame came before the greeting", code="no_greeting")
         if self.links.primary(link.machine) is link:
             self.presence.liveness.traffic(link.machine, self.desk.now)
@@ -410,7 +424,7 @@ class NodeCore:
         self.links.tick()
         self.meshing.tick()
         self.dialling.tick()
-        self.presence.tick(self._heads(), self.commit.beat_facts())
+        self.presence.tick(self.exchange.own_heads(self.authorship.incarnation), self.commit.beat_facts())
         self.exchange.tick(self.delivery.digest)
         self.delivery.tick()
         self.messaging.tick()
@@ -438,11 +452,6 @@ class NodeCore:
         if self.authorship.phase is Phase.READY:
             self.became_ready()
 
-    def _heads(self) -> list[tuple[str, int, int]]:
-        incarnation = self.authorship.incarnation
-        keys = [(self.me, incarnation, chain) for chain in (LEDGER, MAIL)]
-        return [(key[2], incarnation, head) for key in keys if (head := self.exchange.durable_head(key)) > 0]
-
     def _persisted(self, ticket: Ticket) -> None:
         self.desk.durable = ticket
         self.requests.stored()
@@ -466,18 +475,10 @@ class NodeCore:
         self.desk.emit(Stop(reason=self._stopping or ""))
 
     def _notice_jump(self, now: Now) -> None:
-        """Wall against monotonic: a difference means that this computer slept, or that its clock was set.
-
-        And who comes long after it was due stood still: that has to be known before anything that waited is looked at,
-        whatever of it an event loop finds first.
-        """
-        if self._due_s is not None:
-            late_s = now.monotonic_s - max(self._due_s, self._last.monotonic_s)
-            if late_s >= limits.LOOP_LAG_IGNORED_S:
-                self.presence.liveness.loop_lag(late_s, now)
-        passed_s = now.monotonic_s - self._last.monotonic_s
-        jump_s = (now.wall_ms - self._last.wall_ms) / 1000 - passed_s
-        self._last = now
+        """Has to be known before anything that waited is looked at, whatever of it an event loop finds first."""
+        late_s, jump_s = self._moments.passed(now)
+        if late_s >= limits.LOOP_LAG_IGNORED_S:
+            self.presence.liveness.loop_lag(late_s, now)
         if abs(jump_s) > limits.CLOCK_JUMP_S:
             self.desk.now = now
             self.desk.notify("resumed", {"jump_s": round(jump_s, 1), "time": rfc3339(now.wall_ms)})

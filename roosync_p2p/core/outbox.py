@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterable
 
 from roosync_p2p import limits
-from roosync_p2p.core.effects import Answer, Effect, Notify, Persist, PublishFiles, Push, Send, Ticket
+from roosync_p2p.core.effects import REPORTS, Effect, Persist, Push, Send, Ticket
 from roosync_p2p.core.ports import LinkId
 from roosync_p2p.core.wire import EntriesFrame, WireEntry, encode_frame
 
@@ -44,7 +44,7 @@ class Outbox:
         for effect in effects:
             if isinstance(effect, Persist):
                 persist.append(effect)
-            elif isinstance(effect, Send | Push | Answer | Notify | PublishFiles) and effect.after > self._durable:
+            elif isinstance(effect, REPORTS) and effect.after > self._durable:
                 self._order += 1
                 heapq.heappush(self._waiting, (effect.after, self._order, effect))
             else:

@@ -25,6 +25,7 @@ from roosync_p2p.core.commands import (
     ReadLedger,
     RenewCertificate,
     Revoke,
+    Rotate,
     SendMessage,
 )
 from roosync_p2p.core.commit.commit_log import CommitLog
@@ -33,6 +34,7 @@ from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, Ticket
 from roosync_p2p.core.messaging import Messaging
 from roosync_p2p.core.renewals import Renewals
+from roosync_p2p.core.rotations import Rotations
 from roosync_p2p.errors import EnvironmentFault, RoosyncError
 
 __all__ = ["Requests"]
@@ -54,6 +56,7 @@ class Requests:
         commit: CommitLog,
         departures: Departures,
         certificates: Certificates,
+        rotations: Rotations,
         *,
         admitted: Callable[[], None],
         renewed: Callable[[], None],
@@ -66,6 +69,7 @@ class Requests:
         self._commit = commit
         self._departures = departures
         self._certificates = certificates
+        self._rotations = rotations
         self._admitted = admitted
         self._renewed = renewed
         self._waiting: list[inputs.Request] = []
@@ -137,6 +141,8 @@ class Requests:
                 return {"machine": machine}, ticket
             case RenewCertificate():
                 return {"asked": list(self._certificates.ask())}, Ticket(0)
+            case Rotate(key=key):
+                return {"asked": list(self._rotations.ask(key))}, self._desk.newest_ticket
             case IssueRenewal(request=request, clock_ms=clock_ms):
                 given = self._certificates.issued(request, clock_ms=clock_ms)
                 return {"leaf": given.leaf.hex(), "issuer": given.issuer.hex()}, self._desk.newest_ticket

@@ -86,7 +86,7 @@ class Revocations:
     def own(self) -> Revoked | None:
         """What is said of this machine's own key."""
         said = self._revoked.get(self._desk.me)
-        return said if said is not None and self._desk.identity.key.key_id in said.keys else None
+        return said if said is not None and self._desk.identity.key.key_id in self._keys(said) else None
 
     def proofs(self, machine: MachineId) -> list[RecordFrame]:
         """What a machine is shown that is shown out."""
@@ -107,7 +107,7 @@ class Revocations:
         said = self._revoked.get(entry.author)
         if said is None or (entry.header.incarnation, entry.header.sequence) <= said.cut(entry.chain):
             return True
-        return parse_envelope(entry.raw, size_max=limits.ENTRY_HEADER_BYTES_MAX).key not in said.keys
+        return parse_envelope(entry.raw, size_max=limits.ENTRY_HEADER_BYTES_MAX).key not in self._keys(said)
 
     def stop(self, key: ChainKey) -> int | None:
         """From which entry of a chain on nothing counts; None if all of it does."""
@@ -159,7 +159,11 @@ class Revocations:
         self._envelopes.setdefault(machine, {})[subject] = envelope
         self._revoked[machine] = revoked_by(self._said[machine])
         if self.own() is None:  # this machine keeps its own place in its directory: it shows why it is out
-            self._desk.give_up(map(KeyId, said.keys))
+            self._desk.give_up(self._keys(self._revoked[machine]))
+
+    def _keys(self, said: Revoked) -> frozenset[KeyId]:
+        """Those that were named, and those that they were replaced by: a thief does not escape by a rotation."""
+        return self._desk.directory.with_heirs(said.keys)
 
 
 def _stored(envelope: bytes) -> Revocation:

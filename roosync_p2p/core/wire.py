@@ -207,9 +207,13 @@ class Countersigned(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class LeafRequest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="leaf?"):
-    """To an issuer: the sender's next certificate, for the key that it has (a PKCS#10 request)."""
+    """To an issuer: the sender's next certificate, for the key that it has (a PKCS#10 request).
+
+    ``rotates``: for the key that it is going to have.
+    """
 
     request: bytes
+    rotates: bool = False
 
 
 class LeafAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="leaf"):

@@ -14,7 +14,7 @@ from roosync_p2p.codec.records import Record, decode
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.ids import Address, MachineId, MessageId, parse_address, parse_message_id
 
-__all__ = ["KIND", "PRIORITIES", "TYPES", "MessageBody", "check_message", "decode_message", "reply_subject"]
+__all__ = ["KIND", "PRIORITIES", "TYPES", "MessageBody", "check_message", "decode_message", "is_type", "reply_subject"]
 
 KIND: Final = "message"
 PRIORITIES: Final = ("LOW", "MEDIUM", "HIGH", "URGENT")
@@ -68,6 +68,11 @@ class MessageBody(Record, frozen=True, kw_only=True):
         return tuple(sorted({a.workspace or "" for a in self.addresses() if a.reaches(machine)}))
 
 
+def is_type(text: str) -> bool:
+    """Whether a message may be of that type."""
+    return _TYPE.fullmatch(text) is not None
+
+
 def decode_message(body: bytes) -> MessageBody:
     """A message from elsewhere.
 
@@ -94,7 +99,7 @@ def check_message(message: MessageBody) -> None:
         raise _bad("subject", f"1 to {limits.SUBJECT_CHARS_MAX} characters on one line")
     if message.priority not in PRIORITIES:
         raise _bad("priority", "one of " + ", ".join(PRIORITIES))
-    if not _TYPE.fullmatch(message.type):
+    if not is_type(message.type):
         raise _bad("type", "a word of lower-case letters, such as " + ", ".join(TYPES[:3]))
     if len(message.tags) > limits.TAGS_MAX or not all(
         1 <= len(tag) <= limits.TAG_CHARS_MAX and not _CONTROL.search(tag) for tag in message.tags

@@ -112,6 +112,10 @@ class NodeBackend:
         """See :meth:`CertificateService.renew`."""
         return await self._certificates.renew(request)
 
+    async def rotate_key(self) -> dict[str, Any]:
+        """See :meth:`CertificateService.rotate`."""
+        return await self._certificates.rotate()
+
     async def issue(self, request: IssueAsked) -> dict[str, Any]:
         """See :meth:`MembershipService.issue`."""
         return await self._membership.issue(request)

@@ -15,10 +15,12 @@ import anyio
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.keystore import Identity, install_certificate
+from roosync_p2p.adapters.next_key import install_next, next_key
 from roosync_p2p.adapters.system import read_now
 from roosync_p2p.adapters.websocket.joining import JoinConnection, connect_join
 from roosync_p2p.clock import rfc3339
-from roosync_p2p.core.commands import OfferCertificate, RenewCertificate
+from roosync_p2p.core.authorship import Phase
+from roosync_p2p.core.commands import OfferCertificate, RenewCertificate, Rotate
 from roosync_p2p.core.effects import InstallCertificate
 from roosync_p2p.errors import EnvironmentFault, NetworkError, PeerFault, RoosyncError
 from roosync_p2p.ids import MachineId
@@ -30,6 +32,7 @@ from roosync_p2p.trust.late_renewal import RenewerSession
 __all__ = ["CertificateService", "RenewAsked", "renew_at"]
 
 _LOG: Final = logging.getLogger(__name__)
+_LOOK_S: Final = 0.02  # how often the core is looked at while a person waits for it
 
 
 class RenewAsked(Protocol):
@@ -52,14 +55,19 @@ class CertificateService:
         self._identity = key_of
         self._use = use
         self._renewed = anyio.Event()
+        self._again: InstallCertificate | None = None  # what the disk did not take yet
+        self._rotating = anyio.Lock()
         performer.install = self._install
 
     def _install(self, effect: InstallCertificate) -> None:
+        install = install_next if effect.rotates else install_certificate
         try:
-            self._identity = install_certificate(self._home, leaf=effect.leaf, issuer=effect.issuer)
+            self._identity = install(self._home, leaf=effect.leaf, issuer=effect.issuer)
             self._use(self._identity)
-        except EnvironmentFault as fault:  # the old one stays in use; the core asks again after a restart
+            self._again = None
+        except EnvironmentFault as fault:  # the old one stays on the disk and in TLS until this works
             _LOG.error("the new certificate was not kept: %s", fault.message, extra={"code": fault.code})
+            self._again = effect
         self._renewed.set()
         self._renewed = anyio.Event()
 
@@ -91,6 +99,46 @@ class CertificateService:
             await self._renew_late(None if asked.at is None else [asked.at], failures=own_doubt)
         return self._shown()
 
+    async def rotate(self) -> dict[str, Any]:
+        """Another key for this machine, now; ``ordered``: whether the register has it already.
+
+        Raises:
+            InputFault: this machine must not write now, or an earlier rotation is not ordered yet.
+            NetworkError: no issuer is linked (``no_issuer_answered``), or none answered in time.
+            PeerFault: an issuer refused (``not_rotated``).
+        """
+        async with self._rotating:
+            core = self._performer.core
+            former = core.desk.identity.key.key_id
+            key, renewed = next_key(self._home), self._renewed
+            done = await self._performer.request(Rotate(key=key))
+            if not done["asked"]:
+                raise NetworkError(
+                    "no issuer is linked, and the new key needs its certificate; nothing was changed",
+                    code="no_issuer_answered",
+                    remedy="start an issuer's node and try again; the key that was made is used then",
+                )
+            with anyio.move_on_after(limits.ROTATION_S):
+                while core.desk.identity.key.key_id == former and not core.rotations.refusal:  # noqa: ASYNC110 - no event for it
+                    await anyio.sleep(_LOOK_S)
+                await renewed.wait()
+            if core.desk.identity.key.key_id == former:
+                raise NetworkError(
+                    f"no issuer certified the new key: {core.rotations.refusal or 'none answered in time'}",
+                    code="not_rotated",
+                    remedy="the old key goes on; try again",
+                )
+            with anyio.move_on_after(limits.ROTATION_S):
+                while not self._ordered():  # noqa: ASYNC110 - the same
+                    await anyio.sleep(_LOOK_S)
+            return {"key": key.key_id.hex(), "former": former.hex(), "ordered": self._ordered(), **self._shown()}
+
+    def _ordered(self) -> bool:
+        """Whether the register, as far as it is applied here, has the key that this machine signs with."""
+        core = self._performer.core
+        member = core.commit.seats.known.register.present(core.me)
+        return member is not None and member.key == core.desk.identity.key.key_id
+
     def _shown(self) -> dict[str, Any]:
         return {"machine": self._own.machine, "not_after": rfc3339(self._own.not_after_s * 1000)}
 
@@ -100,7 +148,9 @@ class CertificateService:
             await anyio.sleep(limits.LATE_RENEWAL_INTERVAL_S)
             core = self._performer.core
             core.desk.now = read_now()
-            if not core.certificates.expired() or core.revocations.own() is not None:
+            if self._again is not None:
+                self._install(self._again)
+            if not core.certificates.expired() or core.authorship.phase is Phase.REVOKED:
                 continue
             try:
                 await self._renew_late(None, failures=[])

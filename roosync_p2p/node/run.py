@@ -29,6 +29,7 @@ from roosync_p2p.adapters.home_lock import HomeLock
 from roosync_p2p.adapters.interfaces import local_addresses
 from roosync_p2p.adapters.keystore import Identity, has_identity, load_identity
 from roosync_p2p.adapters.mdns import MdnsDiscovery, NodeSeen, browse_fleets
+from roosync_p2p.adapters.next_key import finish_rotation
 from roosync_p2p.adapters.permissions import write_private
 from roosync_p2p.adapters.shared_folder.opening import Candidates
 from roosync_p2p.adapters.sqlite.store import SqliteStore
@@ -162,7 +163,9 @@ class _Node:
 
     async def run(self, listen: str, peers: tuple[str, ...], mdns: bool, ready_file: Path | None) -> int:
         around = Surroundings(store=self._store, mdns=mdns)
-        loaded = _with_founding(self._store.load(), self._identity)
+        loaded = self._store.load()
+        self._identity = finish_rotation(self._home.path, self._identity, loaded)
+        loaded = _with_founding(loaded, self._identity)
         core = NodeCore(
             identity=_node_identity(self._identity),
             loaded=loaded,

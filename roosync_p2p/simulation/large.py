@@ -25,7 +25,7 @@ from roosync_p2p.ids import ALL, Address
 from roosync_p2p.ledger.bodies import ClaimAcquire
 from roosync_p2p.liveness.profile import LAN
 from roosync_p2p.liveness.verdicts import State
-from roosync_p2p.simulation import inspection
+from roosync_p2p.simulation import inspection, order_facts
 from roosync_p2p.simulation.checkers.commits import Answered
 from roosync_p2p.simulation.checkers.delivery import Acknowledged
 from roosync_p2p.simulation.checkers.violation import Violation
@@ -341,6 +341,7 @@ class LargeFleet:
                 reason=str(outcome["reason"]),
                 asked_s=asked_s,
                 answered_s=self.fleet.now_s,
+                on_disk=order_facts.item_names(member.disk, str(result["entry"])),
             )
             self._watch.order.found(self._watch.order.branches.of(member.name).commits.answered(fact))
 

@@ -435,7 +435,10 @@ class Member:
             case effects.PublishFiles() | effects.LookIntoFolder():
                 self._later(self.folder_takes_s, lambda: self._in_folder(effect))
             case effects.InstallCertificate(leaf=leaf, issuer=issuer):
-                self.identity = dataclasses.replace(self.identity, leaf=leaf, issuer=issuer)
+                assert self.core is not None
+                # The key is the same, unless it is the next one, which the core signs with from now on.
+                key = self.core.desk.identity.key
+                self.identity = dataclasses.replace(self.identity, key=key, leaf=leaf, issuer=issuer)
             case effects.Stop():
                 self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
             case effects.Persist():

@@ -321,7 +321,12 @@ def parse_request(der_or_pem: bytes) -> Request:
         der = request.public_bytes(serialization.Encoding.DER)
         require_whole_signature(der)
     except LIBRARY_ERRORS as error:
-        raise MalformedError(f"not a certificate request: {type(error).__name__}", code="bad_request") from error
+        raise MalformedError(
+            "this is no certificate request, or it was damaged on the way",
+            code="bad_request",
+            remedy="bring the file again; `roosync-admin request` makes it on the machine that joins",
+            details={"library": type(error).__name__},
+        ) from error
     if not genuine:
         raise SignatureFault("the certificate request is not signed by its own key")
     if len(names) != 1:

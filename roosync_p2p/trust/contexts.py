@@ -21,6 +21,7 @@ __all__ = [
     "LASTING",
     "RELAY",
     "RENEWAL",
+    "ROTATION",
     "STATEMENT",
     "VOTE",
     "VOTERS",
@@ -34,6 +35,7 @@ RELAY: Final = "roosync/relay/1"  # a frame passed on by a third member, by its 
 STATEMENT: Final = "roosync/statement/1"  # what only the root or an issuer may say
 INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of a new incarnation
 RENEWAL: Final = "roosync/renewal/1"  # that a machine asks for its next certificate, on the joining path
+ROTATION: Final = "roosync/rotation/1"  # that a machine has another key from now on, by its old one
 APPROVAL: Final = "roosync/approval/1"  # a person's verdict; no envelope (docs/protocol/ledger.md §8)
 VOTE: Final = "roosync/vote/1"  # for whom a machine voted in a term, by that machine
 VOTERS: Final = "roosync/voters/1"  # a change of the voters of the commit log, by the leader that made it
@@ -41,10 +43,10 @@ FOLDER_HEARTBEAT: Final = "roosync/folder-heartbeat/1"  # a heartbeat file with 
 FOLDER_LOG: Final = "roosync/folder-log/1"  # a run of the commit log in the shared folder, by whoever put it there
 
 # What was signed once and is verified for ever, also by a key that its machine gave up since.
-LASTING: Final = frozenset({ENTRY, FLOOR, VOTE, VOTERS})
+LASTING: Final = frozenset({ENTRY, FLOOR, VOTE, VOTERS, ROTATION})
 CONTEXTS: Final = frozenset(
     {
         *(ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, RENEWAL, VOTE, VOTERS),
-        *(FOLDER_HEARTBEAT, FOLDER_LOG),
+        *(FOLDER_HEARTBEAT, FOLDER_LOG, ROTATION),
     }
 )

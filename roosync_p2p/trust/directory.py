@@ -96,6 +96,7 @@ class Directory:
             before is verified by it.
         former: by machine and key id: keys that a machine had and gave up.
         given_up: key ids, of machines and issuers, that say nothing new.
+        heirs: by key id, the key that it was replaced by in a rotation.
     """
 
     root: RootCertificate
@@ -104,6 +105,7 @@ class Directory:
     issuers: Mapping[KeyId, Issuer]
     former: Mapping[tuple[MachineId, KeyId], Member] = dataclasses.field(default_factory=dict)
     given_up: frozenset[KeyId] = frozenset()
+    heirs: Mapping[KeyId, KeyId] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def found(cls, root_der: bytes) -> Directory:
@@ -192,6 +194,51 @@ class Directory:
             given_up=self.given_up | {leaf.public.key_id},
         )
 
+    def with_rotated(self, former: tuple[bytes, bytes], now: tuple[bytes, bytes]) -> Directory:
+        """The directory in which a machine's key was replaced by another, at its own word.
+
+        The caller has verified that word. It does not matter in which order several rotations are heard: one of a key
+        that is not the pinned one yet changes nothing, and is to be shown again when another one was taken.
+
+        Args:
+            former, now: leaf and issuer of the old key and of the new one, DER.
+
+        Raises:
+            MalformedError, SignatureFault, UntrustedError: a chain does not lead to this fleet's root, or its issuer
+                key was given up.
+            ConflictError: the machine said so of that key before, and of another new one (``key_conflict``).
+        """
+        old = verify_machine_certificate(former[0], issuer=verify_issuer_certificate(former[1], root=self.root))
+        new = verify_machine_certificate(now[0], issuer=verify_issuer_certificate(now[1], root=self.root))
+        machine, gone, heir = old.machine, old.public.key_id, new.public.key_id
+        pinned = self.members.get(machine)
+        if self.heirs.get(gone, heir) != heir:
+            raise _key_conflict(machine, self.heirs[gone], heir)
+        if gone in self.given_up:
+            known = (pinned is not None and pinned.key_id == heir) or (machine, heir) in self.former
+            # Out by revocation before it said so: a thief does not escape by taking another key.
+            taken = self.with_former(*former) if known else self.with_former(*former).with_former(*now)
+        elif heir in self.given_up or (pinned is not None and pinned.key_id == heir):
+            taken = self.with_given_up([gone]).with_former(*former)
+        elif pinned is not None and pinned.key_id != gone:
+            return self
+        else:
+            taken = self.with_given_up([gone]).with_former(*former).with_chain(*now)
+        if taken.heirs.get(gone) == heir:
+            return taken
+        heirs = MappingProxyType({**taken.heirs, gone: heir})
+        return dataclasses.replace(taken, version=self.version + 1, heirs=heirs)
+
+    def with_heirs(self, key_ids: Iterable[KeyId]) -> frozenset[KeyId]:
+        """These keys, and those that they were replaced by: whoever stole one may have made the next."""
+        found: set[KeyId] = set()
+        for key_id in key_ids:
+            heir: KeyId | None = key_id
+            while heir is not None and heir not in found:
+                found.add(heir)
+                heir = self.heirs.get(heir)
+        return frozenset(found)
+
     def with_introduced(self, leaf_der: bytes, issuer_der: bytes) -> Directory:
         """The directory with the machine of an old entry known: by this key now, or as one that it gave up.
 
@@ -252,16 +299,7 @@ class Directory:
     def _members_with(self, leaf: MachineCertificate, issuer: IssuerCertificate) -> Mapping[MachineId, Member]:
         known = self.members.get(leaf.machine)
         if known is not None and known.public != leaf.public:
-            raise ConflictError(
-                f"{leaf.machine} is pinned to another key than the one that was shown",
-                code="key_conflict",
-                remedy="if the key was lost, an issuer has to say so; else two computers use one machine id",
-                details={
-                    "machine": leaf.machine,
-                    "pinned": known.key_id.hex(),
-                    "shown": leaf.public.key_id.hex(),
-                },
-            )
+            raise _key_conflict(leaf.machine, known.key_id, leaf.public.key_id)
         if known is not None and leaf.age_order <= known.certificate.age_order:
             return self.members
         member = Member(machine=leaf.machine, public=leaf.public, leaf=leaf.der, issuer=issuer.der, certificate=leaf)
@@ -297,6 +335,15 @@ class Directory:
             members=self.members if members is None else members,
             issuers=self.issuers if issuers is None else issuers,
         )
+
+
+def _key_conflict(machine: MachineId, pinned: KeyId, shown: KeyId) -> ConflictError:
+    return ConflictError(
+        f"{machine} is pinned to another key than the one that was shown",
+        code="key_conflict",
+        remedy="if the key was lost, an issuer has to say so; else two computers use one machine id",
+        details={"machine": machine, "pinned": pinned.hex(), "shown": shown.hex()},
+    )
 
 
 def _unknown_author(author: str, key_id: KeyId) -> UntrustedError:

@@ -97,4 +97,9 @@ def certificates_from_pem(pem: bytes) -> tuple[bytes, ...]:
         loaded = [x509.load_pem_x509_certificate(block) for block in blocks]
         return tuple(certificate.public_bytes(serialization.Encoding.DER) for certificate in loaded)
     except LIBRARY_ERRORS as error:
-        raise MalformedError(f"not a certificate: {type(error).__name__}", code="bad_certificate") from error
+        raise MalformedError(
+            "this holds no certificates, or it was damaged on the way",
+            code="bad_certificate",
+            remedy="bring the file again from where it was made",
+            details={"library": type(error).__name__},
+        ) from error

@@ -147,7 +147,12 @@ def load_certificate(der: bytes) -> CertificateForm:
         require_whole_signature(der)
         return _form(certificate)
     except LIBRARY_ERRORS as error:
-        raise MalformedError(f"not a certificate: {type(error).__name__}", code="bad_certificate") from error
+        raise MalformedError(
+            "this is no certificate of a fleet, or it was damaged on the way",
+            code="bad_certificate",
+            remedy="bring the file again from where it was made",
+            details={"library": type(error).__name__},
+        ) from error
 
 
 def require_whole_signature(der: bytes) -> None:

@@ -30,6 +30,7 @@ from roosync_p2p.trust.certificates import parse_machine_certificate
 from roosync_p2p.trust.enrolment import Enrolment, certificates_to_pem, enrolment_from_pem, enrolment_to_pem
 from roosync_p2p.trust.roles import FOUNDER_ROLES
 from roosync_p2p.trust.statements import verify_fleet_found
+from tests.helpers.dying import KilledError, dies_at
 from tests.helpers.trust import NOW_S, key_from, refused_with
 
 _FOUNDER = MachineId("myia-ai-01")
@@ -146,32 +147,12 @@ def test_a_fleet_without_a_name_is_refused_before_anything_is_written(tmp_path: 
     assert _files(tmp_path / "home") == set()
 
 
-class _KilledError(Exception):
-    """Stands for the end of the process: nothing after it runs."""
-
-
-def _dies_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Every write and every move is a step; the given one does not happen, and nothing is cleaned up after it."""
-    steps = itertools.count()
-
-    def stepping(real: Callable[..., None]) -> Callable[..., None]:
-        def maybe(*arguments: object) -> None:
-            if next(steps) >= step:
-                raise _KilledError
-            real(*arguments)
-
-        return maybe
-
-    for name in ("write_private", "replace", "create_private_directory", "remove_folder"):
-        monkeypatch.setattr(keystore, name, stepping(getattr(keystore, name)))
-
-
 def test_a_founding_that_is_killed_at_any_step_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finished = 0
     for step in itertools.count():
         home = tmp_path / f"home-{step}"
-        with monkeypatch.context() as killed, contextlib.suppress(_KilledError):
-            _dies_at(killed, step)
+        with monkeypatch.context() as killed, contextlib.suppress(KilledError):
+            dies_at(killed, step, [keystore])
             _found(home)
             finished += 1
         if not (home / "identity").exists():
@@ -262,8 +243,8 @@ def test_an_enrolment_that_is_killed_at_any_step_can_be_repeated(
     for step in itertools.count():
         home = tmp_path / f"home-{step}"
         enrolment = _enrolled(founder, home)
-        with monkeypatch.context() as killed, contextlib.suppress(_KilledError):
-            _dies_at(killed, step)
+        with monkeypatch.context() as killed, contextlib.suppress(KilledError):
+            dies_at(killed, step, [keystore])
             install_enrolment(home, enrolment, fleet=founder.fleet)
             break
         assert install_enrolment(home, enrolment, fleet=founder.fleet).machine == _JOINER
@@ -273,8 +254,8 @@ def test_an_enrolment_that_is_killed_at_any_step_can_be_repeated(
 def test_a_request_that_is_killed_at_any_step_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for step in itertools.count():
         home = tmp_path / f"home-{step}"
-        with monkeypatch.context() as killed, contextlib.suppress(_KilledError):
-            _dies_at(killed, step)
+        with monkeypatch.context() as killed, contextlib.suppress(KilledError):
+            dies_at(killed, step, [keystore])
             create_request(home, _JOINER)
             break
         assert create_request(home, _JOINER).machine == _JOINER

@@ -18,7 +18,7 @@ ROW = MetaRow(key="a", value=b"1")
 @pytest.fixture
 def desk() -> Desk:
     own = identity(A)
-    return Desk(own, Directory.found(own.root), Entropy(b"seed"))
+    return Desk(own, Directory.found(own.root), Entropy(bytes(32)))
 
 
 def _persisted(drained: list[Effect]) -> Persist:

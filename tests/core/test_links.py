@@ -87,8 +87,13 @@ def test_a_machine_of_another_fleet_is_shown_out_before_the_greeting() -> None:
 def test_another_key_under_a_pinned_machine_id_is_a_conflict_that_is_told() -> None:
     rig = Rig()
     link = rig.open(second_key(A))
+    assert rig.frames(wire.Hello, link) == [], "nothing is said before it has shown why"
+    thief = Actor(A)
+    thief.identity = second_key(A)
+    rig.receive(link, thief.hello())
     assert rig.counted("fault.key_conflict") == 1
     assert link in rig.closed
+    assert rig.frames(wire.Hello, link) == []
     assert rig.told("verdict")[-1]["state"] == "conflict"
 
 

@@ -78,3 +78,10 @@ def test_only_an_issuer_revokes_and_not_itself() -> None:
         assert berta.refusal("revoke", "alice", "--yes", tool=ADMIN)["code"] == "root_key_elsewhere"
         assert alice.refusal("revoke", "alice", "--yes", tool=ADMIN)["code"] == "own_machine"
         assert alice.refusal("revoke", "nobody", "--yes", tool=ADMIN)["code"] == "no_such_machine"
+        # What cannot be done is said before anybody is asked to confirm it.
+        assert alice.refusal("retire", "nobody", tool=ADMIN)["code"] == "unknown_member"
+        assert alice.refusal("retire", "alice", tool=ADMIN)["code"] == "own_machine"
+        assert berta.refusal("retire", "alice", tool=ADMIN)["code"] == "needs_root"
+        assert alice.refusal("settle", "berta", "--keep", "0" * 64, tool=ADMIN)["code"] == "no_such_fork"
+        assert alice.refusal("renew", "--at", "nonsense", tool=ADMIN, code=2)["code"] == "bad_contact"
+        assert alice.refusal("send", "berta", "x", "y", "--type", "a b", code=2)["code"] == "bad_type"

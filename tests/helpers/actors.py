@@ -29,6 +29,7 @@ from roosync_p2p.trust.certificates import machine_certificate
 from roosync_p2p.trust.directory import Directory, issuer_author
 from roosync_p2p.trust.envelopes import seal
 from roosync_p2p.trust.keys import SigningKey
+from roosync_p2p.trust.rotations import Rotation, seal_rotation
 from roosync_p2p.trust.statements import Cut, Revocation, seal_statement
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "identity",
     "keys",
     "revocation",
+    "rotated_key",
+    "rotation",
     "second_key",
 ]
 
@@ -74,6 +77,45 @@ def second_key(machine: MachineId) -> NodeIdentity:
         issuer.issuer_key, issuer.issuer, key.public, machine=machine, fleet=own.fleet, serial=99, now_s=BORN_S
     )
     return dataclasses.replace(own, key=key, leaf=leaf)
+
+
+def rotated_key(machine: MachineId, number: int) -> NodeIdentity:
+    """The machine with the key that it has after so many rotations; 0 is the first."""
+    if number == 0:
+        return identity(machine)
+    own, issuer = identity(machine), identity(A)
+    assert issuer.issuer_key is not None
+    key = SigningKey(Entropy(f"key {number} of {machine}".encode()).bytes(32))
+    leaf = machine_certificate(
+        issuer.issuer_key,
+        issuer.issuer,
+        key.public,
+        machine=machine,
+        fleet=own.fleet,
+        serial=100 + number,
+        now_s=BORN_S + number,
+    )
+    return dataclasses.replace(own, key=key, leaf=leaf)
+
+
+def rotation(
+    machine: MachineId, old: int = 0, new: int = 1, *, ledger: Cut | None = None, mail: Cut | None = None
+) -> bytes:
+    """One of the five replaces a key by another; left out: all that it wrote counts."""
+    before, after = rotated_key(machine, old), rotated_key(machine, new)
+    everything = Cut(incarnation=1, sequence=1000 * (new + 1))
+    said = Rotation(
+        machine=machine,
+        old=before.key.key_id,
+        new=after.key.key_id,
+        former_leaf=before.leaf,
+        former_issuer=before.issuer,
+        leaf=after.leaf,
+        issuer=after.issuer,
+        ledger=ledger or everything,
+        mail=mail or everything,
+    )
+    return seal_rotation(before.key, said, fleet=keys().fleet)
 
 
 def revocation(

@@ -18,12 +18,13 @@ from roosync_p2p.core.memory_store import MemoryStore
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
 from roosync_p2p.core.ports import DialId, LinkClosed, LinkId, LinkOpened
-from roosync_p2p.core.rows import MemberRow, Row
+from roosync_p2p.core.rows import MemberRow, PendingRow, Row
 from roosync_p2p.core.store_reads import StoreRead, answered
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import PeerFault, RoosyncError
 from roosync_p2p.ids import MachineId, parse_address
 from roosync_p2p.liveness.profile import LAN
+from roosync_p2p.trust.statements import FLEET_FOUND
 from tests.helpers.actors import NOW, A, Actor, B, C, D, E, directory, entries, identity, keys, second_key
 
 __all__ = [
@@ -76,6 +77,7 @@ class Rig:
         knows: members that are on its disk from the beginning, itself apart.
         store: an earlier rig's, for a restart.
         own: who it is, instead of the identity that this machine has in every test.
+        founded: it is the founder, before its first start.
 
     Attributes:
         sent: frames by link, decoded, in order; those that wait for the disk are not in here yet.
@@ -92,6 +94,7 @@ class Rig:
         seed: str = "a start",
         holding: bool = False,
         own: NodeIdentity | None = None,
+        founded: bool = False,
     ) -> None:
         self.machine = machine
         self.now = now
@@ -117,6 +120,8 @@ class Rig:
             known = [identity(other) for other in knows if other != machine]
             rows = [MemberRow(machine=k.machine, key_id=k.key.key_id, leaf=k.leaf, issuer=k.issuer) for k in known]
             self.store.commit(rows)
+        if founded:
+            self.store.commit([PendingRow(number=1, kind=FLEET_FOUND, body=keys().founding())])
         self.core = NodeCore(
             identity=identity(machine) if own is None else own,
             loaded=self.store.load(),
@@ -211,9 +216,9 @@ class Rig:
                 self._do(effect)
             self.feed(inputs.Persisted(ticket=persist.ticket))
 
-    def restart(self, *, seed: str = "another start") -> Rig:
+    def restart(self, *, seed: str = "another start", own: NodeIdentity | None = None) -> Rig:
         """The node dies as it is, and starts again on the same disk; what was held back is lost."""
-        return Rig(self.machine, store=self.store, now=self.now.later(1.0), seed=seed)
+        return Rig(self.machine, store=self.store, now=self.now.later(1.0), seed=seed, own=own)
 
     # --- what came out --------------------------------------------------------------------------------------------
 

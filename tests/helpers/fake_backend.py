@@ -151,6 +151,11 @@ class FakeBackend:
         """Valid for a year, wherever from."""
         return {"machine": "myia-ai-01", "not_after": "2027-01-15T09:15:30.000Z" if request.at is None else request.at}
 
+    async def rotate_key(self) -> dict[str, Any]:
+        """Another key, at once."""
+        renewed = {"machine": "myia-ai-01", "not_after": "2027-01-15T09:15:30.000Z"}
+        return {**renewed, "key": "22" * 32, "former": "11" * 32, "ordered": True}
+
     def pending_countersignature(self) -> dict[str, Any] | None:
         """What the test put there."""
         return self.pending

@@ -18,19 +18,25 @@ from roosync_p2p.ids import MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.certificates import certificate_request
 from roosync_p2p.trust.dial_back import DialBack, DialledBack
+from roosync_p2p.trust.directory import issuer_author
 from roosync_p2p.trust.envelopes import pae, parse_envelope, seal
 from roosync_p2p.trust.invites import Invite, JoinCode, encode_join_code
 from roosync_p2p.trust.joining import IssuerSession, JoinerSession
+from roosync_p2p.trust.late_renewal import RenewerSession
 from roosync_p2p.trust.roles import FOUNDER_ROLES, PLAIN_ROLES
+from roosync_p2p.trust.rotations import Rotation, seal_rotation
 from roosync_p2p.trust.statements import (
+    Cut,
     FleetFound,
     MemberAdmit,
+    Revocation,
     RoleGrant,
     encode_fleet_found,
     encode_member_admit,
     seal_role_grant,
+    seal_statement,
 )
-from tests.helpers.trust import NOW_S, ExampleFleet
+from tests.helpers.trust import NOW_S, ExampleFleet, key_from
 
 __all__ = ["FOLDER", "VECTORS", "load"]
 
@@ -181,6 +187,42 @@ def statements() -> dict[str, Any]:
     }
 
 
+def keys() -> dict[str, Any]:
+    """How keys end: a revocation by the issuer, a late renewal, a rotation to a third key."""
+    old, new = _FLEET.key(_MEMBER), key_from("the next key of myia-po-2023")
+    revocation = Revocation(
+        machine=_MEMBER,
+        keys=(old.key_id,),
+        reason="volée",
+        ledger=Cut(incarnation=1, sequence=5, id=bytes(range(32))),
+        serial=bytes(range(16)),
+    )
+    rotation = Rotation(
+        machine=_MEMBER,
+        old=old.key_id,
+        new=new.key_id,
+        former_leaf=_FLEET.leaf(_MEMBER),
+        former_issuer=_FLEET.issuer,
+        leaf=_FLEET.leaf(_MEMBER, key=new),
+        issuer=_FLEET.issuer,
+        ledger=Cut(incarnation=1, sequence=7, id=bytes(range(32))),
+        mail=Cut(incarnation=1, sequence=0),
+    )
+    hello = IssuerSession(
+        leaf=_FLEET.leaf(_FOUNDER), issuer=_FLEET.issuer, root=_FLEET.root, nonce=bytes(range(32))
+    ).hello()
+    renewer = RenewerSession(machine=_MEMBER, key=old, fleet=_FLEET.fleet, time_ms=NOW_S * 1000)
+    return {
+        "root": _FLEET.root.hex(),
+        "revocation": seal_statement(
+            _FLEET.issuer_key, revocation, fleet=_FLEET.fleet, author=issuer_author(_FOUNDER)
+        ).hex(),
+        "rotation": seal_rotation(old, rotation, fleet=_FLEET.fleet).hex(),
+        "late_renewal_hello": hello.hex(),
+        "late_renewal": renewer.on_hello(hello, peer_leaf_der=_FLEET.leaf(_FOUNDER)).hex(),
+    }
+
+
 def _admit(*, roles: tuple[str, ...] = PLAIN_ROLES, grant: bytes = b"") -> MemberAdmit:
     return MemberAdmit(
         machine=_MEMBER,
@@ -201,6 +243,7 @@ VECTORS: Final = {
     "join_code": join_code,
     "joining": joining,
     "statements": statements,
+    "keys": keys,
 }
 
 if __name__ == "__main__":

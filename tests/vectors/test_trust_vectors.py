@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 
 import pytest
 
+from roosync_p2p.adapters.sealed_files import open_sealed
 from roosync_p2p.codec import records
 from roosync_p2p.codec.canonical import unpack
+from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import FleetId, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.certificates import parse_request, parse_root_certificate, verify_machine_chain
@@ -16,8 +19,11 @@ from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import pae, verify
 from roosync_p2p.trust.invites import Invite, JoinCode, decode_join_code
 from roosync_p2p.trust.joining import JoinerSession
+from roosync_p2p.trust.late_renewal import read_renewal
+from roosync_p2p.trust.revocations import read_revocation
+from roosync_p2p.trust.rotations import read_rotation, verify_rotation
 from roosync_p2p.trust.statements import verify_fleet_found, verify_member_admit
-from tests.helpers.trust import ExampleFleet
+from tests.helpers.trust import NOW_S, ExampleFleet
 from tests.vectors.record_trust import VECTORS, load
 
 
@@ -85,3 +91,32 @@ def test_the_frozen_statements_verify() -> None:
     granted = verify_member_admit(bytes.fromhex(vector["member_admit_with_grant"]), directory)
     assert granted.roles == ("approver", "issuer", "member")
     assert records.decode(bytes.fromhex(vector["invite"]), Invite).used_by is None
+
+
+def test_the_frozen_ends_of_keys_verify() -> None:
+    vector, fleet, machine = load("keys"), ExampleFleet(), MachineId("myia-po-2023")
+    directory = fleet.directory("myia-ai-01", machine)
+    revoked = verify(
+        bytes.fromhex(vector["revocation"]), context=contexts.STATEMENT, directory=directory, size_max=4096
+    )
+    said = read_revocation(revoked, directory)
+    assert (said.machine, said.reason, said.keys) == (machine, "volée", (fleet.key(machine).key_id,))
+    rotated = verify_rotation(bytes.fromhex(vector["rotation"]), Directory.found(bytes.fromhex(vector["root"])))
+    rotation = read_rotation(rotated.raw)
+    assert (rotated.key_id, rotation.old) == (fleet.key(machine).key_id, fleet.key(machine).key_id)
+    assert rotation.cut("ledger") == (1, 7)
+    request, clock_ms = read_renewal(
+        bytes.fromhex(vector["late_renewal"]),
+        tls_leaf=fleet.leaf("myia-ai-01"),
+        nonce=bytes(range(32)),
+        directory=directory,
+    )
+    assert (parse_request(request).machine, clock_ms) == (machine, NOW_S * 1000)
+
+
+def test_the_frozen_backup_opens_with_its_passphrase_alone() -> None:
+    sealed = bytes.fromhex(load("sealed")["file"])
+    assert b"".join(open_sealed(io.BytesIO(sealed), "mot de passe é".encode())) == b"what was backed up"
+    with pytest.raises(InputFault) as refused:
+        list(open_sealed(io.BytesIO(sealed), b"another"))
+    assert refused.value.code == "wrong_passphrase"

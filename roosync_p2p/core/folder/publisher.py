@@ -8,8 +8,8 @@ entries and the log are left to their author and to the leader first.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
 
 from roosync_p2p import limits
 from roosync_p2p.codec.digests import sha256
@@ -23,7 +23,8 @@ from roosync_p2p.core.folder.records import Papers, RevocationList, RunRecord
 from roosync_p2p.core.folder.segments import covered, mergeable, superseded
 from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.revocations import Revocations
-from roosync_p2p.core.rows import EntryRow
+from roosync_p2p.core.rotations import Rotations
+from roosync_p2p.core.rows import EntryRow, MetaRow
 from roosync_p2p.core.wire import Committed, EntriesFrame, EpochsFrame, WireEntry, encode_frame
 from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import LEDGER
@@ -44,6 +45,7 @@ from roosync_p2p.trust.envelopes import seal
 __all__ = ["Publisher"]
 
 N = TypeVar("N", SegmentFile, LogFile)
+_SIGNED_BY: Final = "folder.key"  # in the store: with which key this machine's runs of the log are signed
 
 
 class Publisher:
@@ -58,6 +60,8 @@ class Publisher:
         commit: CommitLog,
         reaches: Reaches,
         revocations: Revocations,
+        rotations: Rotations,
+        meta: Mapping[str, bytes],
     ) -> None:
         self._desk = desk
         self._exchange = exchange
@@ -66,6 +70,9 @@ class Publisher:
         self._commit = commit
         self._reaches = reaches
         self._revocations = revocations
+        self._rotations = rotations
+        self._signed_by = meta.get(_SIGNED_BY)
+        self._anew: list[LogFile] | None = None  # runs that are still to be signed with the key of now
         self.names: set[FolderName] = set()
         self._floors: dict[ChainKey, int] = {}
         self._lacks_since: dict[ChainKey | str, float] = {}
@@ -116,10 +123,29 @@ class Publisher:
             return
         self._plan_at = now_s + limits.FOLDER_PLAN_S * self._scale
         self._floors = {span.key: span.floor for span in self._exchange.spans() if span.head >= span.floor}
-        if self._papers() or self._list_revocations() or self._log() or any(self._chain(key) for key in self._keys()):
+        certified = self._papers() or self._list_revocations() or self._sign_anew()
+        if certified or self._log() or any(self._chain(key) for key in self._keys()):
             self._plan_at = now_s + limits.FOLDER_GATHER_S
             return
         self._tidy()
+
+    def _sign_anew(self) -> bool:
+        """Nobody believes runs of the log that were signed with a key that this machine replaced since."""
+        key_id = self._desk.identity.key.key_id
+        if self._signed_by == key_id:
+            return False
+        if self._anew is None:
+            self._anew = [] if self._signed_by is None else sorted(self._mine(LogFile), key=lambda name: -name.first)
+        if self._anew:
+            name = self._anew.pop()
+            if name.epoch == self._commit.order.epoch:
+                self._write_run(name.first, name.last)  # of the same name, so it takes the old one's place
+            else:
+                self._gone.append(name.path)
+            return True
+        self._signed_by, self._anew = key_id, None
+        self._desk.persist(MetaRow(key=_SIGNED_BY, value=key_id))
+        return False
 
     def _keys(self) -> list[ChainKey]:
         """Own chains first, the ledger before the mail."""
@@ -139,9 +165,10 @@ class Publisher:
     def _list_revocations(self) -> bool:
         """What everybody has to hear of: there while links are fine as well, since it is written once."""
         statements = self._revocations.statements[-limits.FOLDER_REVOCATIONS_MAX :]
-        if not statements:
+        rotations = self._rotations.envelopes[-limits.FOLDER_ROTATIONS_MAX :]
+        if not statements and not rotations:
             return False
-        body = encode(RevocationList(statements=statements))
+        body = encode(RevocationList(statements=statements, rotations=tuple(rotations)))
         path = revocations_path(self._desk.me, sha256(body))
         if parse_path(path) in self.names:
             return False

@@ -40,6 +40,7 @@ from roosync_p2p.trust import contexts
 from roosync_p2p.trust.certificates import parse_machine_certificate
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import Verified, verify
+from roosync_p2p.trust.rotations import read_rotation, verify_rotation
 
 __all__ = [
     "BadFile",
@@ -122,13 +123,14 @@ class PapersRead:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationsRead:
-    """Revocations, their signatures checked; whether their signers may say it, the core knows.
+    """Revocations and rotations, their signatures checked; whether they change anything, the core knows.
 
     ``whole``: every one could be checked; else some signer's certificate has not come yet.
     """
 
     name: RevocationsFile
     statements: tuple[Verified, ...]
+    rotations: tuple[Verified, ...]
     whole: bool
 
 
@@ -291,13 +293,18 @@ class _Survey:
 
 
 def _chosen(names: Iterable[FolderName], sizes: Mapping[str, int], wanted: Wanted) -> Iterator[FolderName]:
-    """Certificates, revocations, then heartbeats, then chains in sequence, the ledger before the mail, then the log."""
+    """Certificates, revocations, then heartbeats, then chains in sequence, the ledger before the mail, then the log.
+
+    The lists come twice: rotations say which certificates are whose, and certificates whose word a revocation is.
+    """
     # A heartbeat file is replaced, mostly by one of the same size: what was refused there says nothing of what comes.
     names = [
         name for name in names if isinstance(name, HeartbeatFile) or wanted.refused.get(name.path) != sizes[name.path]
     ]
+    lists = [name for name in names if isinstance(name, RevocationsFile) and name.path not in wanted.papers]
+    yield from lists
     yield from (name for name in names if isinstance(name, ChainFile) and name.path not in wanted.papers)
-    yield from (name for name in names if isinstance(name, RevocationsFile) and name.path not in wanted.papers)
+    yield from lists
     yield from (name for name in names if isinstance(name, HeartbeatFile))
     chains: dict[ChainKey, list[SegmentFile]] = collections.defaultdict(list)
     for name in names:
@@ -369,6 +376,10 @@ class _Reader:
         try:  # so that what these certificates prove is understood in this very look
             if isinstance(file, PapersRead):
                 self._directory = self._directory.with_chain(file.papers.leaf, file.papers.issuer)
+            elif isinstance(file, RevocationsRead):
+                for said in (read_rotation(one.raw) for one in file.rotations):
+                    former, now = (said.former_leaf, said.former_issuer), (said.leaf, said.issuer)
+                    self._directory = self._directory.with_rotated(former, now)
             elif isinstance(file, SegmentRead):
                 for leaf, issuer in file.frame.certificates:
                     self._directory = self._directory.with_chain(leaf, issuer)
@@ -407,8 +418,9 @@ def _papers(name: ChainFile, body: bytes) -> PapersRead:
 def _revocations(name: RevocationsFile, body: bytes, directory: Directory) -> RevocationsRead:
     if revocations_path(name.owner, sha256(body)) != name.path:
         raise MalformedError("a list of revocations is another than its name says", code="wrong_content")
-    said = decode(body, RevocationList).statements
-    if len(said) > limits.FOLDER_REVOCATIONS_MAX:
+    papers = decode(body, RevocationList)
+    said = papers.statements
+    if len(said) > limits.FOLDER_REVOCATIONS_MAX or len(papers.rotations) > limits.FOLDER_ROTATIONS_MAX:
         raise MalformedError("a list of revocations is too long", code="oversized")
     statements = []
     for one in said:
@@ -416,7 +428,12 @@ def _revocations(name: RevocationsFile, body: bytes, directory: Directory) -> Re
             statements.append(_signed(one, contexts.STATEMENT, directory, limits.RECORD_BYTES_MAX))
         except StaleError:
             continue  # one that waits for a certificate keeps no other one back
-    return RevocationsRead(name=name, statements=tuple(statements), whole=len(statements) == len(said))
+    return RevocationsRead(
+        name=name,
+        statements=tuple(statements),
+        rotations=tuple(verify_rotation(one, directory) for one in papers.rotations),
+        whole=len(statements) == len(said),
+    )
 
 
 def _beacon(name: HeartbeatFile, body: bytes, directory: Directory) -> BeaconRead:

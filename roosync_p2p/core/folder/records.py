@@ -77,9 +77,10 @@ class Papers(Record, frozen=True, kw_only=True):
 
 
 class RevocationList(Record, frozen=True, kw_only=True):
-    """The revocations that a machine knows, each signed by who may say it."""
+    """The revocations that a machine knows, each signed by who may say it; and the rotations, each by its old key."""
 
     statements: list[bytes]
+    rotations: tuple[bytes, ...] = ()
 
 
 def read_beacon(verified: Verified) -> Beacon:

@@ -10,7 +10,7 @@ part does nothing at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from roosync_p2p import limits
@@ -40,9 +40,10 @@ from roosync_p2p.core.folder.reading import (
 )
 from roosync_p2p.core.identity_watch import IdentityWatch
 from roosync_p2p.core.presence import Presence, read_heartbeat
+from roosync_p2p.core.rotations import Rotations
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.core.wire import RecordFrame
-from roosync_p2p.errors import FolderError, PeerFault, UntrustedError
+from roosync_p2p.errors import ConflictError, FolderError, PeerFault, UntrustedError
 from roosync_p2p.gossip.folder_paths import HeartbeatFile
 from roosync_p2p.ids import BootId
 from roosync_p2p.trust.envelopes import Verified
@@ -55,7 +56,7 @@ __all__ = ["FOLDER_USED", "SharedFolder", "folder_of"]
 FOLDER_USED: Final = "folder.used"  # in the store: this home has had its folder; a missing marker is no new folder
 
 
-def folder_of(core: NodeCore, *, learned: Callable[[], None]) -> SharedFolder:
+def folder_of(core: NodeCore, meta: Mapping[str, bytes], *, learned: Callable[[], None]) -> SharedFolder:
     """The folder part of a core whose other parts stand. ``learned``: the directory may have grown."""
     reaches = Reaches(core.desk, core.links, core.presence)
     return SharedFolder(
@@ -69,7 +70,17 @@ def folder_of(core: NodeCore, *, learned: Callable[[], None]) -> SharedFolder:
             boot=core.boot,
             start=lambda: core.authorship.start,
         ),
-        Publisher(core.desk, core.exchange, core.delivery, core.presence, core.commit, reaches, core.revocations),
+        Publisher(
+            core.desk,
+            core.exchange,
+            core.delivery,
+            core.presence,
+            core.commit,
+            reaches,
+            core.revocations,
+            core.rotations,
+            meta,
+        ),
         core.exchange,
         core.delivery,
         core.presence,
@@ -78,6 +89,7 @@ def folder_of(core: NodeCore, *, learned: Callable[[], None]) -> SharedFolder:
         core.watch,
         core.commit,
         core.departures,
+        core.rotations,
         boot=core.boot,
         learned=learned,
     )
@@ -100,6 +112,7 @@ class SharedFolder:
         watch: IdentityWatch,
         commit: CommitLog,
         departures: Departures,
+        rotations: Rotations,
         *,
         boot: BootId,
         learned: Callable[[], None],
@@ -116,6 +129,7 @@ class SharedFolder:
         self._watch = watch
         self._commit = commit
         self._departures = departures
+        self._rotations = rotations
         self._boot = boot
         self._learned = learned
         self.quarantine = Quarantine(desk)
@@ -129,6 +143,7 @@ class SharedFolder:
         self._look_at = math.inf
         self._retry_at = -math.inf
         self._papers: set[str] = set()
+        self._contradicts_since: dict[str, float] = {}  # files of certificates for another key than the pinned one
         self._kept: list[tuple[str, bytes]] = []
         self._wake_at = math.inf  # nothing is looked at before: this part is asked at every input
 
@@ -293,10 +308,8 @@ class SharedFolder:
 
     def _file(self, file: FileRead) -> None:
         match file:
-            case PapersRead(name=name, papers=papers):
-                self._papers.add(name.path)
-                self._desk.learn(papers.leaf, papers.issuer)
-                self._learned()
+            case PapersRead():
+                self._certificates(file)
             case RevocationsRead():
                 self._revocations(file)
             case BeaconRead(heartbeat=signed):
@@ -315,6 +328,25 @@ class SharedFolder:
         if signed.key_id in self._desk.directory.given_up:
             raise UntrustedError(f"the key of {signed.author} was revoked or replaced", code="key_revoked")
 
+    def _certificates(self, read: PapersRead) -> None:
+        """Files come in any order: what contradicts the pinned key may be explained by a rotation that is on its way.
+
+        Raises:
+            PeerFault: it leads to no root; or it has contradicted the pinned key for a while.
+        """
+        path, now_s = read.name.path, self._desk.now.monotonic_s
+        try:
+            self._desk.learn(read.papers.leaf, read.papers.issuer, introduced=True)
+        except PeerFault as fault:
+            since_s = self._contradicts_since.setdefault(path, now_s)
+            if isinstance(fault, ConflictError) and now_s < since_s + limits.FOLDER_DAMAGED_S:
+                return
+            self._papers.add(path)
+            raise
+        self._papers.add(path)
+        self._contradicts_since.pop(path, None)
+        self._learned()
+
     def _revocations(self, read: RevocationsRead) -> None:
         if read.whole:
             self._papers.add(read.name.path)
@@ -322,6 +354,12 @@ class SharedFolder:
             try:
                 self._departures.heard(statement, source=None)
             except PeerFault as fault:  # one that nobody may say keeps no other one back
+                self._desk.fault(fault)
+        for rotation in read.rotations:
+            try:
+                self._rotations.heard(rotation, source=None)
+            except PeerFault as fault:
+                self._watch.key_conflict(fault)
                 self._desk.fault(fault)
 
     def _heartbeat(self, read: BeaconRead) -> None:
