@@ -163,10 +163,20 @@ def require_standing(prepared: Prepared, directory: Directory) -> None:
         UntrustedError: one was (``key_revoked``).
     """
     for part in prepared.parts:
-        if isinstance(part, Verified) and part.key_id in directory.given_up and part.context not in contexts.LASTING:
-            raise UntrustedError(f"the key of {part.author} was revoked or replaced", code="key_revoked")
+        if isinstance(part, Verified):
+            require_standing_key(part, directory)
     if prepared.inner is not None:
         require_standing(prepared.inner, directory)
+
+
+def require_standing_key(verified: Verified, directory: Directory) -> None:
+    """Returns if the key that signed this was not given up since, or what it signs lasts.
+
+    Raises:
+        UntrustedError: it was (``key_revoked``).
+    """
+    if verified.key_id in directory.given_up and verified.context not in contexts.LASTING:
+        raise UntrustedError(f"the key of {verified.author} was revoked or replaced", code="key_revoked")
 
 
 def signatures_in(data: bytes) -> int:

@@ -7,14 +7,23 @@ to files (docs/protocol/folder.md §1) can be made to happen.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from roosync_p2p.core.ports import FolderItem
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import FolderError
 
-__all__ = ["MemoryFolder", "MemoryShare", "ShareFaults"]
+__all__ = ["CONFLICT_NAMES", "MemoryFolder", "MemoryShare", "ShareFaults"]
+
+CONFLICT_NAMES: Final = {  # as the synchronisers form them; the machine is the one that wrote
+    "numbered": "{stem} (1){suffix}",
+    "copy": "{stem} - Copy{suffix}",
+    "conflicted": "{stem} ({machine}'s conflicted copy 2026-01-15){suffix}",
+}
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -23,8 +32,9 @@ class ShareFaults:
 
     Attributes:
         lag_s: least and greatest time until a change shows elsewhere, drawn for each change and machine.
-        doubled: files that arrive with a conflict copy beside them.
+        doubled: files that arrive with a conflict copy beside them, under each of ``CONFLICT_NAMES`` in turn.
         halved: files that are there half, empty or with holes before they are whole.
+        renamed: replaced files that are gone for a while before they are there again.
         lost: changes that never arrive.
         rolled_back: changes after which the version before comes back once more, later.
     """
@@ -32,6 +42,7 @@ class ShareFaults:
     lag_s: tuple[float, float] = (0.0, 0.0)
     doubled: float = 0.0
     halved: float = 0.0
+    renamed: float = 0.0
     lost: float = 0.0
     rolled_back: float = 0.0
 
@@ -51,6 +62,9 @@ class MemoryShare:
     Args:
         now_s: the present time in seconds, of whatever clock the caller keeps.
         entropy: for lags and faults.
+
+    Attributes:
+        happened: how often each thing happened to a change; ``overtaken`` is one that came before an older one.
     """
 
     def __init__(self, now_s: Callable[[], float], entropy: Entropy) -> None:
@@ -62,6 +76,9 @@ class MemoryShare:
         self.faults = ShareFaults()
         self.stopped = False  # nothing is carried, as if the program that synchronises did not run
         self.writes: dict[str, int] = {}
+        self.happened: collections.Counter[str] = collections.Counter()
+        self._conflicts: Iterator[str] = itertools.cycle(CONFLICT_NAMES)
+        self._newest: collections.Counter[str] = collections.Counter()  # number of the newest change at each directory
 
     def folder(self, machine: str) -> MemoryFolder:
         """The directory of a machine; a new one sees what the others have written."""
@@ -75,8 +92,8 @@ class MemoryShare:
         """A machine wrote or deleted a file."""
         self.writes[machine] = self.writes.get(machine, 0) + 1
         for other in self._folders:
-            if other != machine and not self._chance(self.faults.lost):
-                self._carry(other, path, data, before)
+            if other != machine and not self._happens("lost", self.faults.lost):
+                self._carry(machine, other, path, data, before)
 
     def arrive(self) -> None:
         """Lets everything show whose time has come. Each directory does so before it is looked into."""
@@ -88,25 +105,37 @@ class MemoryShare:
             arrived = {change.number for change in due}
             self._due = [change for change in self._due if change.number not in arrived]
         for change in due:
+            self.happened["overtaken"] += change.number < self._newest[change.to]
+            self._newest[change.to] = max(change.number, self._newest[change.to])
             files = self._folders[change.to].files
             if change.data is None:
                 files.pop(change.path, None)
             else:
                 files[change.path] = change.data
 
-    def _carry(self, to: str, path: str, data: bytes | None, before: bytes | None) -> None:
+    def _carry(self, machine: str, to: str, path: str, data: bytes | None, before: bytes | None) -> None:
         least_s, most_s = self.faults.lag_s
-        at_s = self._now_s() + least_s + (most_s - least_s) * self._entropy.fraction()
-        if data and self._chance(self.faults.halved):
+        now_s = self._now_s()
+        at_s = now_s + least_s + (most_s - least_s) * self._entropy.fraction()
+        between_s = now_s + (at_s - now_s) / 2
+        if data and self._happens("halved", self.faults.halved):
             cut = int(len(data) * self._entropy.fraction())
             filled = data[:cut] + bytes(len(data) - cut) if self._chance(0.5) else data[:cut]
-            self._schedule(at_s - (at_s - self._now_s()) / 2, to, path, filled)
-        if data and self._chance(self.faults.doubled):
-            stem, dot, suffix = path.rpartition(".")
-            self._schedule(at_s, to, f"{stem} (1).{suffix}" if dot and "/" not in suffix else f"{path} (1)", data)
+            self._schedule(between_s, to, path, filled)
+        if data and self._happens("doubled", self.faults.doubled):
+            self._schedule(at_s, to, self._conflict_name(machine, path), data)
+        if data and before is not None and self._happens("renamed", self.faults.renamed):
+            self._schedule(between_s, to, path, None)
         self._schedule(at_s, to, path, data)
-        if before is not None and data is not None and self._chance(self.faults.rolled_back):
+        if before is not None and data is not None and self._happens("rolled_back", self.faults.rolled_back):
             self._schedule(at_s + most_s, to, path, before)
+
+    def _conflict_name(self, machine: str, path: str) -> str:
+        kind = next(self._conflicts)
+        self.happened[f"conflict_{kind}"] += 1
+        folder, slash, name = path.rpartition("/")
+        stem, dot, suffix = name.partition(".")
+        return folder + slash + CONFLICT_NAMES[kind].format(stem=stem, suffix=dot + suffix, machine=machine)
 
     def _schedule(self, at_s: float, to: str, path: str, data: bytes | None) -> None:
         self._number += 1
@@ -114,6 +143,11 @@ class MemoryShare:
 
     def _chance(self, share: float) -> bool:
         return share > 0 and self._entropy.fraction() < share
+
+    def _happens(self, what: str, share: float) -> bool:
+        happens = self._chance(share)
+        self.happened[what] += happens
+        return happens
 
 
 class MemoryFolder:
@@ -125,6 +159,9 @@ class MemoryFolder:
         write_fault: while set, writing and deleting raise it: a folder that is full, or read-only.
         vanished: nothing is there, as after the drive went away.
         local: what is written stays here and nothing arrives: it is no shared folder any more, and does not say so.
+        held_open: paths that another program holds open: reading, replacing and deleting them fails.
+        announced: paths of files that are online only, and how long the first reading of each takes in seconds.
+        blocked: while set, no call comes back; whoever performs jobs waits, as a thread in the system call would.
     """
 
     def __init__(self, share: MemoryShare, machine: str) -> None:
@@ -135,6 +172,10 @@ class MemoryFolder:
         self.write_fault: FolderError | None = None
         self.vanished = False
         self.local = False
+        self.held_open: set[str] = set()
+        self.announced: dict[str, float] = {}
+        self.blocked = False
+        self._spent_s = 0.0
 
     def items(self, path: str) -> list[FolderItem]:
         """See the port."""
@@ -152,12 +193,14 @@ class MemoryFolder:
     def read(self, path: str, *, bytes_max: int) -> bytes | None:
         """See the port."""
         self._look()
+        self._require_free(path)
+        self._spent_s += self.announced.pop(path, 0.0)
         data = None if self.vanished else self.files.get(path)
         return None if data is None else data[:bytes_max]
 
     def write(self, path: str, data: bytes) -> None:
         """See the port."""
-        self._change()
+        self._change(path)
         before = self.files.get(path)
         self.files[path] = data
         if not self.local:
@@ -165,9 +208,18 @@ class MemoryFolder:
 
     def delete(self, path: str) -> None:
         """See the port."""
-        self._change()
+        self._change(path)
         if self.files.pop(path, None) is not None and not self.local:
             self._share.changed(self._machine, path, None, None)
+
+    def take_spent_s(self) -> float:
+        """How long the calls since the last time would have taken."""
+        spent_s, self._spent_s = self._spent_s, 0.0
+        return spent_s
+
+    def _require_free(self, path: str) -> None:
+        if path in self.held_open:
+            raise FolderError("another program holds the file", code="folder_busy")
 
     def _look(self) -> None:
         if self.fault is not None:
@@ -175,8 +227,9 @@ class MemoryFolder:
         if not self.local:
             self._share.arrive()
 
-    def _change(self) -> None:
+    def _change(self, path: str) -> None:
         if self.fault is not None or self.write_fault is not None:
             raise self.fault or self.write_fault or AssertionError
         if self.vanished:
             raise FolderError("the shared folder is not there", code="folder_unmounted")
+        self._require_free(path)

@@ -136,6 +136,8 @@ def _no_proof(around: Surroundings) -> Reason:
 
 
 def _judge_unknown(track: Track, around: Surroundings, why: Reason, at_s: float) -> Verdict:
+    if _link_speaks(track, around.patience, at_s):  # its link opened a moment ago: its first heartbeat is on its way
+        return _verdict(track, State.UNKNOWN, Reason.NO_HEARTBEATS, None, at_s)
     if track.last_sent_s is None and at_s < _never_heard_at(track, around.patience):
         return _verdict(track, State.UNKNOWN, Reason.NEVER_HEARD, None, at_s)
     if track.proved_since_s is None or at_s >= around.proof.cut_off_at(around.profile):

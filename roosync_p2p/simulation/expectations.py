@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from roosync_p2p.core import view
+from roosync_p2p.core.certificates import renew_from_s
 from roosync_p2p.core.ports import InboxQuery
 from roosync_p2p.errors import UsageError
 from roosync_p2p.ids import MachineId
@@ -60,6 +61,7 @@ class Expectations:
             "lacks": self._lacks,
             "state": self._state,
             "phase": self._phase,
+            "certificate": self._certificate,
             "incarnation": self._incarnation,
             "warns": self._warns,
             "linked": self._linked,
@@ -163,6 +165,14 @@ class Expectations:
     def _phase(self, name: str, words: list[str]) -> str:
         authorship = self._verbs.member(name).node().authorship
         return "" if authorship.phase.value == words[0] else f"{name} is {authorship.phase.value}: {authorship.reason}"
+
+    def _certificate(self, name: str, words: list[str]) -> str:
+        """``beta certificate standing|due|expired``, by its own clock."""
+        member = self._verbs.member(name)
+        own, now_s = member.node().certificates.own, member.clock.now().wall_ms // 1000
+        state = "due" if now_s >= renew_from_s(own) else "standing"
+        state = "expired" if now_s > own.not_after_s else state
+        return "" if state == words[0] else f"the certificate of {name} is {state}"
 
     def _incarnation(self, name: str, words: list[str]) -> str:
         incarnation = self._verbs.member(name).node().authorship.incarnation

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "ORDER", "RARE", "USUAL", "Fault"]
 
+DATED_JUMP_S: Final = 3.0  # clocks are set by no more where the dates of certificates matter
 Fault = Callable[["World", Dice], bool]
 
 
@@ -303,7 +304,10 @@ def clock_jump(world: World, dice: Dice) -> bool:
     member = _steady(world, dice)
     if member is None:
         return False
-    member.clock.offset_ms += dice.choose((-1, 1)) * round(1000 * dice.choose((0.5, 3, 60, 7200, 400_000)))
+    jump_s = dice.choose((-1, 1)) * dice.choose((0.5, 3, 60, 7200, 400_000))
+    if world.fleet.dated and abs(jump_s) > DATED_JUMP_S:
+        return False  # whose clock is that wrong is refused everywhere, and rightly
+    member.clock.offset_ms += round(1000 * jump_s)
     return True
 
 

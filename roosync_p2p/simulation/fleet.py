@@ -15,18 +15,20 @@ from roosync_p2p.core.memory_faults import PathFault
 from roosync_p2p.core.memory_folder import MemoryShare
 from roosync_p2p.core.memory_store import MemoryStore, Snapshot
 from roosync_p2p.core.memory_transport import MemoryNetwork
-from roosync_p2p.core.rows import PendingRow
+from roosync_p2p.core.rows import MemberRow, PendingRow
+from roosync_p2p.errors import PeerFault
 from roosync_p2p.gossip.folder_paths import MARKER
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.profile import LAN, Profile
 from roosync_p2p.simulation.clocks import MachineClock
 from roosync_p2p.simulation.dice import Dice
-from roosync_p2p.simulation.fleet_keys import FleetKeys
+from roosync_p2p.simulation.fleet_keys import BORN_S, FleetKeys
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.observer import NOBODY, Observer
 from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.paths import Paths
 from roosync_p2p.simulation.scheduler import Scheduler
+from roosync_p2p.trust.certificates import check_dates, parse_machine_certificate
 from roosync_p2p.trust.statements import FLEET_FOUND, MEMBER_ADMIT
 
 __all__ = ["Fleet"]
@@ -68,14 +70,17 @@ class Fleet:
         ids = [MachineId(machine) for machine in machines]
         self.keys = FleetKeys.make(ids, dice.entropy("keys"))
         self.members: dict[str, Member] = {}
+        self.outside: set[str] = set()  # revoked or retired: they may run, and nobody counts on them
         self.share = self._shared(dice) if folder else None
         self._dice = dice
         self._addresses = {machine: f"10.0.0.{number}:47600" for number, machine in enumerate(ids, 1)}
         self._asleep: dict[str, int] = {}
         self._copies = 0
+        self.dated = False  # whether the dates of certificates limit links
         for machine in ids[:admitted]:
             self._add(machine, machine)
-        self._found(ids[:admitted])
+        self._admitted = ids[:admitted]
+        self._found(self._admitted)
 
     def _shared(self, dice: Dice) -> MemoryShare:
         share = MemoryShare(lambda: self.scheduler.now_s, dice.entropy("folder"))
@@ -110,6 +115,7 @@ class Fleet:
         )
         member.autopilot = self.autopilot
         member.pace = self.pace
+        member.refuse_leaf = lambda leaf: self._refuses(member, leaf)
         member.folder = None if self.share is None else self.share.folder(name)
         self.members[name] = member
         return member
@@ -122,6 +128,30 @@ class Fleet:
         chosen = {self._dice.choose(others), others[0]}
         return tuple(sorted(self._addresses[other] for other in chosen))
 
+    def reissue(self, machine: MachineId, issued_s: int) -> None:
+        """That machine's certificate was issued then (Unix seconds); nothing has started yet."""
+        self.keys.reissue(machine, issued_s, self._dice.entropy(f"certificate {machine}"))
+        self.members[machine].identity = self.keys.identities[machine]
+        self._found(self._admitted)
+        identity = self.keys.identities[machine]  # the founder's tool keeps what it issued
+        row = MemberRow(machine=machine, key_id=identity.key.key_id, leaf=identity.leaf, issuer=identity.issuer)
+        self.members[self.keys.founder].disk.commit([row])
+
+    def expired(self, name: str) -> bool:
+        """Whether the certificate of a running member has run out, by true time."""
+        core = self.members[name].core
+        return self.dated and core is not None and core.certificates.own.not_after_s < BORN_S + self.now_s
+
+    def _refuses(self, member: Member, leaf: bytes) -> str | None:
+        """What the TLS of a member says of the dates of a certificate, by its own clock."""
+        if not self.dated:
+            return None
+        try:
+            check_dates(parse_machine_certificate(leaf), member.clock.now().wall_ms)
+        except PeerFault as fault:
+            return fault.code
+        return None
+
     # --- who is there ---------------------------------------------------------------------------------------------
 
     @property
@@ -130,8 +160,12 @@ class Fleet:
         return self.scheduler.now_s
 
     def running(self) -> list[Member]:
-        """Members whose node runs and is not paused, in the order of their creation."""
-        return [member for member in self.members.values() if member.running and not member.paused]
+        """Members of the fleet whose node runs and is not paused, in the order of their creation."""
+        return [member for member in self.insiders() if member.running and not member.paused]
+
+    def insiders(self) -> list[Member]:
+        """Members that belong to the fleet, whether they run or not: neither revoked nor retired."""
+        return [member for member in self.members.values() if member.name not in self.outside]
 
     def of(self, machine: str) -> list[Member]:
         """The members with that machine's home: one, or more where it was copied."""

@@ -22,6 +22,7 @@ from roosync_p2p.trust.statements import (
     Cut,
     FleetFound,
     MemberAdmit,
+    MemberRoles,
     Revocation,
     encode_fleet_found,
     encode_member_admit,
@@ -127,6 +128,39 @@ class FleetKeys:
         if machine == self.founder or issuer_key is None:
             return seal_statement(self.root_key, said, fleet=self.fleet)
         return seal_statement(issuer_key, said, fleet=self.fleet, author=issuer_author(self.founder))
+
+    def reissue(self, machine: MachineId, issued_s: int, entropy: Entropy) -> None:
+        """That machine's certificate was issued then (Unix seconds), for the same key."""
+        identity, issuer_key = self.identities[machine], self.identities[self.founder].issuer_key
+        assert issuer_key is not None
+        leaf = machine_certificate(
+            issuer_key,
+            identity.issuer,
+            identity.key.public,
+            machine=machine,
+            fleet=identity.fleet,
+            serial=_serial(entropy),
+            now_s=issued_s,
+        )
+        self.identities[machine] = dataclasses.replace(identity, leaf=leaf)
+
+    def further_issuer(self, machine: MachineId, entropy: Entropy) -> tuple[SigningKey, bytes]:
+        """An issuer key that was made on another machine, and the root's certificate for it."""
+        key = SigningKey(entropy.bytes(32))
+        certificate = issuer_certificate(
+            self.root_key, self.root, key.public, machine=machine, serial=_serial(entropy), now_s=BORN_S
+        )
+        return key, certificate
+
+    def roles(self, machine: MachineId, roles: tuple[str, ...], *, issuer: bytes, serial: int) -> bytes:
+        """What ``roosync-admin`` makes with the root's key when a member becomes an issuer, or is one no more."""
+        said = MemberRoles(machine=machine, roles=roles, issuer=issuer, serial=serial.to_bytes(16, "big"))
+        return seal_statement(self.root_key, said, fleet=self.fleet)
+
+    def revocation_by(self, issuer_key: SigningKey, issuer: MachineId, victim: NodeIdentity) -> bytes:
+        """A revocation by the issuer key of a machine, whether that may say it or not."""
+        said = Revocation(machine=victim.machine, keys=(victim.key.key_id,), reason="out of spite", serial=bytes(16))
+        return seal_statement(issuer_key, said, fleet=self.fleet, author=issuer_author(issuer))
 
     def root_countersignature(self, renewal: Renewal) -> bytes:
         """What ``roosync-admin countersign`` makes with the root's key."""

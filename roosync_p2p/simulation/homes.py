@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roosync_p2p.core.memory_store import Snapshot
+from roosync_p2p.core.restored import mark, next_life
 from roosync_p2p.entries.entry import LEDGER, MAIL
-from roosync_p2p.ids import Chain, MachineId
+from roosync_p2p.ids import Chain, MachineId, StoreId
+from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.member import Member
 
 if TYPE_CHECKING:
@@ -29,17 +31,20 @@ class Homes:
 
     # --- restored disks -------------------------------------------------------------------------------------------
 
-    def restore(self, member: Member, *, backup_for_s: float, down_for_s: float) -> None:
-        """A backup is made now; later the machine dies, gets it back, and starts."""
+    def restore(self, member: Member, *, backup_for_s: float, down_for_s: float, marked: bool = False) -> None:
+        """A backup is made now; later the machine dies, gets it back, and starts.
+
+        ``marked``: by ``restore``, which leaves word in the store that it was put back.
+        """
         world = self._world
         self.touched = member.identity.machine
         self.since_s = world.fleet.now_s
         self._backup = member.disk.snapshot()
         world.busy.add(member.name)
         world.later(1.0, lambda: world.workload.send_from(member))
-        world.later(backup_for_s, lambda: self._put_back(member, down_for_s))
+        world.later(backup_for_s, lambda: self._put_back(member, down_for_s, marked=marked))
 
-    def _put_back(self, member: Member, down_for_s: float) -> None:
+    def _put_back(self, member: Member, down_for_s: float, *, marked: bool) -> None:
         world = self._world
         assert self._backup is not None
         if member.running:
@@ -48,7 +53,11 @@ class Homes:
             member.crash()
         member.disk.restore(self._backup)
         member.disk.fault = None
-        world.watch.active["restored_disk"] += 1
+        if marked:
+            store = StoreId(Dice.of(world.seed, "restored").entropy("store").bytes(16))
+            member.disk.commit([mark(next_life(member.disk.load(), member.identity.machine, store))])
+        world.watch.active["home from a backup" if marked else "restored_disk"] += 1
+        world.watch.keys.checker.forgets(member.name)
         world.watch.durability.forget(member.name)
         world.watch.order.replaced(member)
         world.watch.durability.forgive(member.identity.machine)

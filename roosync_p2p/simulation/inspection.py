@@ -41,6 +41,7 @@ __all__ = [
     "heartbeat_of",
     "inboxes",
     "knowledge",
+    "rows",
     "signed",
     "signed_by",
     "views",
@@ -97,7 +98,8 @@ def signed_by(row: EntryRow, key: SigningKey) -> bool:
     return True
 
 
-def _rows(member: Member) -> Iterator[EntryRow]:
+def rows(member: Member) -> Iterator[EntryRow]:
+    """Every entry of a chain on a disk."""
     for heads in member.disk.load().chains:
         yield from member.disk.entries(
             heads.author, heads.incarnation, heads.chain, heads.floor, count_max=100_000, bytes_max=1 << 40
@@ -120,7 +122,7 @@ def signed(member: Member) -> list[tuple[str, str]]:
     """Everything signed on a disk: (description, identity)."""
     loaded = member.disk.load()
     found = [
-        (f"entry {row.sequence} of {row.author} {row.chain}, kind {row.kind}", row.id.hex()) for row in _rows(member)
+        (f"entry {row.sequence} of {row.author} {row.chain}, kind {row.kind}", row.id.hex()) for row in rows(member)
     ]
     found += [(f"{record.kind} record of {record.author}", record.envelope.hex()) for record in loaded.records]
     found += [
@@ -187,7 +189,7 @@ def knowledge(world: World) -> list[Knowledge]:
         Knowledge(
             member=member.name,
             entries={
-                (str(row.author), row.incarnation, str(row.chain), row.sequence): row.id.hex() for row in _rows(member)
+                (str(row.author), row.incarnation, str(row.chain), row.sequence): row.id.hex() for row in rows(member)
             },
             conflicts=_conflicts(member),
         )

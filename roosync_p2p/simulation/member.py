@@ -15,7 +15,7 @@ from typing import Final
 from roosync_p2p.consensus.autopilot import Pace
 from roosync_p2p.core import effects, inputs, store_reads
 from roosync_p2p.core.commands import Command
-from roosync_p2p.core.folder.jobs import FolderJob, performed
+from roosync_p2p.core.folder.jobs import FolderAnswer, FolderJob, performed
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.memory_folder import MemoryFolder
 from roosync_p2p.core.memory_store import MemoryStore
@@ -30,6 +30,7 @@ from roosync_p2p.simulation.clocks import MachineClock
 from roosync_p2p.simulation.observer import NOBODY, Observer
 from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.scheduler import Scheduler
+from roosync_p2p.trust.directory import Directory
 
 __all__ = ["Answered", "CrashPoint", "Member", "Traffic"]
 
@@ -37,6 +38,7 @@ Answered = Callable[[dict[str, object] | RoosyncError], None]
 
 READ_S: Final = 0.0002  # a read of the store
 FOLDER_S: Final = 0.02  # a job in the shared folder
+BLOCKED_LOOK_S: Final = 0.5  # whether a folder that blocks goes on is looked at again after this
 STALLED_LOOK_S: Final = 0.1  # a stalled disk is looked at again after this
 FAILED_RETRY_S: Final = 0.5  # and a failed one
 HEALTH_AFTER_S: Final = 1.0  # an age of unwritten rows that is worth telling
@@ -109,6 +111,8 @@ class Member:
         self.folder: MemoryFolder | None = None  # its directory of the shared folder
         self.drive: Folder | None = None  # what is looked into instead of it, if anything
         self.folder_takes_s = FOLDER_S  # one job there
+        self.by_folder = 0  # entries that it got there first
+        self.refuse_leaf: Callable[[bytes], str | None] = lambda _leaf: None  # why its TLS refuses a certificate
         self.died_at: CrashPoint | None = None  # of the last crash
         self.settled_at_s: float | None = None  # when the start number of this life became durable
         self.transport: MemoryTransport | None = None
@@ -181,6 +185,7 @@ class Member:
             addresses=[self.address],
             leaf=self.identity.leaf,
             sink=lambda event: self._arrived(life, event),
+            refuse_leaf=self.refuse_leaf,
         )
         self.core = self.parts.core(
             identity=self.identity,
@@ -433,23 +438,44 @@ class Member:
             case effects.Notify():
                 self._observer.notified(self, effect)
             case effects.PublishFiles() | effects.LookIntoFolder():
-                self._later(self.folder_takes_s, lambda: self._in_folder(effect))
+                directory = self.node().directory
+                self._later(self.folder_takes_s, lambda: self._in_folder(effect, directory))
             case effects.InstallCertificate(leaf=leaf, issuer=issuer):
                 assert self.core is not None
                 # The key is the same, unless it is the next one, which the core signs with from now on.
                 key = self.core.desk.identity.key
                 self.identity = dataclasses.replace(self.identity, key=key, leaf=leaf, issuer=issuer)
+                self.transport.leaf = leaf
             case effects.Stop():
                 self._later(FAREWELL_S, self._end)  # the farewell is on its way; give it a moment on the wire
             case effects.Persist():
                 raise AssertionError("the outbox keeps these apart")
 
-    def _in_folder(self, job: FolderJob) -> None:
+    def _in_folder(self, job: FolderJob, directory: Directory) -> None:
+        """Does a job with what the node knew when it asked for it; a folder that blocks keeps it for so long."""
         assert self.folder is not None
-        assert self.core is not None
+        if self.folder.blocked:
+            self._later(BLOCKED_LOOK_S, lambda: self._in_folder(job, directory))
+            return
         if isinstance(job, effects.PublishFiles):
-            self._observer.published(self, job.files)
-        self.feed(performed(self.drive or self.folder, job, self.core.directory))
+            self._observer.published(self, job.files, job.removed)
+        answer = performed(self.drive or self.folder, job, directory)
+        self._later(self.folder.take_spent_s(), lambda: self._from_folder(answer))
+
+    def _from_folder(self, answer: FolderAnswer) -> None:
+        assert self.folder is not None
+        if self.folder.blocked:
+            self._later(BLOCKED_LOOK_S, lambda: self._from_folder(answer))
+            return
+        before = self._held_entries()
+        self.feed(answer)
+        if self.core is not None:
+            self.by_folder += self._held_entries() - before
+        if isinstance(answer, inputs.FolderLooked):
+            self._observer.looked(self)
+
+    def _held_entries(self) -> int:
+        return 0 if self.core is None else sum(self.core.exchange.heads().values())
 
 
 def _call_all(calls: Iterable[Callable[[], None]]) -> None:

@@ -17,6 +17,7 @@ from roosync_p2p.core.intake import Prepared, prepare
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
 from roosync_p2p.ids import KeyId
+from roosync_p2p.simulation.folder_mutants import SPOILT_FOLDER
 from roosync_p2p.simulation.order_mutants import SPOILT, Exchange
 from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.preparation import SharedPreparation
@@ -101,5 +102,5 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "signature-check-off": Mutant(parts=_signature_check_off),
     "send-before-persist": Mutant(parts=_send_before_persist),
     "startup-check-off": Mutant(parts=_startup_check_off),
-    **{name: Mutant(exchanged=exchanged) for name, exchanged in SPOILT.items()},
+    **{name: Mutant(exchanged=exchanged) for name, exchanged in {**SPOILT, **SPOILT_FOLDER}.items()},
 }

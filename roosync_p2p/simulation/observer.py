@@ -22,8 +22,11 @@ class Observer(Protocol):
     def sent(self, member: Member, frame: bytes) -> None:
         """A frame left the node."""
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
-        """The node puts files into the shared folder: (path, content)."""
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+        """The node puts files into the shared folder, (path, content), and removes others."""
+
+    def looked(self, member: Member) -> None:
+        """The node took in what lies in the shared folder."""
 
     def dialled(self, member: Member, address: str) -> None:
         """The node tries an address."""
@@ -47,7 +50,10 @@ class Nobody:
     def sent(self, member: Member, frame: bytes) -> None:
         """Ignored."""
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+        """Ignored."""
+
+    def looked(self, member: Member) -> None:
         """Ignored."""
 
     def dialled(self, member: Member, address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 from roosync_p2p import limits
@@ -21,6 +22,7 @@ from roosync_p2p.simulation.checkers.elections import EpochTerm
 from roosync_p2p.simulation.checkers.replication import Item
 from roosync_p2p.trust.envelopes import parse_envelope
 from roosync_p2p.trust.keys import SigningKey
+from roosync_p2p.trust.statements import MEMBER_REMOVE
 
 __all__ = [
     "ALL_ITEMS",
@@ -42,6 +44,7 @@ __all__ = [
 ALL_ITEMS: Final = 1 << 40  # more bytes than any log of a simulation
 _HARD: Final = "raft.hard"
 
+_ENDING: Final = frozenset({MEMBER_REMOVE, "member.leave", "member.retire"})
 _BODIES: Final[dict[str, type[bodies.OrderedBody]]] = {
     "claim.acquire": bodies.ClaimAcquire,
     "claim.renew": bodies.ClaimRenew,
@@ -155,6 +158,8 @@ def _claim_commit(disk: MemoryStore, commit: Commit) -> ClaimCommit:
         accepted=commit.accepted,
         reason=commit.reason,
     )
+    if commit.kind in _ENDING and commit.accepted:
+        return dataclasses.replace(plain, ends=str(_detail(commit.detail).get("machine", "")))
     if commit.kind not in _BODIES:
         return plain
     id_ = EntryId(bytes.fromhex(commit.entry))

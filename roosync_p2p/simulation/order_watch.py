@@ -348,8 +348,8 @@ class OrderWatch:
     def _lost_lead(self, member: Member, seen: _Seen, status: Status, term: EpochTerm) -> None:
         led, seen.leads = seen.leads, None
         assert led is not None
-        if term <= led:
-            return  # it resigned by itself
+        if term <= led or member.name in self._fleet.outside:
+            return  # it resigned by itself, or whoever knows that it was revoked follows it no more
         found = Deposed(
             leader=member.name,
             term=led,

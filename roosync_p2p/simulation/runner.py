@@ -11,8 +11,11 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from roosync_p2p.simulation.certificates import CERTIFICATES_WANTED_IN_100
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.faults import KINDS
+from roosync_p2p.simulation.folder_faults import FOLDER_WANTED_IN_100
+from roosync_p2p.simulation.key_faults import KEYS_WANTED_IN_100
 from roosync_p2p.simulation.mutants import MUTANTS
 from roosync_p2p.simulation.parts import real_parts
 from roosync_p2p.simulation.world import Outcome, Plan, World
@@ -36,6 +39,12 @@ WANTED_IN_100: Final[Mapping[str, int]] = {
     "reads": 90,
     "stale reads": 35,
     "recoveries": 1,
+}
+
+FAULTS_WANTED_IN_100: Final[Mapping[str, int]] = {
+    **FOLDER_WANTED_IN_100,
+    **KEYS_WANTED_IN_100,
+    **CERTIFICATES_WANTED_IN_100,
 }
 
 
@@ -135,11 +144,9 @@ class Tally:
     def too_few(self) -> list[str]:
         """What should have come of the faults more often by now."""
         hundreds = self.seeds // EVERY_KIND_AFTER_SEEDS
-        return [
-            f"{what} {self.order[what]}, not {hundreds * least}"
-            for what, least in WANTED_IN_100.items()
-            if self.order[what] < hundreds * least
-        ]
+        counted = [(what, least, self.order[what]) for what, least in WANTED_IN_100.items()]
+        counted += [(what, least, self.active[what]) for what, least in FAULTS_WANTED_IN_100.items()]
+        return [f"{what} {count}, not {hundreds * least}" for what, least, count in counted if count < hundreds * least]
 
     def lines(self) -> list[str]:
         """The summary for people."""
@@ -155,12 +162,13 @@ class Tally:
             f"verdicts offline, all explained unless listed below: {explained}",
             "the one order (in brackets what is wanted in 100 seeds):",
             *(f"  {what:<24}{count:>8}{_wanted(what)}" for what, count in sorted(self.order.items())),
-            "faults (times active, 1 or more is wanted of each in 100 seeds):",
+            "faults (times active; in brackets what is wanted in 100 seeds, else 1 or more of each):",
         ]
-        lines += [f"  {kind:<18}{count:>8}" for kind, count in sorted(self.active.items())]
-        lines += [f"  {kind:<18}{'never':>8}" for kind in self.never_active()]
+        lines += [f"  {kind:<32}{count:>8}{_wanted(kind)}" for kind, count in sorted(self.active.items())]
+        lines += [f"  {kind:<32}{'never':>8}" for kind in self.never_active()]
         return lines
 
 
 def _wanted(what: str) -> str:
-    return f" ({WANTED_IN_100[what]})" if what in WANTED_IN_100 else ""
+    least = WANTED_IN_100.get(what) or FAULTS_WANTED_IN_100.get(what)
+    return "" if least is None else f" ({least})"

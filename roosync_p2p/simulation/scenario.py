@@ -49,7 +49,10 @@ class _Log:
     def sent(self, member: Member, frame: bytes) -> None:
         """Not of interest here."""
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+        """Not of interest here."""
+
+    def looked(self, member: Member) -> None:
         """Not of interest here."""
 
     def dialled(self, member: Member, address: str) -> None:

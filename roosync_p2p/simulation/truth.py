@@ -35,6 +35,7 @@ class Truth:
         self._met: dict[tuple[str, str], float] = {}  # since when they know each other's addresses
         self._firewalled: set[str] = set()
         self._jumped: dict[str, float] = {}  # when a node found its clocks apart
+        self._renewed: dict[str, float] = {}
         self._opened: dict[str, float] = {}  # when the firewall went
         self.ever_firewalled: set[str] = set()  # whose refusals were found to mean nothing
 
@@ -72,6 +73,10 @@ class Truth:
     def beat(self, name: str) -> None:
         """It sent a heartbeat."""
         self._beats[name] = self._fleet.now_s
+
+    def renewed(self, name: str) -> None:
+        """Its certificate had run out: until now no link could be opened, but some may have stood all the time."""
+        self._renewed[name] = self._fleet.now_s
 
     def firewalled(self, name: str) -> None:
         """It refuses dials."""
@@ -134,7 +139,7 @@ class Truth:
         checked = self._checked.get(name)
         if not member.running or member.paused or checked is None or member.settled_at_s is None:
             return 0.0
-        if name in self._left:
+        if name in self._left or name in self._fleet.outside:
             return 0.0
         return self._fleet.now_s - max(checked, member.settled_at_s, self._awake.get(name, 0.0))
 
@@ -194,10 +199,12 @@ class Truth:
         if met_s is None:
             return 0.0  # a newcomer of whom nobody here has an address yet
         usable_s = min(self._fleet.paths.usable_for(one, other), self._fleet.now_s - met_s)
+        renewed_s = self._fleet.now_s - max(self._renewed.get(one, 0.0), self._renewed.get(other, 0.0))
+        usable_s = min(usable_s, max(renewed_s, self.linked_for_s(one, other)))
         if self._linked(one, other):
             return usable_s
-        if {one, other} & self._firewalled:
-            return 0.0
+        if {one, other} & self._firewalled or self._fleet.expired(one) or self._fleet.expired(other):
+            return 0.0  # no link can be opened
         return min([usable_s, *(self._fleet.now_s - self._opened.get(end, 0.0) for end in (one, other))])
 
     def _has_twin(self, name: str) -> bool:

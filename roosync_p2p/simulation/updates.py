@@ -67,6 +67,9 @@ class Updates:
         world, member = self._world, self._world.fleet.members.get(name)
         if member is None or name in self._updated or name in world.busy or member in world.homes.copies:
             return
+        if name in world.fleet.outside:
+            self._updated.add(name)
+            return
         if member.paused:
             return
         self._updated.add(name)

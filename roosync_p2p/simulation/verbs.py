@@ -243,6 +243,7 @@ def _ignore(_value: object) -> None:
 _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "admit": Verbs.admit,
     "backup": Verbs.backup,
+    "certificate": lambda verbs, words: verbs.keys.certificate(words),
     "claim": lambda verbs, words: verbs.order.claim(words),
     "clock": Verbs.clock,
     "copy": Verbs.copy,
@@ -251,6 +252,7 @@ _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "cut": Verbs.cut,
     "disk": Verbs.disk,
     "firewall": Verbs.firewall,
+    "forge-revocation": lambda verbs, words: verbs.keys.forge_revocation(words),
     "hand-over": lambda verbs, words: verbs.order.hand_over(words),
     "heal": Verbs.heal,
     "isolate": Verbs.isolate,

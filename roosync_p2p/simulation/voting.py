@@ -81,7 +81,7 @@ class Voting:
 
     def repair(self) -> bool:
         """Removes a seat of which nobody will ever hear again: its store was rolled back."""
-        there = [member.core.commit.order.me for member in self._fleet.members.values() if member.core is not None]
+        there = [member.core.commit.order.me for member in self._fleet.insiders() if member.core is not None]
         gone = [seat for seat in self.voters() if seat not in there]
         return bool(gone) and self.remove(gone[0])
 

@@ -24,6 +24,8 @@ from roosync_p2p.simulation.checkers.liveness import EvidenceSample, LivenessChe
 from roosync_p2p.simulation.checkers.signatures import SignatureChecker
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.fleet import Fleet
+from roosync_p2p.simulation.folder_watch import FolderWatch
+from roosync_p2p.simulation.key_watch import KeyWatch
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.order_watch import OrderWatch
 from roosync_p2p.simulation.parts import Prepare
@@ -52,6 +54,8 @@ class Watch:
         self.convergence = ConvergenceChecker()
         self.signatures = SignatureChecker()
         self.order = OrderWatch(found=self.found, made=self.signatures.made, reach_s=self._reach_s)
+        self.folder = FolderWatch(found=self.found)
+        self.keys = KeyWatch(found=self.found)
         self._prepare = prepare
         self._disk_bad: dict[str, float] = {}
         self._last_beat: dict[str, bytes] = {}
@@ -66,6 +70,8 @@ class Watch:
         self.fleet = fleet
         self.truth = Truth(fleet)
         self.order.attach(fleet)
+        self.keys.attach(fleet, up_for_s=self.truth.up_for_s)
+        self.folder.attach(fleet, excused=lambda member: touched() == member.identity.machine)
         self._overheard = overheard
         self._touched = touched
 
@@ -104,6 +110,8 @@ class Watch:
                 place = (str(row.author), row.incarnation, str(row.chain), row.sequence)
                 self.durability.wrote(member.name, place, entry, self.fleet.now_s)
         self.order.wrote(member, rows)
+        if member.name not in self.fleet.outside:
+            self.keys.wrote(member, rows)
 
     def sent(self, member: Member, frame: bytes) -> None:
         """Observer: a frame left."""
@@ -116,14 +124,21 @@ class Watch:
             return
         self._told(member, prepared)
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
-        """Observer: files for the shared folder. A frontier may get out by them alone."""
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+        """Observer: files for the shared folder. A heartbeat, a frontier may get out by them alone."""
+        self.folder.published(member, [path for path, _ in files], removed)
         for path, data in files:
             name = parse_path(path)
             if isinstance(name, HeartbeatFile):
                 read = prepare_file(name, data, member.node().directory)
-                if isinstance(read, BeaconRead) and read.frontier is not None:
+                assert isinstance(read, BeaconRead)
+                self._told_heartbeat(member, read.heartbeat.raw)
+                if read.frontier is not None:
                     self._told_record(member, read.frontier.signed())
+
+    def looked(self, member: Member) -> None:
+        """Observer: a look into the shared folder was taken in."""
+        self.folder.looked(member)
 
     def _told(self, member: Member, prepared: Prepared) -> None:
         match prepared.frame:
@@ -176,6 +191,8 @@ class Watch:
         """Observer: something on a node's event stream."""
         self._note(member, repr((notice.event, sorted(notice.data.items(), key=str))).encode())
         self.truth.notified(member, notice)
+        if member.name not in self.fleet.outside:
+            self.keys.notified(member, notice)
         machine = str(notice.data.get("machine", ""))
         match notice.event:
             case "link" if "bad frames" in str(notice.data.get("reason", "")) and not self.active["reordering"]:
@@ -188,6 +205,10 @@ class Watch:
                 self._judged(member, machine, str(notice.data["state"]))
             case "identity" if notice.data["phase"] in ("waiting", "conflict"):
                 self.identity.flagged(member.identity.machine, str(notice.data["phase"]))
+            case "certificate":
+                self.active["certificates renewed"] += 1
+            case "folder_quarantine":
+                self.folder.quarantined(member, str(notice.data["path"]), str(notice.data["code"]))
             case "fork" | "incarnation":
                 self.identity.flagged(machine, notice.event)
 
@@ -196,6 +217,8 @@ class Watch:
             self.identity.flagged(machine, "conflict")
         if self._touched() in (machine, judge.identity.machine):
             return  # two nodes of one name: what is true of "it" is not defined
+        if self.fleet.outside & {judge.name, machine}:
+            return  # nobody owes those that were revoked or let go the truth, nor the truth about them
         if state == State.OFFLINE:
             truth = self.truth.circumstances(judge.name, machine)
             self.found(self.liveness.offline(judge.name, machine, truth, self.fleet.now_s))
@@ -221,9 +244,11 @@ class Watch:
 
     def sample(self) -> None:
         """Asks every node about every machine, and compares with the truth."""
-        for judge in self.fleet.members.values():
+        for judge in self.fleet.insiders():
             if judge.disk_stalled or judge.disk.fault is not None or judge.commit_s > 0.01:
                 self._disk_bad[judge.name] = self.fleet.now_s
+            if judge.running and not judge.paused:
+                self.keys.sample(judge)
             if judge.running and not judge.paused and self.truth.reoriented(judge.name):
                 for sample in self._samples_of(judge):
                     self.found(self.liveness.sample(sample, self.fleet.now_s))
@@ -231,7 +256,7 @@ class Watch:
     def _samples_of(self, judge: Member) -> Iterable[EvidenceSample]:
         core = judge.node()
         for machine in core.presence.liveness.machines:
-            if self._touched() in (machine, judge.identity.machine):
+            if self._touched() in (machine, judge.identity.machine) or machine in self.fleet.outside:
                 continue
             verdict = core.presence.liveness.verdict(machine, judge.clock.now())
             yield EvidenceSample(

@@ -82,6 +82,10 @@ class Workload:
             to = (Address(ALL),)
         self._say(member, to)
 
+    def send_to_all(self, member: Member) -> None:
+        """A new message to everybody."""
+        self._say(member, (Address(ALL),))
+
     def _say(
         self, member: Member, to: tuple[Address, ...], *, thread: str | None = None, in_reply_to: str | None = None
     ) -> None:

@@ -21,13 +21,16 @@ from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.profile import LAN, Profile
 from roosync_p2p.simulation import inspection
 from roosync_p2p.simulation.adversary import Adversary
+from roosync_p2p.simulation.certificates import DATED_CLOCK_S, Certificates
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.epilogue import Epilogue
 from roosync_p2p.simulation.faults import KINDS, ORDER, RARE, USUAL
 from roosync_p2p.simulation.fleet import Fleet
-from roosync_p2p.simulation.folder_faults import heal_folder, plan_folder
+from roosync_p2p.simulation.folder_epilogue import FOLDER_EPILOGUE_CHANCE, FolderEpilogue
+from roosync_p2p.simulation.folder_faults import heal_folder, plan_folder, tell_folder
 from roosync_p2p.simulation.homes import Homes
+from roosync_p2p.simulation.key_faults import KeyFaults
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.order_workload import OrderUsers
 from roosync_p2p.simulation.parts import Parts, real_parts
@@ -61,6 +64,9 @@ class Plan:
         updates_chance: of a world in which machine after machine gets a program with newer rules.
         autopilot_chance: of a world in which leaders decide by themselves who votes; else it is drawn, far more often
             than they would change it.
+        folder_chance: of a world that has a shared folder.
+        certificates_chance: of a world with old certificates, of which some run out.
+        keys_chance: of a world in which a membership or a key changes.
         sample_s: evidence is asked for this often.
     """
 
@@ -73,7 +79,9 @@ class Plan:
     homes_chance: float = 0.35
     updates_chance: float = 0.2
     autopilot_chance: float = 0.33
-    folder_chance: float = 0.3
+    folder_chance: float = 0.35
+    keys_chance: float = 0.7
+    certificates_chance: float = 0.12
     sample_s: float = 2.3
 
     @classmethod
@@ -88,6 +96,8 @@ class Plan:
             requests=(wishes, wishes),
             votes=(faults // 3, faults // 3),
             homes_chance=0.0,
+            keys_chance=0.0,
+            certificates_chance=0.0,
             updates_chance=0.0,
             autopilot_chance=0.0,
             sample_s=17.3,
@@ -143,6 +153,8 @@ class World:
             folder=Dice.of(seed, "folder").chance(self.plan.folder_chance),
             observer=self.watch,
         )
+        self.certificates = Certificates(self, Dice.of(seed, "certificates"))
+        self.certificates.make_old(self.machines[: count - late])
         self._late = self.machines[count - late :]
         self.busy: set[str] = set()
         self.messages = 0
@@ -154,6 +166,7 @@ class World:
         self.root_key = RootKey(self)
         self.users = OrderUsers(self, Dice.of(seed, "order"))
         self.adversary = Adversary(self, Dice.of(seed, "adversary"))
+        self.keys = KeyFaults(self, Dice.of(seed, "keys"))
         self.watch.attach(self.fleet, overheard=self.adversary.overheard, touched=lambda: self.homes.touched)
         self.healing = False
 
@@ -168,11 +181,19 @@ class World:
         self._check()
         self.watch.order.seats.quiet(quiet=False)
         if self.homes.touched is None:
-            Epilogue(self, Dice.of(self.seed, "epilogue")).play()
+            self._end()
         return self.outcome(converged_s)
+
+    def _end(self) -> None:
+        by_folder = Dice.of(self.seed, "folder epilogue")
+        if self.fleet.share is not None and by_folder.chance(FOLDER_EPILOGUE_CHANCE):
+            FolderEpilogue(self, by_folder).play()
+        else:
+            Epilogue(self, Dice.of(self.seed, "epilogue")).play()
 
     def outcome(self, converged_s: float) -> Outcome:
         """The result so far."""
+        tell_folder(self)
         return Outcome(
             seed=self.seed,
             violations=tuple(self.watch.violations),
@@ -189,7 +210,10 @@ class World:
     def _begin(self) -> None:
         for member in self.fleet.members.values():
             if self.dice.chance(0.25):
-                member.clock.offset_ms = round(1000 * self.dice.between(-1, 1) * self.dice.choose((2, 600, 90_000)))
+                wrong_s = self.dice.between(-1, 1) * self.dice.choose((2, 600, 90_000))
+                if self.fleet.dated:
+                    wrong_s = max(-DATED_CLOCK_S, min(wrong_s, DATED_CLOCK_S))
+                member.clock.offset_ms = round(1000 * wrong_s)
                 self.watch.active["wrong_clock"] += 1
             self.later(self.dice.between(0, 2), lambda member=member: self.start(member))  # type: ignore[misc]  # late binding
         self._plan_faults(Dice.of(self.seed, "faults"))
@@ -200,6 +224,8 @@ class World:
         self._plan_order(Dice.of(self.seed, "votes"))
         if self.fleet.share is not None:
             plan_folder(self, Dice.of(self.seed, "folder faults"))
+        self.certificates.plan()
+        self.keys.plan(SETTLE_S, SETTLE_S + self.plan.faulty_s * 0.8)
         self.updates.plan(SETTLE_S, SETTLE_S + self.plan.faulty_s * 0.8)
 
     def _plan_order(self, dice: Dice) -> None:
@@ -267,7 +293,7 @@ class World:
 
     def _start_all(self) -> None:
         """Whoever is down comes back; who was about to leave when everything was healed, a little later."""
-        for member in list(self.fleet.members.values()):
+        for member in self.fleet.insiders():
             if not member.running and member not in self.homes.copies:
                 self.start(member)
 
@@ -280,6 +306,7 @@ class World:
             self.updates.finish()
             self.root_key.countersign()
             self.root_key.recover(began_s)
+            self.keys.finish()
             repairs = not self.autopilot and self.voting.repair()
             pending = self.workload.pending() or (self.order_goes_on() and self.users.pending())
             said = not pending or self.fleet.now_s > began_s + PATIENCE_S
@@ -292,7 +319,7 @@ class World:
         return CONVERGE_S
 
     def _waits_for_people(self) -> bool:
-        return self.root_key.is_wanted() or not self.updates.settled
+        return self.root_key.is_wanted() or not self.updates.settled or self.keys.is_wanted()
 
     def _unrest(self) -> list[str]:
         """What an autopilot still has to do about the seats."""
@@ -303,22 +330,29 @@ class World:
     def _check(self) -> None:
         now_s = self.fleet.now_s
         self.watch.found(self.watch.convergence.finish(inspection.views(self), now_s))
-        self.watch.delivery.excused(inspection.excused(self))
+        self.watch.delivery.excused(inspection.excused(self) | self.keys.excused())
         self.watch.found(self.watch.delivery.finish(inspection.inboxes(self.fleet.running()), now_s))
         self.watch.found(self.watch.durability.finish())
-        self.watch.found(self.watch.identity.finish(inspection.knowledge(self), now_s))
+        known = inspection.knowledge(self)
+        self.watch.found(self.watch.identity.finish(known, now_s))
+        touched = frozenset(() if self.homes.touched is None else (str(self.homes.touched),))
+        self.watch.found(self.watch.identity.innocent(known, touched, now_s))
         for member in self.fleet.members.values():
             self.watch.found(self.watch.signatures.finish(member.name, inspection.signed(member), now_s))
         goes_on = self.order_goes_on()
         self.watch.order.finish(self.fleet.running(), self.voting.taking_part() if goes_on else ())
         for text in self._unrest():
             self.watch.order.found([Violation(checker="seats", at_s=now_s, text=text)])
+        self.watch.keys.finish(self.fleet.running(), self.voting.taking_part() if goes_on else ())
         self.watch.active["autopilot"] += self.autopilot
         self.watch.active["order_lost"] += not goes_on
         self.watch.active["one_seat_twice"] += self.watch.order.one_seat_twice
         before = collections.Counter(self.watch.dials)
         self.fleet.run(QUIET_S)
-        self.watch.found(self.watch.convergence.rest(self.watch.dials - before, QUIET_S, self.fleet.now_s))
+        dials = self.watch.dials - before
+        for name in self.fleet.outside:
+            del dials[name]
+        self.watch.found(self.watch.convergence.rest(dials, QUIET_S, self.fleet.now_s))
 
     def order_goes_on(self) -> bool:
         """Whether enough voters are there to decide anything: the only one may have lost its disk, or have a twin."""
@@ -332,7 +366,7 @@ class World:
 
     def start(self, member: Member) -> None:
         """Starts a node, unless it runs."""
-        if not member.running:
+        if not member.running and member.name not in self.keys.off:
             self.watch.truth.started(member.name)
             member.start()
 

@@ -104,3 +104,52 @@ def test_a_stopped_medium_carries_later(share: MemoryShare, clock: Clock) -> Non
     share.stopped = False
     assert theirs.read(PATH, bytes_max=9) == b"one"
     assert share.writes == {"a": 1}
+
+
+def test_a_conflict_copy_has_one_of_three_names_in_turn(share: MemoryShare) -> None:
+    ours, theirs = share.folder("a"), share.folder("b")
+    share.faults = ShareFaults(doubled=1.0)
+    for number in range(3):
+        ours.write(f"p2p/v1/a/log/0-{number}-{number}.seg", b"x")
+    assert {item.name for item in theirs.items("p2p/v1/a/log")} >= {
+        "0-0-0 (1).seg",
+        "0-1-1 - Copy.seg",
+        "0-2-2 (a's conflicted copy 2026-01-15).seg",
+    }
+    assert share.happened["doubled"] == 3
+
+
+def test_a_replaced_file_is_away_for_a_while(share: MemoryShare, clock: Clock) -> None:
+    ours, theirs = share.folder("a"), share.folder("b")
+    share.faults = ShareFaults(lag_s=(10.0, 10.0), renamed=1.0)
+    ours.write(PATH, b"one")
+    clock.now_s = 10.0
+    ours.write(PATH, b"two")
+    seen = []
+    for clock.now_s in (14.0, 16.0, 20.0):
+        seen.append(theirs.read(PATH, bytes_max=9))
+    assert seen == [b"one", None, b"two"]
+
+
+def test_a_file_that_another_program_holds_stands_in_nobodys_way(share: MemoryShare) -> None:
+    folder = share.folder("a")
+    folder.write(PATH, b"one")
+    folder.held_open.add(PATH)
+    with pytest.raises(FolderError, match="holds"):
+        folder.read(PATH, bytes_max=9)
+    with pytest.raises(FolderError, match="holds"):
+        folder.write(PATH, b"two")
+    with pytest.raises(FolderError, match="holds"):
+        folder.delete(PATH)
+    folder.write(PATH + "2", b"other")
+    assert len(folder.items("p2p/v1/machine-a")) == 2
+
+
+def test_the_first_reading_of_a_file_that_is_only_announced_takes_its_time(share: MemoryShare) -> None:
+    folder = share.folder("a")
+    folder.write(PATH, b"one")
+    folder.announced[PATH] = 4.0
+    assert folder.read(PATH, bytes_max=9) == b"one"
+    assert folder.take_spent_s() == 4.0
+    assert folder.read(PATH, bytes_max=9) == b"one"
+    assert folder.take_spent_s() == 0.0

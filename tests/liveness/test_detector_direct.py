@@ -215,6 +215,28 @@ def test_offline_stands_while_this_node_remains_connected() -> None:
     assert fleet.state("node-b") is State.OFFLINE
 
 
+def test_never_heard_is_not_offline_while_its_link_opened_a_moment_ago() -> None:
+    fleet = Driver("node-b", "node-c")
+    fleet.meet("node-c")
+    fleet.keep_beating(["node-c"], 9)
+    fleet.advance(9.6)
+    fleet.beat("node-c")
+    fleet.link("node-b")  # its certificate was renewed late: it dials in, and its first heartbeat is on its way
+    fleet.advance(10.5)
+    assert (fleet.state("node-b"), fleet.verdict("node-b").reason) == (State.UNKNOWN, Reason.NO_HEARTBEATS)
+    fleet.beat("node-b")
+    assert [state for _, state in fleet.told_of("node-b")] == [State.ONLINE]
+
+
+def test_a_link_over_which_nothing_comes_does_not_keep_a_machine_that_was_never_heard() -> None:
+    fleet = Driver("node-b", "node-c")
+    fleet.meet("node-c")
+    fleet.keep_beating(["node-c"], 9)
+    fleet.link("node-b")
+    fleet.keep_beating(["node-c"], 20)
+    assert fleet.state("node-b") is State.OFFLINE
+
+
 def test_never_heard_is_offline_after_the_relayed_limit_with_proof_and_unknown_without() -> None:
     fleet = Driver("node-b", "node-c")
     fleet.meet("node-c")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from roosync_p2p import limits
 from roosync_p2p.codec.records import encode
@@ -65,6 +65,11 @@ class Beacons:
         self._last_s = -math.inf
         self._told = b""  # the frontier in the newest file
         self._newest: dict[MachineId, tuple[int, int]] = {}
+
+    @property
+    def newest(self) -> Mapping[MachineId, tuple[int, int]]:
+        """(start, counter) of the newest file of each machine that was believed in this start."""
+        return self._newest
 
     # --- out ------------------------------------------------------------------------------------------------------
 

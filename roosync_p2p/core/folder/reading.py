@@ -90,6 +90,7 @@ class BeaconRead:
     """A heartbeat file, its signature checked, with what is signed inside it."""
 
     name: HeartbeatFile
+    signed: Verified
     beacon: Beacon
     heartbeat: Verified
     frontier: Prepared | None
@@ -437,7 +438,8 @@ def _revocations(name: RevocationsFile, body: bytes, directory: Directory) -> Re
 
 
 def _beacon(name: HeartbeatFile, body: bytes, directory: Directory) -> BeaconRead:
-    beacon = read_beacon(_signed(body, contexts.FOLDER_HEARTBEAT, directory, limits.FOLDER_BEACON_BYTES_MAX))
+    signed = _signed(body, contexts.FOLDER_HEARTBEAT, directory, limits.FOLDER_BEACON_BYTES_MAX)
+    beacon = read_beacon(signed)
     _require_owner(name, beacon.machine)
     heartbeat = _signed(beacon.heartbeat, contexts.HEARTBEAT, directory, limits.HEARTBEAT_BYTES_MAX)
     if heartbeat.author != beacon.machine:
@@ -447,7 +449,7 @@ def _beacon(name: HeartbeatFile, body: bytes, directory: Directory) -> BeaconRea
         frontier = prepare(encode_frame(RecordFrame(kind="frontier", envelope=beacon.frontier)), directory)
         if frontier.signed().author != beacon.machine:
             raise UntrustedError("a heartbeat file holds another machine's frontier", code="wrong_source")
-    return BeaconRead(name=name, beacon=beacon, heartbeat=heartbeat, frontier=frontier)
+    return BeaconRead(name=name, signed=signed, beacon=beacon, heartbeat=heartbeat, frontier=frontier)
 
 
 def _segment(name: SegmentFile, body: bytes, directory: Directory) -> SegmentRead:

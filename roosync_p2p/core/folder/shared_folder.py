@@ -39,14 +39,14 @@ from roosync_p2p.core.folder.reading import (
     Wanted,
 )
 from roosync_p2p.core.identity_watch import IdentityWatch
+from roosync_p2p.core.intake import require_standing, require_standing_key
 from roosync_p2p.core.presence import Presence, read_heartbeat
 from roosync_p2p.core.rotations import Rotations
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.core.wire import RecordFrame
-from roosync_p2p.errors import ConflictError, FolderError, PeerFault, UntrustedError
+from roosync_p2p.errors import ConflictError, FolderError, PeerFault
 from roosync_p2p.gossip.folder_paths import HeartbeatFile
 from roosync_p2p.ids import BootId
-from roosync_p2p.trust.envelopes import Verified
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
@@ -312,21 +312,23 @@ class SharedFolder:
                 self._certificates(file)
             case RevocationsRead():
                 self._revocations(file)
-            case BeaconRead(heartbeat=signed):
-                self._require_standing(signed)
+            case BeaconRead():
+                self._require_standing(file)
                 self._heartbeat(file)
             case SegmentRead(frame=frame):
                 self._acceptance.received(None, frame)
             case RunRead(name=name, signed=signed, frame=frame, epochs=epochs):
-                self._require_standing(signed)
+                require_standing_key(signed, self._desk.directory)
                 if epochs is not None:
                     self._commit.received(name.owner, epochs)
                 self._commit.received(name.owner, frame)
 
-    def _require_standing(self, signed: Verified) -> None:
-        """Files are verified by what was known when the look began; the same look may have shown a revocation."""
-        if signed.key_id in self._desk.directory.given_up:
-            raise UntrustedError(f"the key of {signed.author} was revoked or replaced", code="key_revoked")
+    def _require_standing(self, read: BeaconRead) -> None:
+        """A look may take minutes, and may itself bring the revocation of whose files it read."""
+        for signed in (read.signed, read.heartbeat):
+            require_standing_key(signed, self._desk.directory)
+        if read.frontier is not None:
+            require_standing(read.frontier, self._desk.directory)
 
     def _certificates(self, read: PapersRead) -> None:
         """Files come in any order: what contradicts the pinned key may be explained by a rotation that is on its way.

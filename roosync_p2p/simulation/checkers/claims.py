@@ -28,6 +28,7 @@ class ClaimCommit:
         token: that the author names; ``granted``: that the outcome names, None if it names none.
         late_ms: the not-after; ``fence``: name and token.
         epoch: in which it was written; ``ordered_in``: in which it got its number.
+        ends: the machine whose membership this ends, empty for none.
     """
 
     number: int
@@ -48,6 +49,7 @@ class ClaimCommit:
     fence: tuple[str, int] | None = None
     epoch: int = 0
     ordered_in: int = 0
+    ends: str = ""
 
 
 @dataclasses.dataclass(slots=True)
@@ -73,6 +75,7 @@ class ClaimChecker:
     def __init__(self) -> None:
         self._claims: dict[str, _Claim] = {}
         self._tokens: dict[str, int] = {}
+        self._ended: set[str] = set()
         self.grants = 0
         self.refusals = 0
 
@@ -81,6 +84,7 @@ class ClaimChecker:
         wrong = []
         for commit in commits:
             self._let_due(commit)
+            self._end(commit)
             allowed = self._judge(commit)
             if allowed is None:
                 continue
@@ -105,6 +109,8 @@ class ClaimChecker:
         """The reasons that the outcome may have, "" for acceptance; None for what is no claim's business."""
         if commit.kind not in (ACQUIRE, RENEW, RELEASE, WITHDRAW):
             return None
+        if commit.who[0] in self._ended:
+            return ("not_a_member",)
         if commit.epoch < commit.ordered_in:
             return ("old_epoch",)
         if commit.late_ms is not None and commit.time_ms > commit.late_ms:
@@ -187,6 +193,16 @@ class ClaimChecker:
         self._tokens[name] = commit.number
         rest = [wait for wait in line if wait.who != asks.who]
         self._claims[name] = _Claim(asks.who, asks.entry, commit.number, commit.time_ms + asks.ttl_ms, rest)
+
+    def _end(self, commit: ClaimCommit) -> None:
+        """A machine is no member any more: what it holds and waits for is free."""
+        if not commit.ends or not commit.accepted:
+            return
+        self._ended.add(commit.ends)
+        for name, claim in sorted(self._claims.items()):
+            claim.line = [wait for wait in claim.line if wait.who[0] != commit.ends]
+            if claim.who[0] == commit.ends:
+                self._pass_on(name, claim, commit)
 
     def _let_due(self, commit: ClaimCommit) -> None:
         for name, claim in list(self._claims.items()):

@@ -75,6 +75,17 @@ class DeliveryChecker:
         """How many different messages were acknowledged."""
         return len(self._acknowledged)
 
+    def missing(self, inboxes: Mapping[tuple[str, str], Sequence[Delivered]], *, since: int) -> list[str]:
+        """Which of the messages that were acknowledged after the first ``since`` are not in an inbox yet."""
+        found = []
+        for (member, machine), inbox in sorted(inboxes.items()):
+            held = {(item.entry, item.workspace) for item in inbox}
+            for message in self._acknowledged[since:]:
+                boxes = [box for box in message.boxes if box[0] == machine and message.entry not in self._excused]
+                if any((message.entry, workspace) not in held for _, workspace in boxes):
+                    found.append(f"{message.message_id} of {message.member} is not in the inbox of {member}")
+        return found
+
     def finish(self, inboxes: Mapping[tuple[str, str], Sequence[Delivered]], at_s: float) -> list[Violation]:
         """The verdict; ``inboxes`` by (member, machine) of every member that runs."""
         violations: list[Violation] = []

@@ -59,6 +59,14 @@ class IdentityChecker:
         wrong += self._forks_unseen(known)
         return [Violation(checker="identity", at_s=at_s, text=text) for text in wrong]
 
+    def innocent(self, known: Sequence[Knowledge], touched: frozenset[str], at_s: float) -> list[Violation]:
+        """Who was neither copied nor rolled back is shown in conflict by nobody, itself included."""
+        shown = {machine: node.member for node in known for machine in node.conflicts if machine not in touched}
+        return [
+            Violation(checker="identity", at_s=at_s, text=f"{member} shows {machine} in conflict, whose home is whole")
+            for machine, member in sorted(shown.items())
+        ]
+
     def _forks_unseen(self, known: Sequence[Knowledge]) -> list[str]:
         """Where two members hold different entries for one place, every member shows that author in conflict."""
         first: dict[Place, tuple[str, str]] = {}

@@ -37,7 +37,10 @@ class Events:
     def sent(self, member: Member, frame: bytes) -> None:
         """Not watched."""
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...]) -> None:
+    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+        """Not watched."""
+
+    def looked(self, member: Member) -> None:
         """Not watched."""
 
     def dialled(self, member: Member, address: str) -> None:

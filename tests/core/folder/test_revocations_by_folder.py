@@ -78,3 +78,27 @@ def test_a_list_that_is_too_long_is_refused() -> None:
     with pytest.raises(MalformedError) as caught:
         prepare_file(name, wrap(body), fleet.member("a").node().directory)
     assert caught.value.code == "oversized"
+
+
+def test_a_look_that_began_before_the_revocation_brings_nothing_back() -> None:
+    fleet = _met("abcd")
+    fleet.send("c", "b", "before")
+    fleet.run(40)
+    assert fleet.member("a").node().presence.latest(C) is not None
+
+    def records() -> list[bytes]:
+        held = fleet.member("a").disk.load().records
+        return [record.envelope for record in held if (record.author, record.kind) == (C, "frontier")]
+
+    before = records()
+    fleet.folder("a").blocked = True  # what it asks the folder for now is verified with the keys of now
+    fleet.run(2 * limits.FOLDER_CADENCE_FAST_S)
+    fleet.ask("a", Revoke(statement=_statement(fleet, C)))
+    fleet.run(1)
+    assert fleet.member("a").node().presence.latest(C) is None
+    fleet.folder("a").blocked = False
+    fleet.until_s(lambda: fleet.counted("a", "fault.key_revoked") > 0, 10)
+    assert fleet.member("a").node().presence.latest(C) is None
+    assert records() == before
+    fleet.run(60)
+    assert fleet.member("a").node().presence.latest(C) is None

@@ -146,3 +146,13 @@ def test_what_was_asked_in_an_older_epoch_has_no_effect(reason: str, wrong: int)
     checker = ClaimChecker()
     assert len(checker.finish([commit], 1.0)) == wrong
     assert checker.grants == 0
+
+
+def test_what_a_machine_holds_and_waits_for_is_free_when_its_membership_ends() -> None:
+    removed = ClaimCommit(number=2, time_ms=2000, kind="member.remove", accepted=True, ends="alpha")
+    first = ClaimCommit(number=1, time_ms=1000, kind="claim.acquire", accepted=True, who=ANNA, name="n", ttl_ms=90_000)
+    then = ClaimCommit(number=3, time_ms=3000, kind="claim.acquire", accepted=True, who=BERT, name="n", ttl_ms=90_000)
+    late = ClaimCommit(number=4, time_ms=4000, kind="claim.acquire", accepted=False, reason="not_a_member", who=ANNA)
+    assert ClaimChecker().finish([first, removed, then, late], 9.0) == []
+    assert len(ClaimChecker().finish([first, then], 9.0)) == 1
+    assert len(ClaimChecker().finish([first, late], 9.0)) == 1

@@ -33,3 +33,10 @@ def test_two_entries_for_one_place_without_a_conflict_shown_by_everybody_are_fou
     assert checker.finish([node("alpha", "e"), node("gamma", "e")], 9.0) == []
     assert len(checker.finish([node("alpha", "e", "beta"), node("gamma", "other")], 9.0)) == 1
     assert checker.finish([node("alpha", "e", "beta"), node("gamma", "other", "beta")], 9.0) == []
+
+
+def test_a_machine_in_conflict_whose_home_is_whole_is_found() -> None:
+    checker = IdentityChecker()
+    assert checker.innocent([node("alpha", "e")], frozenset(), 9.0) == []
+    assert checker.innocent([node("alpha", "e", "beta")], frozenset({"beta"}), 9.0) == []
+    assert len(checker.innocent([node("alpha", "e", "beta")], frozenset(), 9.0)) == 1
