@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from roosync_p2p import limits
 from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.commands import OrderEntry, Revoke
 from roosync_p2p.errors import RoosyncError
@@ -93,8 +92,6 @@ class KeyFaults:
         victim = leader if leader in steady and dice.chance(0.3) else dice.choose(steady)
         teller = dice.choose([member for member in steady if member is not victim])
         others = [member for member in world.fleet.insiders() if member not in (victim, teller)]
-        if self._disagree([teller, *others]):
-            return
         machine = victim.identity.machine
         if dice.chance(0.5):
             friend = dice.choose(others)
@@ -108,11 +105,6 @@ class KeyFaults:
         Hostile(world, victim, Dice.of(world.seed, "hostile")).begin()
         self._revoked.append(machine)
         self._verbs.revoke_at(teller, machine)
-
-    def _disagree(self, left: list[Member]) -> bool:
-        """Whether two are left whose clocks are far apart: what one stamped alone the other never orders (§6, open)."""
-        offsets_ms = [member.clock.offset_ms for member in left]
-        return len(left) == 2 and abs(offsets_ms[0] - offsets_ms[1]) > limits.CLOCK_OFF_S * 1000
 
     def _out(self, member: Member) -> None:
         self._world.fleet.outside.add(member.name)

@@ -10,18 +10,19 @@ from roosync_p2p import limits
 from roosync_p2p.consensus import commit_time
 from roosync_p2p.consensus.commit_time import Floor, Held
 from roosync_p2p.consensus.items import Noop
+from roosync_p2p.consensus.quorum import majority
 from roosync_p2p.core.commit.applier import Applier, Committed
 from roosync_p2p.core.commit.order import Order
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.presence import Presence
-from roosync_p2p.ids import LogIndex
+from roosync_p2p.ids import LogIndex, MachineId
 from roosync_p2p.ledger.fleet import reset_of
+from roosync_p2p.liveness.verdicts import State
 
 __all__ = ["CommitClock", "Warned"]
 
 TIME_RESET: Final = "time.reset"
 READ_EVERY_S: Final = 1.0  # heartbeats bring the others' clocks about this often
-VOTERS_THAT_CAN_REFUSE: Final = 3  # of fewer none can be outvoted
 _DAY_MS: Final = round(limits.LONE_CLOCK_S * 1000)
 
 
@@ -125,9 +126,25 @@ class CommitClock:
         No stamp may be less than the one before, so one that is no further than what was applied is right. Whoever is
         needed for a majority takes any: the item could never be got rid of, and everybody would wait for its time.
         """
-        if not self._order.votes or self._voters() < VOTERS_THAT_CAN_REFUSE:
+        if not self._order.votes or time_ms <= self._applied_ms:
             return True
-        return time_ms <= self._applied_ms or commit_time.acknowledges(time_ms, self._desk.now.wall_ms, self._heard())
+        fits = commit_time.acknowledges(time_ms, self._desk.now.wall_ms, self._heard())
+        return fits or not self._others_decide()
+
+    def _others_decide(self) -> bool:
+        """Whether the voters that are there could decide without the leader, so that its stamps need not be borne."""
+        status = self._order.status
+        if status is None:
+            return False
+        voters = {seat.machine for seat in status.configuration.voters}
+        leader = None if status.leader is None else status.leader.machine
+        there = [machine for machine in voters if machine != leader and self._is_there(machine)]
+        return len(there) >= majority(len(voters))
+
+    def _is_there(self, machine: MachineId) -> bool:
+        if machine == self._desk.me:
+            return True
+        return self._presence.liveness.verdict(machine, self._desk.now).state is State.ONLINE
 
     def _voters(self) -> int:
         status = self._order.status

@@ -79,6 +79,20 @@ def test_one_of_two_voters_takes_any_stamp_because_without_it_nothing_would_ever
     assert fleet.log("beta").clock.believes(true_ms(fleet) + DAY_MS)
 
 
+def test_a_voter_that_is_needed_takes_any_stamp_and_refuses_again_when_another_is_back() -> None:
+    """Of three voters one is gone: the item of the other could never be got rid of without it."""
+    fleet = OrderedFleet("alpha", "beta", "gamma", voters=["beta", "gamma"])
+    assert fleet.leader() == "alpha"
+    clock, ahead_ms = fleet.log("beta").clock, DAY_MS
+    assert not clock.believes(true_ms(fleet) + ahead_ms)
+    fleet.fleet.power_off("gamma")
+    fleet.run(6.0)
+    assert clock.believes(fleet.member("beta").clock.now().wall_ms + ahead_ms)
+    fleet.member("gamma").start()
+    fleet.run(10.0)
+    assert not clock.believes(true_ms(fleet) + ahead_ms)
+
+
 def test_a_leader_among_other_voters_stamps_nothing_before_it_has_heard_one_of_their_clocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
