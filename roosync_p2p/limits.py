@@ -15,6 +15,7 @@ HEARTBEAT_BYTES_MAX: Final = 4 * 1024  # sent every second to everybody
 RECORD_BYTES_MAX: Final = 64 * 1024  # a frontier of 300 members fits
 FRAME_BYTES_MAX: Final = 1024 * 1024  # one entry of the largest size and its company
 CERTIFICATE_BYTES_MAX: Final = 4 * 1024  # DER of an Ed25519 certificate is some 500 bytes
+CERTIFICATES_REMEMBERED: Final = 2_048  # parsed ones, and verified signatures: a fleet of 300, with former keys
 CERTIFICATE_CHAIN_MAX: Final = 3  # leaf, issuer, root
 JOIN_CODE_CHARS_MAX: Final = 1_024  # pasted by hand
 JOIN_MESSAGE_BYTES_MAX: Final = 16 * 1024  # a joiner is a stranger

@@ -68,6 +68,8 @@ class Presence:
         self._direct: dict[MachineId, LatestBeat] = {}
         self._hears: dict[MachineId, frozenset[MachineId]] = {}
         self._relayed_at: dict[tuple[MachineId, MachineId], float] = {}
+        # Whether it falls to this node, and by which words of both ends: these change far more rarely than they beat.
+        self._falls: dict[tuple[MachineId, MachineId], tuple[frozenset[MachineId], frozenset[MachineId], bool]] = {}
         self._told_hears: frozenset[MachineId] = frozenset()
         self._tell_hears_at = -math.inf  # the next time, at the earliest
         self._hears_waits = False
@@ -329,11 +331,19 @@ class Presence:
         pause_s = profile.relayed_interval_s - profile.interval_s / 2
         if now_s < self._relayed_at.get((machine, peer), -math.inf) + pause_s:
             return False
-        relays = self.hears(machine) & self.hears(peer)
-        if not first_in_order(relays, self._desk.me, source=machine, target=peer):
+        if not self._falls_here(machine, peer):
             return False
         self._relayed_at[machine, peer] = now_s
         return True
+
+    def _falls_here(self, machine: MachineId, peer: MachineId) -> bool:
+        """Whether this node comes first of those that both ends say they hear."""
+        there, here = self.hears(machine), self.hears(peer)
+        known = self._falls.get((machine, peer))
+        if known is None or known[0] is not there or known[1] is not here:
+            first = first_in_order(there & here, self._desk.me, source=machine, target=peer)
+            known = self._falls[machine, peer] = (there, here, first)
+        return known[2]
 
     # --- who hears whom -------------------------------------------------------------------------------------------
 
@@ -349,6 +359,7 @@ class Presence:
         self._hears.pop(peer, None)
         self._direct.pop(peer, None)
         self._relayed_at = {pair: at_s for pair, at_s in self._relayed_at.items() if peer not in pair}
+        self._falls = {pair: known for pair, known in self._falls.items() if peer not in pair}
         self.liveness.link_down(peer, self._desk.now)
         self._tell_hears()
 
