@@ -61,6 +61,7 @@ MDNS_NODES_MAX: Final = 512  # names resolved at once: anybody on the LAN can an
 ADDRESSES_PER_MACHINE_MAX: Final = 16  # addresses kept for one machine, newest first
 FULL_MESH_MEMBERS_MAX: Final = 24  # up to here every pair tries to link
 HEARS_INTERVAL_S: Final = 0.5  # beyond it a node tells whom it hears at most this often: thirty links open at once
+RECORDS_ASKED_S: Final = 1.0  # beyond it one peer at a time is asked for records: its answer is there by then
 MESH_LOOK_S: Final = 1.0  # beyond it a node looks this often which links it needs
 MESH_SPARE_S: Final = 5.0  # a link that neither end needs stands this long: what changes its mind does so sooner
 MESH_UNHEARD_S: Final = 10.0  # a machine that no linked peer hears for so long is tried directly

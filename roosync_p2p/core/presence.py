@@ -341,7 +341,9 @@ class Presence:
         there, here = self.hears(machine), self.hears(peer)
         known = self._falls.get((machine, peer))
         if known is None or known[0] is not there or known[1] is not here:
-            first = first_in_order(there & here, self._desk.me, source=machine, target=peer)
+            relays, me = there & here, self._desk.me
+            # Until both ends have said that they hear this node, nobody else counts it either.
+            first = me in relays and first_in_order(relays, me, source=machine, target=peer)
             known = self._falls[machine, peer] = (there, here, first)
         return known[2]
 
