@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from roosync_p2p import limits
@@ -184,3 +186,23 @@ def test_who_has_the_same_records_by_now_is_not_asked() -> None:
     rig.receive(second, same)
     rig.advance(3 * limits.RECORDS_ASKED_S)
     assert [len(rig.frames(wire.Versions, link)) for link in (first, second)] == [1, 0]
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_heartbeats_are_relayed_at_the_cadence_of_the_profile_though_they_come_on_another_grid() -> None:
+    rig, _, _ = _knows_everybody()
+    author = Actor(A)
+    near, far = rig.meet(author), rig.meet(Actor(D))
+    _speaks(rig, near, B)
+    _speaks(rig, far, B)
+    cadence_s = rig.core.presence.liveness.profile.relayed_interval_s
+    assert cadence_s == 2.5
+    beats, relayed_at = 41, []
+    for number in range(beats):
+        rig.forget()
+        rig.receive(near, author.beat(wall_ms=rig.now.wall_ms))
+        if any(frame.relayed for frame in rig.frames(wire.Beat, far)):
+            relayed_at.append(number)
+        rig.advance(1.0)
+    assert {later - earlier for earlier, later in itertools.pairwise(relayed_at)} <= {2, 3}
+    assert len(relayed_at) == pytest.approx(beats / cadence_s, abs=1)
