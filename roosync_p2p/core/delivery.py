@@ -59,6 +59,8 @@ class Delivery:
         self._publish_at = 0.0
         self._start: int | None = None
         self._started = Ticket(0)
+        self._unlike: dict[MachineId, None] = {}  # peers that may have records which this node lacks, in their order
+        self._ask_at = 0.0  # the next of them, at the earliest
         for row in rows:
             if row.kind == FRONTIER and self._given_up(row.envelope):
                 continue
@@ -111,7 +113,11 @@ class Delivery:
         self._dirty = True
 
     def next_deadline(self) -> float | None:
-        """When the frontier is to be signed again (monotonic seconds)."""
+        """When the frontier is to be signed again, or a peer asked for records (monotonic seconds)."""
+        ask_at = self._ask_at if self._unlike else None
+        return min((at for at in (self._sign_at(), ask_at) if at is not None), default=None)
+
+    def _sign_at(self) -> float | None:
         return self._publish_at if self._dirty and self._start is not None else None
 
     def begin(self, start: int, *, after: Ticket) -> None:
@@ -119,8 +125,9 @@ class Delivery:
         self._start, self._started = start, after
 
     def tick(self) -> None:
-        """Signs and sends the frontier, if it moved and it is time."""
-        at = self.next_deadline()
+        """Signs and sends the frontier, if it moved and it is time; asks the next peer for what is missing here."""
+        self._ask_one()
+        at = self._sign_at()
         if at is None or at > self._desk.now.monotonic_s or self._start is None:
             return
         self._dirty = False
@@ -181,6 +188,30 @@ class Delivery:
 
     def opened(self, peer: MachineId) -> None:
         """A link is up: compare what both hold."""
+        self._compare(peer, answer=False)
+
+    def closed(self, peer: MachineId) -> None:
+        """The last link to a peer is gone."""
+        self._unlike.pop(peer, None)
+
+    def _compare(self, peer: MachineId, *, answer: bool) -> None:
+        """Finds out who lacks what; ``answer``: at both ends.
+
+        Where not every pair links, each end asks for itself, and one peer at a time: thirty that have the same records
+        would all send them.
+        """
+        if self._desk.scale > 1.0:
+            self._unlike.setdefault(peer)
+        else:
+            self._links.send(peer, Versions(versions=self._latest.versions(), answer=answer), droppable=True)
+
+    def _ask_one(self) -> None:
+        now_s = self._desk.now.monotonic_s
+        if not self._unlike or now_s < self._ask_at:
+            return
+        peer = next(iter(self._unlike))
+        del self._unlike[peer]
+        self._ask_at = now_s + limits.RECORDS_ASKED_S
         self._links.send(peer, Versions(versions=self._latest.versions(), answer=False), droppable=True)
 
     def digest(self) -> bytes:
@@ -189,8 +220,10 @@ class Delivery:
 
     def digest_received(self, peer: MachineId, digest: bytes) -> None:
         """A peer's digest: if it differs, the versions are compared."""
-        if digest != self._latest.digest():
-            self._links.send(peer, Versions(versions=self._latest.versions(), answer=True), droppable=True)
+        if digest == self._latest.digest():
+            self._unlike.pop(peer, None)
+        else:
+            self._compare(peer, answer=True)
 
     def versions_received(self, peer: MachineId, frame: Versions) -> None:
         """Sends the peer what it lacks.
@@ -217,6 +250,7 @@ class Delivery:
             own = record.start == self._start and record.counter <= self._counter
             return None if own else record
         if not self._latest.offer(record):
+            self._desk.count("records.duplicate")
             return None
         self._heads.pop(record.author, None)
         self._desk.persist(_row(record))

@@ -68,6 +68,8 @@ class Dialling:
         self._held_off: dict[MachineId, float] = {}
         self._wished: frozenset[MachineId] | None = None
         self.addresses_learned = 0  # how often an address was new
+        self._due_at: float | None = None  # no round is due before, as long as nothing moved
+        self._moved = True
         for row in rows:
             known = self._targets.setdefault(row.machine, _Known())
             known.addresses[row.address] = None
@@ -78,7 +80,8 @@ class Dialling:
 
     def wish(self, machines: frozenset[MachineId] | None) -> None:
         """With whom a link is wished, None: with everybody. Others are not dialled, however well they are known."""
-        self._wished = machines
+        if machines != self._wished:
+            self._wished, self._moved = machines, True
 
     def wished(self, machine: Target) -> bool:
         """Whether a link with that machine is wished; with whoever is at a static address it is, until it is met."""
@@ -109,6 +112,7 @@ class Dialling:
             # Beside a link too, until the way there is known to work: see linked().
             if machine is None or machine not in self._linked or not known.confirmed:
                 known.next_at = max(now_s, self._held_off.get(machine, 0.0) if machine is not None else 0.0)
+                self._moved = True
 
     def _forget_worst(self, known: _Known) -> None:
         """Bounds the addresses of one machine; where it was met before counts more than what was only said."""
@@ -146,7 +150,7 @@ class Dialling:
 
     def forget(self, machine: MachineId) -> None:
         """That machine is out: it is dialled no more, unless somebody names an address of it again."""
-        known = self._targets.pop(machine, None)
+        known, self._moved = self._targets.pop(machine, None), True
         for dial in known.dials if known is not None else ():
             self._by_dial.pop(dial, None)
         self._held_off.pop(machine, None)
@@ -167,7 +171,7 @@ class Dialling:
         address = known.dials.pop(dial)
         known.failures, known.last_detail = 0, ""
         if target != machine:
-            known.next_at, known.found = None, True
+            known.next_at, known.found, self._moved = None, True, True
         mine = self._targets.setdefault(machine, _Known())
         mine.addresses[address] = None
         if address not in mine.confirmed:
@@ -186,7 +190,7 @@ class Dialling:
             known.addresses.pop(address, None)
         known.failures += 1
         if not known.dials and known.addresses and target not in self._linked:
-            known.next_at = self._desk.now.monotonic_s + limits.REDIAL_MAX_S
+            known.next_at, self._moved = self._desk.now.monotonic_s + limits.REDIAL_MAX_S, True
 
     def linked(self, machine: MachineId) -> None:
         """The machine has a link: no rounds until it is lost, but one if it was never reached from here.
@@ -194,6 +198,7 @@ class Dialling:
         Knowing that the way there works is what makes a later refusal mean something.
         """
         self._linked.add(machine)
+        self._moved = True
         known = self._targets.setdefault(machine, _Known())
         known.failures = 0
         known.next_at = None if known.confirmed else self._desk.now.monotonic_s + limits.REDIAL_FIRST_S
@@ -205,6 +210,7 @@ class Dialling:
         ``parted``: both ends could do without it.
         """
         self._linked.discard(machine)
+        self._moved = True
         known = self._targets.setdefault(machine, _Known())
         known.failures, known.just_lost = 0, True
         known.curious_until_s = 0.0 if parted else self._desk.now.monotonic_s + limits.MESH_CURIOUS_S
@@ -248,7 +254,7 @@ class Dialling:
             if known.next_at is None and (target not in self._linked or not known.confirmed):
                 dying = known.just_lost and event.outcome in (DialOutcome.REJECTED, DialOutcome.SILENT)
                 delay_s = DYING_S if dying else self._backoff_s(known.failures)
-                known.next_at = self._desk.now.monotonic_s + delay_s
+                known.next_at, self._moved = self._desk.now.monotonic_s + delay_s, True
             known.just_lost = False
         if target.startswith("@"):
             return None
@@ -263,16 +269,23 @@ class Dialling:
 
     def next_deadline(self) -> float | None:
         """When the next round is due (monotonic seconds)."""
-        due = (
-            known.next_at
-            for target, known in self._targets.items()
-            if known.next_at is not None and self._worth(target, known)
-        )
-        return min(due, default=None)
+        if self._moved:
+            due = (
+                known.next_at
+                for target, known in self._targets.items()
+                if known.next_at is not None and self._worth(target, known)
+            )
+            # What serves now may not serve then; what serves then and not now is one of those that were moved.
+            self._due_at, self._moved = min(due, default=None), False
+        return self._due_at
 
     def tick(self) -> None:
         """Starts the rounds that are due."""
         now_s = self._desk.now.monotonic_s
+        at = self.next_deadline()
+        if at is None or at > now_s:
+            return  # a node in a large fleet knows hundreds of addresses, and looks with every frame
+        self._moved = True
         for target, known in self._targets.items():
             if known.next_at is not None and known.next_at <= now_s and self._worth(target, known):
                 known.next_at = None

@@ -114,7 +114,7 @@ class Exchange:
         if self._desk.scale == 1.0:
             return True
         relays = self._hears(author) & self._hears(peer)
-        near = self._links.primary(author) is not None
+        near = self._links.primary(author) is not None and self._desk.me in relays
         return near and first_in_order(relays, self._desk.me, source=author, target=peer)
 
     def behind(self) -> bool:

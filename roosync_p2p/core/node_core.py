@@ -366,6 +366,7 @@ class NodeCore:
         self.dialling.unlinked(machine, abused=down.abused, lived_s=down.lived_s, parted=PARTED in down.reason)
         self.meshing.closed(machine)
         self.exchange.closed(machine)
+        self.delivery.closed(machine)
         self.presence.closed(machine)
         self.commit.closed(machine)
         self.presence.act()

@@ -67,7 +67,9 @@ class Presence:
         self._latest: dict[MachineId, LatestBeat] = {}
         self._direct: dict[MachineId, LatestBeat] = {}
         self._hears: dict[MachineId, frozenset[MachineId]] = {}
-        self._relayed_at: dict[tuple[MachineId, MachineId], float] = {}
+        self._relay_due: dict[tuple[MachineId, MachineId], float] = {}
+        # Whether it falls to this node, and by which words of both ends: these change far more rarely than they beat.
+        self._falls: dict[tuple[MachineId, MachineId], tuple[frozenset[MachineId], frozenset[MachineId], bool]] = {}
         self._told_hears: frozenset[MachineId] = frozenset()
         self._tell_hears_at = -math.inf  # the next time, at the earliest
         self._hears_waits = False
@@ -325,15 +327,25 @@ class Presence:
             both = {r for r in self._links.peers() if machine in self.hears(r) and peer in self.hears(r)}
             return first_in_order(both, self._desk.me, source=machine, target=peer, count=limits.RELAY_FANOUT)
         now_s, profile = self._desk.now.monotonic_s, self.liveness.profile
-        # Half a beat early: the heartbeats come on a grid of their own.
-        pause_s = profile.relayed_interval_s - profile.interval_s / 2
-        if now_s < self._relayed_at.get((machine, peer), -math.inf) + pause_s:
+        due_s = self._relay_due.get((machine, peer), -math.inf)
+        if now_s < due_s:
             return False
-        relays = self.hears(machine) & self.hears(peer)
-        if not first_in_order(relays, self._desk.me, source=machine, target=peer):
+        if not self._falls_here(machine, peer):
             return False
-        self._relayed_at[machine, peer] = now_s
+        # The heartbeats come on a grid of their own: one is late by up to a beat, and the next one is not for that.
+        self._relay_due[machine, peer] = max(due_s, now_s - profile.interval_s) + profile.relayed_interval_s
         return True
+
+    def _falls_here(self, machine: MachineId, peer: MachineId) -> bool:
+        """Whether this node comes first of those that both ends say they hear."""
+        there, here = self.hears(machine), self.hears(peer)
+        known = self._falls.get((machine, peer))
+        if known is None or known[0] is not there or known[1] is not here:
+            relays, me = there & here, self._desk.me
+            # Until both ends have said that they hear this node, nobody else counts it either.
+            first = me in relays and first_in_order(relays, me, source=machine, target=peer)
+            known = self._falls[machine, peer] = (there, here, first)
+        return known[2]
 
     # --- who hears whom -------------------------------------------------------------------------------------------
 
@@ -348,7 +360,8 @@ class Presence:
         """The last link to a peer is gone."""
         self._hears.pop(peer, None)
         self._direct.pop(peer, None)
-        self._relayed_at = {pair: at_s for pair, at_s in self._relayed_at.items() if peer not in pair}
+        self._relay_due = {pair: due_s for pair, due_s in self._relay_due.items() if peer not in pair}
+        self._falls = {pair: known for pair, known in self._falls.items() if peer not in pair}
         self.liveness.link_down(peer, self._desk.now)
         self._tell_hears()
 

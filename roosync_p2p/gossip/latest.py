@@ -49,6 +49,7 @@ class Latest:
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, MachineId, str], LatestRecord] = {}
+        self._digest = b""  # of what is held now; empty until it is asked for
 
     def offer(self, record: LatestRecord) -> bool:
         """Takes a verified record; whether it was news."""
@@ -56,6 +57,7 @@ class Latest:
         if held is not None and (held.start, held.counter) >= (record.start, record.counter):
             return False
         self._records[record.key] = record
+        self._digest = b""
         return True
 
     def get(self, kind: str, author: MachineId, subject: str = "") -> LatestRecord | None:
@@ -65,6 +67,7 @@ class Latest:
     def drop(self, kind: str, author: MachineId, subject: str = "") -> None:
         """Forgets the record of that key, if there is one."""
         self._records.pop((kind, author, subject), None)
+        self._digest = b""
 
     def versions(self) -> list[RecordVersion]:
         """What is held, in a canonical order."""
@@ -75,7 +78,9 @@ class Latest:
 
     def digest(self) -> bytes:
         """32 bytes that are equal exactly when two nodes hold the same versions."""
-        return sha256(pack([[v.kind, v.author, v.subject, v.start, v.counter] for v in self.versions()]))
+        if not self._digest:
+            self._digest = sha256(pack([[v.kind, v.author, v.subject, v.start, v.counter] for v in self.versions()]))
+        return self._digest
 
     def newer_than(self, versions: Iterable[RecordVersion]) -> list[LatestRecord]:
         """The records that the holder of these versions lacks."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import re
 from typing import Final, TypeVar
 
@@ -74,6 +75,7 @@ class CertificateForm:
     """A certificate that has our form, its parts read out; nothing is verified.
 
     Attributes:
+        der: the bytes that this was read from.
         certificate: the library's object.
         public: the certified key.
         uri: the one alternative name, or an empty string.
@@ -81,6 +83,7 @@ class CertificateForm:
         not_before_s, not_after_s: Unix seconds.
     """
 
+    der: bytes = dataclasses.field(repr=False)
     certificate: x509.Certificate
     public: PublicKey
     uri: str
@@ -117,10 +120,7 @@ class CertificateForm:
         Raises:
             SignatureFault: they are not (``bad_signature``).
         """
-        try:
-            self.certificate.verify_directly_issued_by(signer.certificate)
-        except (InvalidSignature, *LIBRARY_ERRORS) as error:
-            raise SignatureFault("the certificate is not signed by the one that it names") from error
+        _require_signed_by(self.der, signer.der)
 
     def _uses(self) -> tuple[x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage | None]:
         extensions = self.certificate.extensions
@@ -134,6 +134,9 @@ class CertificateForm:
             raise _wrong_use("a certificate says what it may be used for, and this one does not") from error
 
 
+# A node is shown the same few certificates in every greeting, chain start and admission. Only what is in order is
+# remembered, by its very bytes; a flood of others costs parsing, as if nothing were remembered.
+@functools.lru_cache(limits.CERTIFICATES_REMEMBERED)
 def load_certificate(der: bytes) -> CertificateForm:
     """A certificate in our form. Nothing is verified.
 
@@ -145,7 +148,7 @@ def load_certificate(der: bytes) -> CertificateForm:
     try:
         certificate = x509.load_der_x509_certificate(der)
         require_whole_signature(der)
-        return _form(certificate)
+        return _form(der, certificate)
     except LIBRARY_ERRORS as error:
         raise MalformedError(
             "this is no certificate of a fleet, or it was damaged on the way",
@@ -153,6 +156,14 @@ def load_certificate(der: bytes) -> CertificateForm:
             remedy="bring the file again from where it was made",
             details={"library": type(error).__name__},
         ) from error
+
+
+@functools.lru_cache(limits.CERTIFICATES_REMEMBERED)
+def _require_signed_by(der: bytes, signer: bytes) -> None:
+    try:
+        load_certificate(der).certificate.verify_directly_issued_by(load_certificate(signer).certificate)
+    except (InvalidSignature, *LIBRARY_ERRORS) as error:
+        raise SignatureFault("the certificate is not signed by the one that it names") from error
 
 
 def require_whole_signature(der: bytes) -> None:
@@ -259,7 +270,7 @@ def public_key(key: object) -> PublicKey:
     return PublicKey(key.public_bytes_raw())
 
 
-def _form(certificate: x509.Certificate) -> CertificateForm:
+def _form(der: bytes, certificate: x509.Certificate) -> CertificateForm:
     if certificate.version is not x509.Version.v3:
         raise _bad_form("not an X.509 version 3 certificate")
     if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ED25519:
@@ -271,6 +282,7 @@ def _form(certificate: x509.Certificate) -> CertificateForm:
             raise _bad_form(f"extension {extension.oid.dotted_string} is not one of ours")
     organizations = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     return CertificateForm(
+        der=der,
         certificate=certificate,
         public=public_key(certificate.public_key()),
         uri=_uri(certificate.extensions),

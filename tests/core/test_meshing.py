@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from roosync_p2p import limits
@@ -129,3 +131,78 @@ def test_a_node_that_lacks_an_issuers_word_wishes_a_link_with_the_issuer() -> No
     rig.core.certificates.due = lambda: True  # type: ignore[method-assign]  # a year later, with everything else as it is
     rig.advance(2 * limits.MESH_LOOK_S)
     assert all(rig.core.dialling.wished(machine) for machine in issuers)
+
+
+def _speaks(rig: Rig, link: LinkId, *machines: MachineId) -> None:
+    rig.receive(link, wire.Hears(machines=[(machine, 1, 10) for machine in machines], all=True))
+
+
+def _relayed(rig: Rig, author: Actor, near: LinkId, far: LinkId) -> int:
+    """Whether an author's next heartbeat gets to a peer through this node."""
+    rig.advance(5.0)
+    rig.forget()
+    rig.receive(near, author.beat(wall_ms=rig.now.wall_ms))
+    return sum(frame.relayed for frame in rig.frames(wire.Beat, far))
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_nothing_is_passed_on_before_both_ends_said_that_they_hear_this_node() -> None:
+    """All start at once: whoever took itself for the only one in the middle would pass on everything to everybody."""
+    rig, _, _ = _knows_everybody()
+    author = Actor(A)
+    near, far = rig.meet(author), rig.meet(Actor(D))
+    assert _relayed(rig, author, near, far) == 0
+    assert not rig.core.exchange.passes_on(A, D)
+    _speaks(rig, near, B)
+    assert _relayed(rig, author, near, far) == 0
+    assert not rig.core.exchange.passes_on(A, D)
+    _speaks(rig, far, B)
+    assert _relayed(rig, author, near, far) == 1
+    assert rig.core.exchange.passes_on(A, D)
+    _speaks(rig, far, A, B)  # it has a link to the author now
+    assert _relayed(rig, author, near, far) == 0
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_peers_are_asked_for_records_one_after_the_other() -> None:
+    rig, _, _ = _knows_everybody()
+    links = [rig.meet(Actor(machine)) for machine in (A, D, E)]
+    asked = [len(rig.frames(wire.Versions, link)) for link in links]
+    assert asked == [1, 0, 0]
+    rig.close(links[1])
+    rig.advance(limits.RECORDS_ASKED_S)
+    assert [len(rig.frames(wire.Versions, link)) for link in links] == [1, 0, 1]
+    rig.advance(limits.RECORDS_ASKED_S)
+    rig.receive(links[0], wire.Digest(frontier=rig.core.exchange.digest(), records=bytes(32)))
+    assert [len(rig.frames(wire.Versions, link)) for link in links] == [2, 0, 1]
+    assert not any(frame.answer for frame in rig.frames(wire.Versions))
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_who_has_the_same_records_by_now_is_not_asked() -> None:
+    rig, _, _ = _knows_everybody()
+    first, second = rig.meet(Actor(A)), rig.meet(Actor(D))
+    same = wire.Digest(frontier=rig.core.exchange.digest(), records=rig.core.delivery.digest())
+    rig.receive(second, same)
+    rig.advance(3 * limits.RECORDS_ASKED_S)
+    assert [len(rig.frames(wire.Versions, link)) for link in (first, second)] == [1, 0]
+
+
+@pytest.mark.usefixtures("small_mesh")
+def test_heartbeats_are_relayed_at_the_cadence_of_the_profile_though_they_come_on_another_grid() -> None:
+    rig, _, _ = _knows_everybody()
+    author = Actor(A)
+    near, far = rig.meet(author), rig.meet(Actor(D))
+    _speaks(rig, near, B)
+    _speaks(rig, far, B)
+    cadence_s = rig.core.presence.liveness.profile.relayed_interval_s
+    assert cadence_s == 2.5
+    beats, relayed_at = 41, []
+    for number in range(beats):
+        rig.forget()
+        rig.receive(near, author.beat(wall_ms=rig.now.wall_ms))
+        if any(frame.relayed for frame in rig.frames(wire.Beat, far)):
+            relayed_at.append(number)
+        rig.advance(1.0)
+    assert {later - earlier for earlier, later in itertools.pairwise(relayed_at)} <= {2, 3}
+    assert len(relayed_at) == pytest.approx(beats / cadence_s, abs=1)

@@ -96,3 +96,16 @@ def test_after_sending_what_each_lacks_both_hold_the_same(one: list[LatestRecord
     assert all(left.offer(record) for record in to_left)
     assert left.digest() == right.digest()
     assert left.versions() == right.versions()
+
+
+def test_the_digest_follows_what_is_held() -> None:
+    latest, other = Latest(), Latest()
+    empty = latest.digest()
+    latest.offer(_record(1, 1))
+    assert latest.digest() != empty
+    other.offer(_record(1, 1))
+    assert latest.digest() == other.digest()
+    other.offer(_record(1, 2))
+    assert latest.digest() != other.digest()
+    latest.drop("frontier", MachineId("machine-b"))
+    assert latest.digest() == empty

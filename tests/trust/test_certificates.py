@@ -35,7 +35,7 @@ from roosync_p2p.trust.certificates import (
 )
 from roosync_p2p.trust.enrolment import certificates_to_pem
 from roosync_p2p.trust.keys import SigningKey
-from roosync_p2p.trust.x509_form import library_key
+from roosync_p2p.trust.x509_form import library_key, load_certificate
 from tests.helpers.trust import NOW_S, ExampleFleet, accepted_or_documented, key_from, refused_with
 
 _FLEET = ExampleFleet()
@@ -340,6 +340,22 @@ def test_bits_of_the_signature_that_are_called_unused_are_refused() -> None:
         damaged = _LEAF[:-65] + bytes([unused]) + _LEAF[-64:]
         assert x509.load_der_x509_certificate(damaged).signature == _LEAF[-64:]
         refused_with("bad_certificate", functools.partial(verify_machine_chain, damaged, _FLEET.issuer, root=_ROOT))
+
+
+def test_a_certificate_is_read_once_and_its_signature_verified_once() -> None:
+    form = load_certificate(_LEAF)
+    assert load_certificate(bytes(bytearray(_LEAF))) is form
+    assert verify_machine_chain(_LEAF, _FLEET.issuer, root=_ROOT) == verify_machine_chain(
+        _LEAF, _FLEET.issuer, root=_ROOT
+    )
+
+
+def test_what_is_remembered_of_one_signer_says_nothing_of_another() -> None:
+    leaf, other = load_certificate(_LEAF), load_certificate(ExampleFleet(name="Others").issuer)
+    leaf.require_signed_by(load_certificate(_FLEET.issuer))
+    for _ in range(2):  # a refusal is not remembered as anything else
+        refused_with("bad_signature", lambda: leaf.require_signed_by(other))
+        refused_with("bad_certificate", lambda: load_certificate(_LEAF[:-1]))
 
 
 def test_fleet_ids_are_bytes_and_shown_in_hex() -> None:
