@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.clock import rfc3339
-from roosync_p2p.core.authorship import CONFLICT_REMEDY, Phase
+from roosync_p2p.core.authorship import CONFLICT_REMEDY, OUT_REMEDY, Phase
 from roosync_p2p.core.commit.ended import ended_here
 from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.folder.health import folder_status, folder_warnings
@@ -127,7 +127,7 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
             _warning(
                 "identity_conflict",
                 f"this machine's identity is used twice: {core.authorship.reason}; it writes nothing",
-                CONFLICT_REMEDY,
+                OUT_REMEDY if core.authorship.out else CONFLICT_REMEDY,
             )
         )
     elif phase is Phase.REVOKED:

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
-from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core import view
 from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, Revoke, SeeLost
@@ -25,6 +25,7 @@ from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import CommitNumber, EntryId, MachineId
 from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
+from roosync_p2p.ledger.cursors import cursor_of
 from roosync_p2p.ledger.fleet import preferred_voters, voters_of
 from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.ledger.views import register_view
@@ -44,7 +45,6 @@ from roosync_p2p.node.ledger_requests import (
 from roosync_p2p.node.orders import OrderAsked, Orders, outcome_of
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.surroundings import Surroundings
-from roosync_p2p.trust.envelopes import parse_envelope
 from roosync_p2p.trust.roles import ISSUER
 from roosync_p2p.trust.statements import MEMBER_REMOVE
 
@@ -255,24 +255,41 @@ class LedgerService:
         """An issuer says which of the two entries that prove a fork counts.
 
         Raises:
-            InputFault: ``no_such_fork``: this node has no such evidence.
+            InputFault: ``no_such_fork``: this node has no such evidence. ``already_ordered``: the other entry, or one
+                on its branch, has a commit number.
         """
-        proof = self._core.forks.authors().get(MachineId(asked.machine.lower()))
-        branches = {} if proof is None else {_entry_id(raw).hex(): raw for raw in (proof.first, proof.second)}
-        if proof is None or asked.keep not in branches:
+        machine = MachineId(asked.machine.lower())
+        branches = {branch.hex(): row for branch, row in self._core.forks.branches(machine).items()}
+        proof = branches.get(asked.keep)
+        if proof is None:
             raise InputFault(
                 f"no fork of {asked.machine} with the entry {asked.keep[:16]}… is known here; nothing was changed",
                 code="no_such_fork",
                 remedy="name one of these: " + ", ".join(sorted(branches)) if branches else "see `roosync status`",
                 details={"branches": sorted(branches)},
             )
+        keep = EntryId(bytes.fromhex(asked.keep))
         body = MemberSettle(
             machine=proof.author,
             incarnation=proof.incarnation,
             chain=proof.chain,
             sequence=proof.sequence,
-            keep=bytes.fromhex(asked.keep),
+            keep=keep,
         )
+        cursor = cursor_of(self._core.commit.state, machine)
+        if proof.chain == LEDGER and cursor.place >= (proof.incarnation, proof.sequence):
+            if await self._store(lambda: self._reader.commit_of(keep)) is None:
+                raise InputFault(
+                    f"the other entry {proof.sequence} of {machine} has its commit number: what was ordered stays;"
+                    " nothing was changed",
+                    code="already_ordered",
+                    remedy="keep the other branch: "
+                    + next(branch for branch, row in sorted(branches.items()) if row == proof and branch != asked.keep),
+                )
+            if cursor.incarnation == proof.incarnation:  # the ledger knows the newest alone; it settles what is before
+                body = msgspec.structs.replace(
+                    body, sequence=cursor.sequence, keep=cursor.id, fork_sequence=proof.sequence, fork_keep=keep
+                )
         return (await self._orders.order("member.settle", body, asked)).shown()
 
     async def leave(self, asked: LeaveAsked) -> dict[str, Any]:
@@ -371,11 +388,6 @@ def _pending(entry: EntryId, kind: str, asked_at: str | None) -> dict[str, Any]:
         "commit_number": None,
         "outcome": None,
     }
-
-
-def _entry_id(header: bytes) -> bytes:
-    """The id of the entry with that signed header."""
-    return sha256(parse_envelope(header, size_max=limits.ENTRY_HEADER_BYTES_MAX).signed_bytes())
 
 
 def _beginning(entry: str) -> str:
