@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING
 from roosync_p2p import limits
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core.authorship import Phase
+from roosync_p2p.core.rows import ForkRow
 from roosync_p2p.core.wire import OwnQuery
 from roosync_p2p.entries.chains import ChainKey
-from roosync_p2p.entries.entry import Entry
-from roosync_p2p.errors import PeerFault
+from roosync_p2p.entries.entry import LEDGER, Entry
+from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import Chain, EntryId, MachineId
 from roosync_p2p.ledger.bodies import MEMBER_SETTLE, MemberSettle
+from roosync_p2p.ledger.cursors import cursor_of
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["Settling"]
+__all__ = ["Settling", "settlement"]
 
 
 class Settling:
@@ -103,3 +105,37 @@ class Settling:
     def _issuers(self) -> set[MachineId]:
         directory = self._core.desk.directory
         return {issuer.machine for issuer in directory.issuers.values() if issuer.key_id not in directory.given_up}
+
+
+def settlement(core: NodeCore, proof: ForkRow, keep: EntryId, *, ordered: bool) -> MemberSettle:
+    """What an issuer says to keep one of the entries of ``proof``, which begins a fork.
+
+    Args:
+        ordered: whether that entry has a commit number, by what is applied here.
+
+    Raises:
+        InputFault: ``already_ordered``: another entry has the number of that place.
+    """
+    sequence, kept = proof.sequence, bytes(keep)
+    fork: tuple[int, bytes] = (0, b"")
+    cursor = cursor_of(core.commit.state, proof.author)
+    if proof.chain == LEDGER and cursor.place >= (proof.incarnation, sequence):
+        if not ordered:
+            raise InputFault(
+                f"another entry {sequence} of {proof.author} has its commit number, and what was ordered stays;"
+                " nothing was changed",
+                code="already_ordered",
+                remedy="keep the other branch",
+            )
+        if cursor.incarnation == proof.incarnation:
+            # The ledger knows the newest alone; to keep that settles what is before it.
+            fork, sequence, kept = (sequence, kept), cursor.sequence, cursor.id
+    return MemberSettle(
+        machine=proof.author,
+        incarnation=proof.incarnation,
+        chain=proof.chain,
+        sequence=sequence,
+        keep=kept,
+        fork_sequence=fork[0],
+        fork_keep=fork[1],
+    )

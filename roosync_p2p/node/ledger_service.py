@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
-import msgspec
 
 from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
@@ -21,11 +20,11 @@ from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.ports import Reader
 from roosync_p2p.core.rows import CommitRow, EntryRow
+from roosync_p2p.core.settling import settlement
 from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import CommitNumber, EntryId, MachineId
-from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
-from roosync_p2p.ledger.cursors import cursor_of
+from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, RequestWithdraw
 from roosync_p2p.ledger.fleet import preferred_voters, voters_of
 from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.ledger.views import register_view
@@ -259,37 +258,18 @@ class LedgerService:
                 on its branch, has a commit number.
         """
         machine = MachineId(asked.machine.lower())
-        branches = {branch.hex(): row for branch, row in self._core.forks.branches(machine).items()}
-        proof = branches.get(asked.keep)
-        if proof is None:
+        branches = self._core.forks.branches(machine)
+        keep = next((branch for branch in branches if branch.hex() == asked.keep), None)
+        if keep is None:
+            known = sorted(branch.hex() for branch in branches)
             raise InputFault(
                 f"no fork of {asked.machine} with the entry {asked.keep[:16]}… is known here; nothing was changed",
                 code="no_such_fork",
-                remedy="name one of these: " + ", ".join(sorted(branches)) if branches else "see `roosync status`",
-                details={"branches": sorted(branches)},
+                remedy="name one of these: " + ", ".join(known) if known else "see `roosync status`",
+                details={"branches": known},
             )
-        keep = EntryId(bytes.fromhex(asked.keep))
-        body = MemberSettle(
-            machine=proof.author,
-            incarnation=proof.incarnation,
-            chain=proof.chain,
-            sequence=proof.sequence,
-            keep=keep,
-        )
-        cursor = cursor_of(self._core.commit.state, machine)
-        if proof.chain == LEDGER and cursor.place >= (proof.incarnation, proof.sequence):
-            if await self._store(lambda: self._reader.commit_of(keep)) is None:
-                raise InputFault(
-                    f"the other entry {proof.sequence} of {machine} has its commit number: what was ordered stays;"
-                    " nothing was changed",
-                    code="already_ordered",
-                    remedy="keep the other branch: "
-                    + next(branch for branch, row in sorted(branches.items()) if row == proof and branch != asked.keep),
-                )
-            if cursor.incarnation == proof.incarnation:  # the ledger knows the newest alone; it settles what is before
-                body = msgspec.structs.replace(
-                    body, sequence=cursor.sequence, keep=cursor.id, fork_sequence=proof.sequence, fork_keep=keep
-                )
+        ordered = await self._store(lambda: self._reader.commit_of(keep)) is not None
+        body = settlement(self._core, branches[keep], keep, ordered=ordered)
         return (await self._orders.order("member.settle", body, asked)).shown()
 
     async def leave(self, asked: LeaveAsked) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from roosync_p2p.core.commands import OrderEntry, Revoke
+from roosync_p2p.core.settling import settlement
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import RoosyncError, UsageError
 from roosync_p2p.ids import MachineId
-from roosync_p2p.ledger.bodies import MEMBER_SETTLE, Carrier, MemberSettle
+from roosync_p2p.ledger.bodies import MEMBER_SETTLE, Carrier
 from roosync_p2p.simulation.certificates import LateRenewals, issued_for_due_s, issued_for_end_s
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.fleet_keys import BORN_S
@@ -71,6 +72,7 @@ class KeyVerbs:
 
         Raises:
             UsageError: alpha knows of no fork, or beta holds neither branch.
+            InputFault: what is ordered is on the other branch.
         """
         if [*words[1:2], *words[3:4]] != ["at", "for"] or len(words) != 5:
             raise UsageError("settle GAMMA at ALPHA for BETA")
@@ -78,13 +80,7 @@ class KeyVerbs:
         for keep, proof in teller.node().forks.branches(MachineId(words[0])).items():
             key = (proof.author, proof.incarnation, proof.chain)
             if holder.node().exchange.held(key, proof.sequence) == keep:
-                body = MemberSettle(
-                    machine=proof.author,
-                    incarnation=proof.incarnation,
-                    chain=proof.chain,
-                    sequence=proof.sequence,
-                    keep=keep,
-                )
+                body = settlement(teller.node(), proof, keep, ordered=teller.disk.commit_of(keep) is not None)
                 order = OrderEntry(kind=MEMBER_SETTLE, body=body, timeout_s=_ORDERED_WITHIN_S)
                 teller.request(order, lambda _result: None)
                 return

@@ -9,9 +9,11 @@ from roosync_p2p.core import inputs, view, wire
 from roosync_p2p.core.intake import prepare
 from roosync_p2p.core.ports import LinkId
 from roosync_p2p.core.rows import ChainCutRow, ForkRow
+from roosync_p2p.core.settling import settlement
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import InputFault
 from roosync_p2p.ledger.bodies import MEMBER_SETTLE, MemberSettle
+from roosync_p2p.ledger.cursors import moved
 from tests.helpers.cores import A, Actor, B, C, D, Rig, entries, message
 
 
@@ -155,6 +157,25 @@ def test_where_the_branches_part_is_walked_back_to_and_only_there_it_can_be_sett
     assert set(rig.core.forks.branches(C)) == {one.chains[MAIL][3].id, other.chains[MAIL][3].id}
     assert [row.sequence for row in rig.rows(ForkRow)] == [7, 4]
     assert rig.frames(wire.Fork, link)[-1].first in (one.chains[MAIL][3].raw, other.chains[MAIL][3].raw)
+
+
+def test_what_has_a_commit_number_cannot_be_dropped_and_keeping_it_names_the_newest_that_has_one() -> None:
+    rig, one = Rig(knows=(A, C, D)).ready(), Actor(C)
+    one.begin(LEDGER)
+    for number in range(4):
+        one.write("note", f"{number}".encode(), chain=LEDGER)
+    ordered, dropped = one.chains[LEDGER][2], one.fork_at(3, chain=LEDGER).chains[LEDGER][2]
+    newest = one.chains[LEDGER][4]
+    link = rig.meet(Actor(D))
+    rig.receive(link, entries(*one.chains[LEDGER]))
+    rig.receive(link, entries(dropped))
+    rig.core.commit.applier.state = rig.core.commit.state.with_changes(moved(newest))
+    proof = rig.core.forks.branches(C)[ordered.id]
+    with pytest.raises(InputFault) as caught:
+        settlement(rig.core, proof, dropped.id, ordered=False)
+    assert caught.value.code == "already_ordered"
+    body = settlement(rig.core, proof, ordered.id, ordered=True)
+    assert (body.sequence, body.keep, body.kept) == (5, newest.id, (3, ordered.id))
 
 
 # --- the machine itself -----------------------------------------------------------------------------------------------
