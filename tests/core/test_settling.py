@@ -211,6 +211,13 @@ def _heard(rig: Rig, link: LinkId, keep: Entry, by: Actor | None = None) -> None
     rig.receive(link, entries(issuer.chains[LEDGER][0], settlement))
 
 
+def test_a_forked_machine_names_the_entry_that_its_home_holds() -> None:
+    rig, _, mine, theirs = _copied()
+    shown = str(view.warnings(rig.core)[0]["message"])
+    assert mine.id.hex() in shown
+    assert theirs.id.hex() not in shown
+
+
 def test_the_machine_whose_branch_is_kept_begins_a_new_life_behind_it() -> None:
     rig, link, mine, _ = _copied()
     start = rig.core.authorship.start

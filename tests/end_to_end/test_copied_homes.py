@@ -276,8 +276,9 @@ def test_a_fork_is_settled_and_everybody_leaves_the_conflict(fleet: Fleet) -> No
     berta.start()
     for machine in (alice, berta, carla):
         machine.until_state("carla", "conflict")
-    mine = set(carla.places().values())
-    (keep,) = [branch for branch in _branches(alice, "carla") if branch.upper() in mine]
+    branches = _branches(alice, "carla")
+    _until_warned(carla, "identity_conflict", "where it forked")
+    (keep,) = [branch for branch in branches if branch in carla.warnings()["identity_conflict"]]
     assert "commit" in alice.admin("settle", "carla", "--keep", keep, "--yes")
     for machine in (alice, berta, carla):
         _until_no_conflict(machine)
