@@ -212,7 +212,8 @@ class StoreSuite(OrderSuite):
         with pytest.raises(PromiseBroken):
             store.commit([entry(2)])
         store.commit([ChainCutRow(author=A, incarnation=1, chain=MAIL, first=2), entry(2), entry(3)])
-        assert reopen().load().chains[0].ids == entry(1).id + entry(2).id + entry(3).id
+        store = reopen()
+        assert store.load().chains[0].ids == entry(1).id + entry(2).id + entry(3).id
         store.commit([ChainCutRow(author=A, incarnation=1, chain=MAIL, first=1)])
         assert reopen().load().chains == ()
 
