@@ -49,7 +49,8 @@ def retire(invocation: Invocation, machine: str, reason: str, yes: bool) -> None
 def settle(invocation: Invocation, machine: str, keep: str, yes: bool) -> None:
     """After a fork: say which of the two entries that a machine signed for one place counts.
 
-    With a wrong --keep the two are named. Run this on an issuer, with its node running.
+    With a wrong --keep the two are named; `roosync status` on the forked machine names the one that its home holds.
+    Stop the other home first. Run this on an issuer, with its node running.
 
     \b
     Example:

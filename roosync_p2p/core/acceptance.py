@@ -25,7 +25,7 @@ __all__ = ["Acceptance"]
 
 
 class Acceptance:
-    """Takes entries from peers. ``learned`` is called when the directory may have grown."""
+    """Takes entries from peers. ``learned``: the directory may have grown. ``settled``: a ledger entry came."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Acceptance:
         rotations: Rotations,
         *,
         learned: Callable[[], None],
+        settled: Callable[[Entry], None],
     ) -> None:
         self._desk = desk
         self._links = links
@@ -57,6 +58,7 @@ class Acceptance:
         self._departures = departures
         self._rotations = rotations
         self._learned = learned
+        self._settled = settled
         self.last_ms: int | None = None
 
     def received(self, peer: MachineId | None, prepared: Prepared) -> None:
@@ -103,6 +105,7 @@ class Acceptance:
             self._messaging.accepted(entry)
         elif entry.chain == LEDGER:
             self._departures.carried(entry)
+            self._settled(entry)
             conflicting = self._admission.accepted(entry)
             if conflicting is not None:
                 self._watch.in_conflict(conflicting, "key_conflict")

@@ -32,12 +32,17 @@ from roosync_p2p.entries.incarnations import ChainStart, Known, Renewal, open_co
 from roosync_p2p.errors import InputFault, UntrustedError
 from roosync_p2p.ids import Chain, MachineId, StoreId
 
-__all__ = ["CONFLICT_REMEDY", "Authorship", "Phase", "entry_row"]
+__all__ = ["CONFLICT_REMEDY", "OUT_REMEDY", "Authorship", "Phase", "entry_row"]
 
 _INT_BYTES = 8
 CONFLICT_REMEDY = (
     "stop the other copy of this home, then restart this node with `roosync down` and `roosync up`;"
     " if it says so again, an issuer settles the fork: roosync-admin settle"
+)
+
+OUT_REMEDY = (
+    "stop this node and remove this home: the machine's other home goes on;"
+    " if there is none any more, an issuer revokes the machine and invites it again"
 )
 
 
@@ -61,7 +66,8 @@ class Authorship:
     """Writes this machine's entries, once it may.
 
     ``voted`` and ``applied``: the newest vote, and epoch and number of the newest commit, of this store, as it knows
-    them itself. ``has_vote``: whether that store is a voter, as far as this disk knows.
+    them itself. ``has_vote``: whether that store is a voter, as far as this disk knows. ``beside``: whether an entry
+    may be of a branch that was dropped. ``out``: this machine's fork was settled for another branch than this store's.
     """
 
     def __init__(
@@ -75,6 +81,8 @@ class Authorship:
         has_vote: Callable[[StoreId], bool],
         check: bool = True,
     ) -> None:
+        self.beside: Callable[[Entry], bool] = lambda _entry: False
+        self.out = False
         self._voted = voted
         self._has_vote = has_vote
         self._applied = applied
@@ -232,6 +240,8 @@ class Authorship:
         """Takes an own entry into account; whether it proves that this store lost something."""
         header = entry.header
         place = (header.incarnation, header.sequence)
+        if self.beside(entry):
+            return False
         if header.incarnation == self._life.incarnation:
             held = self._chains.state(entry.place).id_at(header.sequence)
             if held is not None and held != entry.id:
@@ -256,7 +266,7 @@ class Authorship:
         held = self._chains.state(entry.place).id_at(header.sequence)
         if header.incarnation < self._life.incarnation or held == entry.id:
             return True
-        if self.phase in (Phase.CONFLICT, Phase.REVOKED):
+        if self.phase in (Phase.CONFLICT, Phase.REVOKED) or self.beside(entry):
             return False
         if self._renewal is not None:
             self._consider(entry)  # what the disk lost comes back; the new life begins behind it
@@ -280,6 +290,30 @@ class Authorship:
         self.phase = Phase.CONFLICT
         self.reason = reason
         self._desk.notify("identity", {"phase": self.phase.value, "reason": reason})
+
+    def settled(self, *, out: str) -> None:
+        """The forks of this machine were settled. ``out`` says why its store is the copy; empty if it is not.
+
+        A store that was there twice may have voted twice: what is kept goes on under a new store id, in a new life.
+        """
+        self.out = bool(out)
+        if self.out:
+            self.phase, self.reason = Phase.CONFLICT, out
+            self._desk.notify("identity", {"phase": self.phase.value, "reason": out})
+            return
+        self._renewal, self._wrote, self._more_shown = None, False, True
+        self._newest = self._newest_known()
+        self.phase = Phase.CHECKING
+        self._renew()  # on the disk at once: whatever happens, this life is over
+        # Asked anew, and under a new start number: what a copy signed of both lies behind.
+        self.phase, self.reason = (
+            Phase.CHECKING,
+            "its fork was settled: asking the others what they hold of this machine",
+        )
+        self._disk_start, self.start = self.start, self.start + 1
+        self.started = self._desk.persist(MetaRow(key="start", value=_bytes(self.start)))
+        self._answered.clear()
+        self.begin()
 
     def revoked(self, reason: str) -> None:
         """This machine's key was revoked: it is out, and writes nothing more."""
@@ -370,7 +404,7 @@ class Authorship:
             Phase.CHECKING: "try again in a few seconds",
             Phase.WAITING: "start a node that is an issuer, or run roosync-admin countersign with the root key",
             Phase.REVOKED: "a machine that returns takes a new key: a new home, and a new invite",
-            Phase.CONFLICT: CONFLICT_REMEDY,
+            Phase.CONFLICT: OUT_REMEDY if self.out else CONFLICT_REMEDY,
         }
         raise InputFault(
             f"this machine writes nothing now: {self.reason}; nothing was sent",

@@ -124,6 +124,10 @@ class Delivery:
         """Records are signed from now on, under a start number that is durable with that ticket."""
         self._start, self._started = start, after
 
+    def silence(self) -> None:
+        """Nothing is signed any more: this store is not its machine's."""
+        self._start = None
+
     def tick(self) -> None:
         """Signs and sends the frontier, if it moved and it is time; asks the next peer for what is missing here."""
         self._ask_one()

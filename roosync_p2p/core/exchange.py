@@ -18,7 +18,7 @@ from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import ReadEntries, ReadId, Ticket
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.links import Links
-from roosync_p2p.core.rows import EntryRow
+from roosync_p2p.core.rows import ChainCutRow, EntryRow
 from roosync_p2p.core.wire import Digest, EntriesFrame, FrontierFrame, Have, Want, WireEntry
 from roosync_p2p.entries.chains import ChainKey, Chains, Fit
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
@@ -74,12 +74,18 @@ class Exchange:
         self._next_read = 1
         self._behind: dict[MachineId, bool] = {}
         self._floors: dict[ChainKey, EntryId] = {}
+        self._shown: dict[tuple[MachineId, ChainKey], EntryId] = {}  # newest entry of a settled chain, by who holds it
+        self._astray: dict[tuple[MachineId, ChainKey], EntryId] = {}  # of those, what is on the branch that was dropped
 
     # --- what is held ---------------------------------------------------------------------------------------------
 
     def spans(self) -> list[Span]:
         """The durable frontier."""
         return [self._span(key) for key in sorted(self._durable) if self._counts(key)]
+
+    def held(self, key: ChainKey, sequence: int) -> EntryId | None:
+        """Which entry is held in that place; None if none is."""
+        return self._chains.state(key).id_at(sequence)
 
     def durable_head(self, key: ChainKey) -> int:
         """Sequence of the newest durable entry of a chain; 0 when there is none."""
@@ -156,6 +162,8 @@ class Exchange:
         match self._chains.fit(entry):
             case Fit.NEXT if self._after_fork(entry):
                 self._desk.count("entries.after_fork")
+            case Fit.NEXT if not self._forks.keeps(entry):
+                self._went_astray(source, entry.place)
             case Fit.NEXT if entry.body is None:
                 # Whoever dropped the body has nothing to give: it is asked of somebody else.
                 self._desk.count("entries.no_body")
@@ -173,7 +181,7 @@ class Exchange:
             case Fit.AHEAD:
                 self._desk.count("entries.ahead")
             case Fit.FORK:
-                self._prove_fork(entry)
+                self._prove_fork(source, entry)
             case Fit.BROKEN:
                 # Our head is on another branch than the sender's: its entry in that place is the proof.
                 if source is not None:
@@ -205,8 +213,20 @@ class Exchange:
             self._chains.begin_at(key, sequence)
             self._floors[key] = entry
 
-    def _prove_fork(self, entry: Entry) -> None:
+    def _prove_fork(self, source: MachineId | None, entry: Entry) -> None:
+        """Another entry stands in its place here. A person settles a fork where it began: that is walked back to."""
+        key, sequence = entry.place, entry.header.sequence
         if self._forks.full(entry.author):
+            return
+        if self._forks.traced(key, sequence):
+            if self._forks.settled(key):
+                self._went_astray(source, key)
+            return
+        parent = self._chains.state(key).id_at(sequence - 1)
+        parts = sequence == 1 or parent in (None, entry.header.previous)
+        if not parts and source is not None:
+            self._ask_one(source, key, sequence - 1)
+        if not parts and (self._forks.frozen(entry.author) or self._forks.settled(key)):
             return
 
         def stored(rows: tuple[EntryRow, ...]) -> None:
@@ -214,6 +234,28 @@ class Exchange:
                 self._forks.found(rows[0].header, entry)
 
         self.read(entry.place, entry.header.sequence, 1, stored)
+
+    def _went_astray(self, peer: MachineId | None, key: ChainKey) -> None:
+        """What a peer holds of a settled chain is the branch that was dropped: it has nothing that is missing here."""
+        self._desk.count("entries.other_branch")
+        if peer is not None:
+            self._astray[peer, key] = self._shown.get((peer, key), EntryId(b""))
+            self._pulls.forget_holder(peer, key, self._now)
+
+    def cut_off(self, key: ChainKey, first: int) -> list[EntryId]:
+        """From ``first`` on another branch of a chain goes on; what was held, which is kept beside it."""
+        taken = self._chains.cut(key, first)
+        if not taken:
+            return []
+        author, incarnation, chain = key
+        self._desk.persist(ChainCutRow(author=author, incarnation=incarnation, chain=chain, first=first))
+        self._growing = collections.deque(grown for grown in self._growing if grown.key != key or grown.head < first)
+        if key in self._chains.states:
+            self._durable[key] = min(self._durable.get(key, 0), first - 1)
+        else:
+            self._durable.pop(key, None)
+        self._offers.discard(key)
+        return taken
 
     def _ask_one(self, peer: MachineId, key: ChainKey, sequence: int) -> None:
         author, incarnation, chain = key
@@ -260,6 +302,9 @@ class Exchange:
     def closed(self, peer: MachineId) -> None:
         """The last link to a peer is gone."""
         self._behind.pop(peer, None)
+        for place in [place for place in self._shown if place[0] == peer]:
+            del self._shown[place]
+            self._astray.pop(place, None)
         self._pulls.forget_peer(peer, self._now)
 
     def digest_received(self, peer: MachineId, frontier: bytes) -> None:
@@ -289,6 +334,10 @@ class Exchange:
         check_spans(spans)
         for span in spans:
             key = span.key
+            if self._forks.settled(key):
+                self._shown[peer, key] = EntryId(span.id)
+                if self._astray.get((peer, key)) == span.id:
+                    continue
             self._offered(peer, key, span.head, delay_s=delay_s)
             held = self._chains.state(key).id_at(span.head)
             if held is not None and held != span.id and not self._forks.full(key[0]):

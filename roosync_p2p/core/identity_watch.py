@@ -97,6 +97,11 @@ class IdentityWatch:
         for author in self._forks.fresh():
             self.in_conflict(author, "forked")
 
+    def settled(self, machine: MachineId) -> None:
+        """A person settled the forks of that machine: the conflict is over."""
+        self._presence.liveness.settled(machine, self._desk.now)
+        self._presence.act()
+
     def in_conflict(self, machine: MachineId, reason: str) -> None:
         """Two things use that machine's id; if it is this machine's, it stops writing."""
         self._presence.liveness.identity_conflict(machine, reason, self._desk.now)

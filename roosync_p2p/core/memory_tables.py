@@ -15,6 +15,7 @@ from roosync_p2p.core.memory_order import OrderTables
 from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
     AddressRow,
+    ChainCutRow,
     ChainHeads,
     DeliveryRow,
     EntryRow,
@@ -109,10 +110,16 @@ class Tables:
         places: dict[tuple[ChainKey, int], EntryId] = {}
         ids: dict[EntryId, tuple[ChainKey, int]] = {}
         messages = {row.entry for row in rows if isinstance(row, MessageRow)}
+        cuts: dict[ChainKey, int] = {}
         for row in rows:
-            if isinstance(row, EntryRow):
+            if isinstance(row, ChainCutRow):
+                key = _chain_key(row)
+                cuts[key] = min(row.first, cuts.get(key, row.first))
+                places = {place: id_ for place, id_ in places.items() if place[0] != key or place[1] < row.first}
+            elif isinstance(row, EntryRow):
                 place = (_chain_key(row), row.sequence)
-                known = self.chains.get(place[0], {}).get(row.sequence)
+                left = row.sequence >= cuts.get(place[0], row.sequence + 1)
+                known = None if left else self.chains.get(place[0], {}).get(row.sequence)
                 if places.setdefault(place, known.id if known else row.id) != row.id:
                     raise PromiseBroken(f"a second entry for {place}; the first one is kept")
                 held = self.entries.get(row.id)
@@ -135,9 +142,10 @@ class Tables:
     def _apply_one(self, row: Row) -> None:
         match row:
             case EntryRow():
-                if row.id not in self.entries:
-                    self.entries[row.id] = row
-                    self.chains.setdefault(_chain_key(row), {})[row.sequence] = row
+                kept = self.entries.setdefault(row.id, row)
+                self.chains.setdefault(_chain_key(row), {}).setdefault(row.sequence, kept)
+            case ChainCutRow():
+                self._cut_chain(row)
             case MetaRow():
                 _put_or_remove(self.meta, row.key, row.value)
             case RecordRow():
@@ -163,6 +171,12 @@ class Tables:
                 self._put_address(row)
             case _:
                 self.order.apply(row)
+
+    def _cut_chain(self, row: ChainCutRow) -> None:
+        chain = self.chains.pop(_chain_key(row), {})
+        before = {sequence: entry for sequence, entry in chain.items() if sequence < row.first}
+        if before:
+            self.chains[_chain_key(row)] = before
 
     def _put_record(self, row: RecordRow) -> None:
         key = (row.kind, row.author, row.subject)
@@ -278,7 +292,7 @@ class Tables:
         )
 
 
-def _chain_key(row: EntryRow) -> ChainKey:
+def _chain_key(row: EntryRow | ChainCutRow) -> ChainKey:
     return (row.author, row.incarnation, row.chain)
 
 

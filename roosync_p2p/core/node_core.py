@@ -50,6 +50,7 @@ from roosync_p2p.core.requests import Requests
 from roosync_p2p.core.revocations import REVOCATION, Revocations, known_keys
 from roosync_p2p.core.rotations import ROTATION, Rotations
 from roosync_p2p.core.rows import Loaded
+from roosync_p2p.core.settling import Settling
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
@@ -118,7 +119,7 @@ class NodeCore:
         self.dialling = Dialling(self.desk, loaded.addresses)
         liveness = Liveness(me=self.me, profile=profile, now=now)
         self.presence = Presence(self.desk, self.links, self.dialling, liveness, boot=self.boot)
-        self.forks = Forks(self.desk, self.links, loaded.forks)
+        self.forks = Forks(self.desk, self.links, self._chains, loaded.forks, loaded.meta)
         self.exchange = Exchange(
             self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.revocations.stop
         )
@@ -199,6 +200,7 @@ class NodeCore:
             admitted=self.follow_directory,
             renewed=self.became_ready,
         )
+        self.settling = Settling(self)
         self.acceptance = Acceptance(
             self.desk,
             self.links,
@@ -213,16 +215,16 @@ class NodeCore:
             self.departures,
             self.rotations,
             learned=self.follow_directory,
+            settled=self.settling.heard,
         )
         self.folder = folder_of(self, loaded.meta, learned=self.follow_directory)
         self._folder_alarm = FolderAlarm(self)
         self._members_known: tuple[MachineId, ...] = ()
         self.follow_directory()
-        for author in self.forks.authors():
-            self.watch.in_conflict(author, "forked")
         self.authorship.begin()
         self.departures.begin()
         self.rotations.begin()
+        self.settling.begin()
 
     # --- the three verbs ------------------------------------------------------------------------------------------
 
@@ -435,6 +437,7 @@ class NodeCore:
         self.commit.tick()
         # What that wrote has to be known before its ticket comes back, or others would not hear of it.
         self._take_written()
+        self.settling.follow()
         self.folder.tick()
         self._folder_alarm.tick()
         if self._stopping is not None:

@@ -122,6 +122,10 @@ class Presence:
         """Whether heartbeats are being sent."""
         return self._start is not None
 
+    def silence(self) -> None:
+        """No more heartbeats: this store is not its machine's any more."""
+        self._start = self._beat_at = None
+
     def set_addresses(self, addresses: tuple[str, ...]) -> None:
         """Where this node can be reached, from now on."""
         self._addresses = addresses[: limits.ADDRESSES_PER_MACHINE_MAX]

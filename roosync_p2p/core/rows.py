@@ -25,6 +25,7 @@ from roosync_p2p.ids import (
 
 __all__ = [
     "AddressRow",
+    "ChainCutRow",
     "ChainHeads",
     "CommitCutRow",
     "CommitRow",
@@ -74,7 +75,10 @@ class FormerKey(Record, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRow:
-    """One entry of somebody's chain. Never replaced: a second header for the same place is a :class:`ForkRow`."""
+    """One entry of somebody's chain. Never replaced: a second header for the same place is a :class:`ForkRow`.
+
+    One that left its chain by a :class:`ChainCutRow` may come back into it, if its place is free.
+    """
 
     author: MachineId
     incarnation: int
@@ -85,6 +89,16 @@ class EntryRow:
     header: bytes  # the signed envelope exactly as it arrived
     body: bytes | None  # None once retention dropped it
     received_ms: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChainCutRow:
+    """From ``first`` on the entries of a chain leave it: another branch goes on there. They are kept, by their ids."""
+
+    author: MachineId
+    incarnation: int
+    chain: Chain
+    first: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +297,7 @@ OrderRow: TypeAlias = LogItemRow | LogCutRow | StateRow | CommitRow | CommitCutR
 Row: TypeAlias = (
     MetaRow
     | EntryRow
+    | ChainCutRow
     | MemberRow
     | RecordRow
     | ForkRow

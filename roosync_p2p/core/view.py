@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.clock import rfc3339
-from roosync_p2p.core.authorship import CONFLICT_REMEDY, Phase
+from roosync_p2p.core.authorship import CONFLICT_REMEDY, OUT_REMEDY, Phase
 from roosync_p2p.core.commit.ended import ended_here
 from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.folder.health import folder_status, folder_warnings
@@ -126,8 +126,9 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
         found.append(
             _warning(
                 "identity_conflict",
-                f"this machine's identity is used twice: {core.authorship.reason}; it writes nothing",
-                CONFLICT_REMEDY,
+                f"this machine's identity is used twice: {core.authorship.reason}; it writes nothing"
+                + _branch_here(core),
+                OUT_REMEDY if core.authorship.out else CONFLICT_REMEDY,
             )
         )
     elif phase is Phase.REVOKED:
@@ -174,6 +175,16 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
         fault = core.store_fault
         found.append(_warning(fault.code, f"nothing is being stored: {fault.message}", fault.remedy))
     return found
+
+
+def _branch_here(core: NodeCore) -> str:
+    """Which of the entries that a fork can be settled at this home holds: what its user has to know."""
+    held = [
+        f"entry {row.sequence} of the {row.chain} chain {keep.hex()}"
+        for keep, row in core.forks.branches(core.me).items()
+        if core.exchange.held((row.author, row.incarnation, row.chain), row.sequence) == keep
+    ]
+    return "; this home holds, where it forked, " + " and ".join(held) if held else ""
 
 
 def _stalled(core: NodeCore) -> Iterator[dict[str, object]]:

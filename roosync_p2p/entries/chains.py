@@ -100,6 +100,18 @@ class Chains:
         assert entry.header.sequence == state.head + 1
         state.ids += entry.id
 
+    def cut(self, key: ChainKey, first: int) -> list[EntryId]:
+        """Takes everything from ``first`` on out of a chain; what that was, in order."""
+        state = self._states.get(key)
+        if state is None or first > state.head:
+            return []
+        first = max(first, state.floor)
+        taken = [entry for at in range(first, state.head + 1) if (entry := state.id_at(at)) is not None]
+        del state.ids[(first - state.floor) * _ID :]
+        if not state.ids:
+            del self._states[key]
+        return taken
+
     def begin_at(self, key: ChainKey, floor: int) -> None:
         """Begins a chain of which nothing is held at the author's signed floor instead of at 1."""
         state = self._states.setdefault(key, ChainState())

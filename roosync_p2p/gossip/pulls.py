@@ -79,6 +79,14 @@ class Pulls(Generic[P]):
                 del self._asked[key]
                 self._due[key] = now_s
 
+    def forget_holder(self, peer: P, key: ChainKey, now_s: float) -> None:
+        """What that peer holds of a chain is of no use: if it was asked, another holder is."""
+        self._drop(peer, key)
+        asked = self._asked.get(key)
+        if asked is not None and asked.peer == peer:
+            del self._asked[key]
+            self._due[key] = now_s
+
     def next_deadline(self) -> float | None:
         """When :meth:`due` has something to say (monotonic seconds)."""
         times = [*self._due.values(), *(asked.retry_at for asked in self._asked.values())]

@@ -5,7 +5,7 @@ A body says what its author wants. Who the author is stands in the signed header
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -28,6 +28,7 @@ from roosync_p2p.ledger.fields import (
 )
 
 __all__ = [
+    "MEMBER_SETTLE",
     "Carrier",
     "Circumstances",
     "ClaimAcquire",
@@ -128,14 +129,28 @@ class MemberRetire(OrderedBody, frozen=True, kw_only=True):
     reason: Line = ""
 
 
+MEMBER_SETTLE: Final = "member.settle"
+
+
 class MemberSettle(OrderedBody, frozen=True, kw_only=True):
-    """An issuer settles a fork: of all entries in this place this one is kept."""
+    """An issuer settles a fork: of all entries in this place this one is kept.
+
+    Where that place has a number already, ``sequence`` and ``keep`` are the newest entry with one, which settles what
+    is before it, and the fork itself is ``fork_sequence`` and ``fork_keep``. The ledger does not read those.
+    """
 
     machine: Machine
     incarnation: Annotated[int, msgspec.Meta(ge=1, le=limits.INCARNATION_MAX)]
     chain: Annotated[str, msgspec.Meta(pattern=r"\A(ledger|mail)\Z")]
     sequence: Positive
     keep: Digest
+    fork_sequence: int = 0
+    fork_keep: bytes = b""
+
+    @property
+    def kept(self) -> tuple[int, bytes]:
+        """Where the chain forked, and the id that is kept there."""
+        return (self.fork_sequence, self.fork_keep) if self.fork_sequence else (self.sequence, self.keep)
 
 
 # --- claims -------------------------------------------------------------------------------------------------------

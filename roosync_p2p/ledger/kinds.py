@@ -85,7 +85,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         MEMBER_REMOVE: Kind(Who.CARRIER, bodies.Carrier, membership.remove),
         "member.leave": Kind(Who.EVERYBODY, bodies.MemberLeave, membership.leave),
         "member.retire": Kind(Who.ISSUER, bodies.MemberRetire, membership.retire),
-        "member.settle": Kind(Who.ISSUER, bodies.MemberSettle, membership.settle),
+        bodies.MEMBER_SETTLE: Kind(Who.ISSUER, bodies.MemberSettle, membership.settle),
         "person.add": Kind(Who.CARRIER, bodies.Carrier, membership.add_person),
         "person.rotate": Kind(Who.CARRIER, bodies.Carrier, membership.rotate_person),
         "person.remove": Kind(Who.CARRIER, bodies.Carrier, membership.remove_person),

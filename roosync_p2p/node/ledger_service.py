@@ -14,17 +14,17 @@ import anyio.to_thread
 
 from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
-from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core import view
 from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, Revoke, SeeLost
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.ports import Reader
 from roosync_p2p.core.rows import CommitRow, EntryRow
+from roosync_p2p.core.settling import settlement
 from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import CommitNumber, EntryId, MachineId
-from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, MemberSettle, RequestWithdraw
+from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, RequestWithdraw
 from roosync_p2p.ledger.fleet import preferred_voters, voters_of
 from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.ledger.views import register_view
@@ -44,7 +44,6 @@ from roosync_p2p.node.ledger_requests import (
 from roosync_p2p.node.orders import OrderAsked, Orders, outcome_of
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.surroundings import Surroundings
-from roosync_p2p.trust.envelopes import parse_envelope
 from roosync_p2p.trust.roles import ISSUER
 from roosync_p2p.trust.statements import MEMBER_REMOVE
 
@@ -255,24 +254,22 @@ class LedgerService:
         """An issuer says which of the two entries that prove a fork counts.
 
         Raises:
-            InputFault: ``no_such_fork``: this node has no such evidence.
+            InputFault: ``no_such_fork``: this node has no such evidence. ``already_ordered``: the other entry, or one
+                on its branch, has a commit number.
         """
-        proof = self._core.forks.authors().get(MachineId(asked.machine.lower()))
-        branches = {} if proof is None else {_entry_id(raw).hex(): raw for raw in (proof.first, proof.second)}
-        if proof is None or asked.keep not in branches:
+        machine = MachineId(asked.machine.lower())
+        branches = self._core.forks.branches(machine)
+        keep = next((branch for branch in branches if branch.hex() == asked.keep), None)
+        if keep is None:
+            known = sorted(branch.hex() for branch in branches)
             raise InputFault(
                 f"no fork of {asked.machine} with the entry {asked.keep[:16]}… is known here; nothing was changed",
                 code="no_such_fork",
-                remedy="name one of these: " + ", ".join(sorted(branches)) if branches else "see `roosync status`",
-                details={"branches": sorted(branches)},
+                remedy="name one of these: " + ", ".join(known) if known else "see `roosync status`",
+                details={"branches": known},
             )
-        body = MemberSettle(
-            machine=proof.author,
-            incarnation=proof.incarnation,
-            chain=proof.chain,
-            sequence=proof.sequence,
-            keep=bytes.fromhex(asked.keep),
-        )
+        ordered = await self._store(lambda: self._reader.commit_of(keep)) is not None
+        body = settlement(self._core, branches[keep], keep, ordered=ordered)
         return (await self._orders.order("member.settle", body, asked)).shown()
 
     async def leave(self, asked: LeaveAsked) -> dict[str, Any]:
@@ -371,11 +368,6 @@ def _pending(entry: EntryId, kind: str, asked_at: str | None) -> dict[str, Any]:
         "commit_number": None,
         "outcome": None,
     }
-
-
-def _entry_id(header: bytes) -> bytes:
-    """The id of the entry with that signed header."""
-    return sha256(parse_envelope(header, size_max=limits.ENTRY_HEADER_BYTES_MAX).signed_bytes())
 
 
 def _beginning(entry: str) -> str:

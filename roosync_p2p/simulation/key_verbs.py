@@ -1,14 +1,15 @@
-"""What happens to keys in a story: a machine is revoked, and returns (docs/protocol/trust.md §7)."""
+"""What persons do to machines in a story: revoke one (docs/protocol/trust.md §7), settle its fork (entries.md §5)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from roosync_p2p.core.commands import OrderEntry, Revoke
+from roosync_p2p.core.settling import settlement
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import RoosyncError, UsageError
 from roosync_p2p.ids import MachineId
-from roosync_p2p.ledger.bodies import Carrier
+from roosync_p2p.ledger.bodies import MEMBER_SETTLE, Carrier
 from roosync_p2p.simulation.certificates import LateRenewals, issued_for_due_s, issued_for_end_s
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.fleet_keys import BORN_S
@@ -65,6 +66,25 @@ class KeyVerbs:
         if words[1:2] != ["at"]:
             raise UsageError("revoke GAMMA at ALPHA")
         self.revoke_at(self._fleet.members[words[2]], MachineId(words[0]))
+
+    def settle(self, words: list[str]) -> None:
+        """``settle gamma at alpha for beta``: the branch goes on that beta holds, as alpha knows where they part.
+
+        Raises:
+            UsageError: alpha knows of no fork, or beta holds neither branch.
+            InputFault: what is ordered is on the other branch.
+        """
+        if [*words[1:2], *words[3:4]] != ["at", "for"] or len(words) != 5:
+            raise UsageError("settle GAMMA at ALPHA for BETA")
+        teller, holder = self._fleet.members[words[2]], self._fleet.members[words[4]]
+        for keep, proof in teller.node().forks.branches(MachineId(words[0])).items():
+            key = (proof.author, proof.incarnation, proof.chain)
+            if holder.node().exchange.held(key, proof.sequence) == keep:
+                body = settlement(teller.node(), proof, keep, ordered=teller.disk.commit_of(keep) is not None)
+                order = OrderEntry(kind=MEMBER_SETTLE, body=body, timeout_s=_ORDERED_WITHIN_S)
+                teller.request(order, lambda _result: None)
+                return
+        raise UsageError(f"{words[2]} knows of no fork of {words[0]} that {words[4]} holds a branch of")
 
     def revoke_at(self, teller: Member, machine: MachineId) -> None:
         """The same; the statement is told to one node, which has it ordered too."""

@@ -271,6 +271,7 @@ _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "revoke": lambda verbs, words: verbs.keys.revoke(words),
     "run": Verbs.run,
     "send": Verbs.send,
+    "settle": lambda verbs, words: verbs.keys.settle(words),
     "shorten-log": lambda verbs, words: verbs.order.shorten_log(words),
     "sleep": Verbs.sleep,
     "start": Verbs.start,

@@ -20,6 +20,7 @@ from roosync_p2p import limits
 from roosync_p2p.core.ports import InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
     AddressRow,
+    ChainCutRow,
     ForkRow,
     IdempotencyRow,
     InviteRow,
@@ -197,6 +198,24 @@ class StoreSuite(OrderSuite):
         assert store.load().records == (record(1, 5, b"first"),)
         store.commit([record(2, 1, b"next start")])
         assert reopen().load().records == (record(2, 1, b"next start"),)
+
+    def test_entries_that_leave_their_chain_are_kept_and_may_come_back(self, reopen: Reopen) -> None:
+        store = reopen()
+        store.commit([*mail(1), *mail(2), *mail(3)])
+        other = dataclasses.replace(entry(2), id=entry_id("other branch"))
+        store.commit([ChainCutRow(author=A, incarnation=1, chain=MAIL, first=2), other])
+        store = reopen()
+        assert store.load().chains[0].ids == entry(1).id + other.id
+        assert [row.id for row in store.entries(A, 1, MAIL, 1, **LIMITS)] == [entry(1).id, other.id]
+        assert store.entry(entry(3).id) == entry(3)
+        assert store.message(entry(2).id) == message(2)
+        with pytest.raises(PromiseBroken):
+            store.commit([entry(2)])
+        store.commit([ChainCutRow(author=A, incarnation=1, chain=MAIL, first=2), entry(2), entry(3)])
+        store = reopen()
+        assert store.load().chains[0].ids == entry(1).id + entry(2).id + entry(3).id
+        store.commit([ChainCutRow(author=A, incarnation=1, chain=MAIL, first=1)])
+        assert reopen().load().chains == ()
 
     def test_forks_are_kept_once_each(self, reopen: Reopen) -> None:
         forks = [

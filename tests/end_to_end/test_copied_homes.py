@@ -225,6 +225,29 @@ def test_the_founders_own_home_rolled_back_waits_for_the_root(fleet: Fleet) -> N
     assert alice.run("countersign", "--yes", tool=ADMIN, code=1).stderr.startswith("error: ")
 
 
+def _until_no_conflict(machine: Machine) -> None:
+    until(
+        lambda: "conflict" not in (machine.states()["carla"], machine.client.status()["state"]),
+        50,
+        what=f"{machine.name} is out of the conflict",
+        shown=machine.log,
+    )
+
+
+def _branches(issuer: Machine, machine: str) -> list[str]:
+    """The two entries that can be kept, once it is known where the branches part: a wrong one is refused with them."""
+    found: list[str] = []
+
+    def named() -> bool:
+        error = issuer.refusal("settle", machine, "--keep", "0" * 64, "--yes", tool=ADMIN)
+        assert error["code"] == "no_such_fork"
+        found[:] = error["details"].get("branches", [])
+        return len(found) == 2
+
+    until(named, 50, what=f"{issuer.name} names the branches of {machine}", shown=issuer.log)
+    return found
+
+
 def _until_same(*machines: Machine) -> None:
     until(
         lambda: all(machine.places() == machines[0].places() for machine in machines),
@@ -232,3 +255,50 @@ def _until_same(*machines: Machine) -> None:
         what="all hold the same",
         shown=lambda: [machine.places().keys() for machine in machines],
     )
+
+
+def test_a_fork_is_settled_and_everybody_leaves_the_conflict(fleet: Fleet) -> None:
+    alice, berta, carla = fleet.machines.values()
+    _until_arrived([alice, berta], _send(carla, "avant", 3))
+    carla.stop()
+    copy = fleet.copy(carla, "copy-of-carla")
+    copy.start("--peer", alice.listen)
+    copy.until_ready()
+    dropped = _send(copy, "de la copie", 3)
+    _until_arrived([alice, berta], dropped)
+    copy.stop()
+    alice.stop()
+    berta.stop()
+    carla.start()
+    carla.until_ready()
+    kept = _send(carla, "de l'original", 5)
+    alice.start()
+    berta.start()
+    for machine in (alice, berta, carla):
+        machine.until_state("carla", "conflict")
+    branches = _branches(alice, "carla")
+    _until_warned(carla, "identity_conflict", "where it forked")
+    (keep,) = [branch for branch in branches if branch in carla.warnings()["identity_conflict"]]
+    assert "commit" in alice.admin("settle", "carla", "--keep", keep, "--yes")
+    for machine in (alice, berta, carla):
+        _until_no_conflict(machine)
+        assert "forked" not in machine.warnings()
+    carla.until_ready()
+    _until_arrived([alice, berta], [*kept, *_send(carla, "après", 2)])
+    _until_same(alice, berta, carla)
+    assert set(dropped) <= set(_messages(alice)), "what was delivered stays where it is"
+
+    # a restart finds it settled; and the copy, when it comes back, writes nothing and says why
+    alice.stop()
+    alice.start()
+    alice.until_ready()
+    _until_arrived([alice], _send(carla, "encore", 1))
+    carla.stop()
+    copy.start("--peer", alice.listen)
+    _until_warned(copy, "identity_conflict", "this home is the copy")
+    assert copy.refusal("send", "alice", "non", "")["code"] == "not_writing_conflict"
+    copy.stop()
+    carla.start()
+    carla.until_ready()
+    _until_arrived([alice, berta], _send(carla, "enfin", 1))
+    assert alice.states()["carla"] == "online"

@@ -193,7 +193,9 @@ def _messages(connection: sqlite3.Connection, condition: str, value: str | bytes
 
 def _chains(connection: sqlite3.Connection) -> tuple[ChainHeads, ...]:
     chains = connection.execute(
-        "SELECT author, incarnation, chain, no FROM chains ORDER BY author, incarnation, chain"
+        "SELECT author, incarnation, chain, no FROM chains WHERE EXISTS"
+        " (SELECT 1 FROM places WHERE chain_no = chains.no)"
+        " ORDER BY author, incarnation, chain"
     ).fetchall()
     return tuple(
         ChainHeads(author=author, incarnation=incarnation, chain=chain, floor=floor, ids=ids)

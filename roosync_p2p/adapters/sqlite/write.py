@@ -14,6 +14,7 @@ from roosync_p2p.adapters.sqlite.mapping import message_values
 from roosync_p2p.adapters.sqlite.order_write import write_order_row
 from roosync_p2p.core.rows import (
     AddressRow,
+    ChainCutRow,
     DeliveryRow,
     EntryRow,
     ForkRow,
@@ -67,6 +68,8 @@ class RowWriter:
         match row:
             case EntryRow():
                 self._entry(row)
+            case ChainCutRow():
+                self._cut_chain(row)
             case MetaRow():
                 self._meta(row)
             case RecordRow():
@@ -101,20 +104,25 @@ class RowWriter:
             " ON CONFLICT (id) DO NOTHING",
             (row.id, chain, row.sequence, row.kind, row.received_ms, row.header, row.body),
         )
+        number = inserted.lastrowid
         if inserted.rowcount == 0:
-            place = self._execute("SELECT chain_no, sequence FROM entries WHERE id = ?", (row.id,)).fetchone()
-            if place != (chain, row.sequence):
+            found = self._execute("SELECT no, chain_no, sequence FROM entries WHERE id = ?", (row.id,))
+            number, *place = found.fetchone()
+            if place != [chain, row.sequence]:
                 raise PromiseBroken(f"an entry that is kept at {place} appears again at {(chain, row.sequence)}")
-            return
         placed = self._execute(
             "INSERT INTO places (chain_no, sequence, id, entry_no) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (chain_no, sequence) DO NOTHING",
-            (chain, row.sequence, row.id, inserted.lastrowid),
+            " ON CONFLICT (chain_no, sequence) DO UPDATE SET id = excluded.id WHERE id = excluded.id",
+            (chain, row.sequence, row.id, number),
         )
         if placed.rowcount == 0:
             raise PromiseBroken(f"a second entry for {(row.author, row.incarnation, row.chain, row.sequence)}")
 
-    def _chain_number(self, row: EntryRow) -> int:
+    def _cut_chain(self, row: ChainCutRow) -> None:
+        """The entries stay in their table, with their bodies: only their places in the chain are given up."""
+        self._execute("DELETE FROM places WHERE chain_no = ? AND sequence >= ?", (self._chain_number(row), row.first))
+
+    def _chain_number(self, row: EntryRow | ChainCutRow) -> int:
         key = (row.author, row.incarnation, row.chain)
         number = self._chain_numbers.get(key)
         if number is None:

@@ -287,6 +287,10 @@ class Applier:
             self._wanted(missing)
         self.run()
 
+    def dropped(self, entries: Iterable[EntryId]) -> None:
+        """These left their chain: another branch of it was kept. What of them has a number is read by its id."""
+        self._waiting.applied(entries)
+
     def ordered(self, entry: EntryId) -> bool:
         """Whether that entry was taken in already with a committed item, or is kept here beside its chain."""
         return self._waiting.entry(entry) is not None or entry in self._recent

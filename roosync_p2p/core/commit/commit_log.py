@@ -45,6 +45,7 @@ from roosync_p2p.core.rows import EntryRow, Loaded
 from roosync_p2p.entries.chains import Chains
 from roosync_p2p.entries.entry import LEDGER, Entry
 from roosync_p2p.ids import EntryId, LogIndex, MachineId, StoreId
+from roosync_p2p.ledger.bodies import MEMBER_SETTLE
 from roosync_p2p.ledger.cursors import cursor_of
 from roosync_p2p.ledger.fleet import voters_of
 from roosync_p2p.ledger.state import State
@@ -157,6 +158,7 @@ class CommitLog:
         self._may_propose = False
         self._standing = Standing(authorship, self._order, applied=lambda: self._applier.queued)
         self.leader: Seat | None = None
+        self.settlements: list[Entry] = []  # applied, and not acted on yet
 
     # --- what is known --------------------------------------------------------------------------------------------
 
@@ -429,6 +431,8 @@ class CommitLog:
         self._seats.applied(done)
         if not self.again.takes(done):
             self._asks.applied(done, answer=self._lone.answer)
+        if done.kind == MEMBER_SETTLE and done.outcome.accepted and done.entry is not None:
+            self.settlements.append(done.entry)
         if self.lost.came_again(done, self._order.epoch) or done.again:
             return  # everybody was told before
         self._desk.notify("commit", done.data(), after=done.ticket)
