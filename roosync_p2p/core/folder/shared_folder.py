@@ -18,6 +18,7 @@ from roosync_p2p.core import inputs
 from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.commit.ended import ended_here
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
@@ -60,17 +61,18 @@ FOLDER_USED: Final = "folder.used"  # in the store: this home has had its folder
 def folder_of(core: NodeCore, meta: Mapping[str, bytes], *, learned: Callable[[], None]) -> SharedFolder:
     """The folder part of a core whose other parts stand. ``learned``: the directory may have grown."""
     reaches = Reaches(core.desk, core.links, core.presence)
+    beacons = Beacons(
+        core.desk,
+        core.presence,
+        core.delivery,
+        reaches,
+        boot=core.boot,
+        start=lambda: core.authorship.start,
+    )
     return SharedFolder(
         core.desk,
         reaches,
-        Beacons(
-            core.desk,
-            core.presence,
-            core.delivery,
-            reaches,
-            boot=core.boot,
-            start=lambda: core.authorship.start,
-        ),
+        beacons,
         Publisher(
             core.desk,
             core.exchange,
@@ -78,6 +80,7 @@ def folder_of(core: NodeCore, meta: Mapping[str, bytes], *, learned: Callable[[]
             core.presence,
             core.commit,
             reaches,
+            beacons,
             core.revocations,
             core.rotations,
             meta,
@@ -162,7 +165,11 @@ class SharedFolder:
 
     def farewell(self) -> None:
         """Leaves the last heartbeat there, if the folder is not busy with something else."""
-        if self.path is not None and self._seen and self._job_since_s is None and self._presence.sent:
+        if self.path is None or not self._seen or self._job_since_s is not None:
+            return
+        if self._ended:
+            self._clear()
+        elif self._presence.sent:
             self._publish([self.beacons.make()], [])
 
     def grown(self) -> None:
@@ -188,7 +195,23 @@ class SharedFolder:
             self._work(now_s)
         self._wake_at = self._next(now_s)
 
+    @property
+    def _ended(self) -> bool:
+        """Whether this machine has left or was retired: then nobody reads its part, and it writes no more."""
+        return ended_here(self._desk, self._commit.state) is not None
+
+    def _clear(self) -> bool:
+        """Removes this machine's own part; nobody else may (folder.md §7). False when there is nothing to do."""
+        removed = self._publisher.own_files()
+        if removed:
+            self._publish([], removed, beacon=False)
+        return bool(removed)
+
     def _work(self, now_s: float) -> None:
+        if self._ended:
+            if now_s >= self._look_at and not (self._may_write and self._clear()):
+                self._look()
+            return
         if self._may_write and now_s >= self._faults.write_again_at:
             files, removed = self._within_budget()
             beacon = now_s >= self.beacons.due_at()
@@ -212,7 +235,7 @@ class SharedFolder:
         if self._job_since_s is not None:
             return max(self._job_since_s + limits.FOLDER_BLOCKED_S, now_s + limits.FOLDER_PLAN_S)
         times = [self._look_at, now_s + limits.FOLDER_PLAN_S]
-        if self._may_write:
+        if self._may_write and not self._ended:
             planned_s = -math.inf if self._kept else self._publisher.next_deadline()
             due_s = min(self.beacons.due_at(), max(planned_s, self.budget.next_s()))
             times.append(max(due_s, self._faults.write_again_at))
