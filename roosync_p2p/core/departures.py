@@ -6,6 +6,7 @@ second kind everything that it wrote goes on to count; it stays linked for a mom
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from roosync_p2p import limits
@@ -35,6 +36,7 @@ class Departures:
 
     Args:
         register: of the applied state.
+        applied: up to which commit number a machine says that it has read the log.
         forget: of the parts that remember something of a machine.
         gone: called with a machine that is out now.
     """
@@ -48,6 +50,7 @@ class Departures:
         revocations: Revocations,
         *,
         register: Callable[[], Register],
+        applied: Callable[[MachineId], int | None],
         forget: Iterable[Forget],
         gone: Forget,
     ) -> None:
@@ -59,8 +62,9 @@ class Departures:
         self._forget = tuple(forget)
         self._gone = gone
         self._register = register
+        self._applied = applied
         self._judged: Register | None = None
-        self._going: dict[MachineId, float] = {}  # who left or was retired, and until when it stays linked
+        self._going: dict[MachineId, float] = {}  # who left or was retired, and until when it stays linked, once it is
 
     def begin(self) -> None:
         """At the start: whether this machine itself is out."""
@@ -87,15 +91,18 @@ class Departures:
         now_s, register = self._desk.now.monotonic_s, self._register()
         if register is not self._judged:
             self._judged = register
-            for name in register.members:
-                if self._leaves(MachineId(name)):
-                    self._going.setdefault(MachineId(name), now_s + limits.ENDED_LINKED_S)
+            going = [MachineId(name) for name in register.members if self._leaves(MachineId(name))]
+            self._going = {machine: self._going.get(machine, math.inf) for machine in going}
         for machine, until_s in list(self._going.items()):
-            if now_s >= until_s or machine not in self._links.peers():
+            linked, ended = machine in self._links.peers(), register.members[machine]
+            if ended.ended == "retired" and (self._applied(machine) or 0) < ended.ended_number:
+                continue  # perhaps it is off: it reads of its end when it links, and nobody else tells it
+            if linked and until_s == math.inf:
+                self._going[machine] = now_s + limits.ENDED_LINKED_S
+            elif not linked or now_s >= until_s:
                 del self._going[machine]
-                if self._leaves(machine):
-                    self._desk.give_up([KeyId(register.members[machine].key)])
-                    self._put_out(machine)
+                self._desk.give_up([KeyId(register.members[machine].key)])
+                self._put_out(machine)
 
     def _leaves(self, machine: MachineId) -> bool:
         """Whether its membership has ended, and it is known here with the key that it had then."""

@@ -165,6 +165,7 @@ class NodeCore:
             self.authorship,
             self.revocations,
             register=lambda: self.commit.seats.known.register,
+            applied=self.presence.applied,
             forget=[part.forget for part in (self.delivery, self.presence, self.dialling, self._relaying)],
             gone=self._gone,
         )

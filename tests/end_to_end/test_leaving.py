@@ -81,8 +81,12 @@ def test_who_left_counts_no_more_and_comes_back_under_its_name_with_a_new_home(t
         berta.start("--peer", alice.listen)
         again.json("send", "berta", "again")
         until(lambda: len(berta.inbox()) == 2, 30, what="its mail arrives", shown=fleet.report)
-        states = {row["machine"]: row["state"] for row in berta.client.register()["members"]}
-        assert states["clara"] == "present"
+        until(
+            lambda: {r["machine"]: r["state"] for r in berta.client.register()["members"]}["clara"] == "present",
+            30,
+            what="it is a member again",
+            shown=fleet.report,
+        )
         assert berta.states()["clara"] == "online"
 
 

@@ -60,7 +60,7 @@ FOLDER_USED: Final = "folder.used"  # in the store: this home has had its folder
 
 def folder_of(core: NodeCore, meta: Mapping[str, bytes], *, learned: Callable[[], None]) -> SharedFolder:
     """The folder part of a core whose other parts stand. ``learned``: the directory may have grown."""
-    reaches = Reaches(core.desk, core.links, core.presence)
+    reaches = Reaches(core.desk, core.links, core.presence, ended=core.commit.seats.known.ended)
     beacons = Beacons(
         core.desk,
         core.presence,
