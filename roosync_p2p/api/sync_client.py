@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from roosync_p2p import limits
@@ -19,6 +19,7 @@ from roosync_p2p.api.events import Event, EventDecoder
 from roosync_p2p.api.exchange import Call, Exchange, no_answer
 from roosync_p2p.api.home import default_home
 from roosync_p2p.api.methods import JsonObject, Methods
+from roosync_p2p.api.silence import SILENT
 from roosync_p2p.errors import NetworkError
 
 __all__ = ["SyncClient"]
@@ -35,9 +36,18 @@ class SyncClient(Methods[JsonObject]):
     Args:
         home: the node's home; by default ``ROOSYNC_HOME``, else the platform's place for it.
         environ: where ``ROOSYNC_API`` and ``ROOSYNC_TOKEN_FILE`` are looked up.
+        silent: called once in a call to which no byte came ``limits.API_SILENT_S`` after the wait that it asked for,
+            with the seconds that it goes on to wait. By default what the running command says (:mod:`.silence`).
     """
 
-    def __init__(self, home: Path | str | None = None, *, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path | str | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        silent: Callable[[float], None] | None = None,
+    ) -> None:
+        self._silent = silent if silent is not None else SILENT.get()
         self._environ = os.environ if environ is None else environ
         self.home = Path(home) if home is not None else default_home(self._environ)
 
@@ -83,13 +93,31 @@ class SyncClient(Methods[JsonObject]):
         exchange = Exchange(call, endpoint)
         connection = _connect(endpoint, self.home)
         try:
-            connection.settimeout(limits.API_ANSWER_TIMEOUT_S + call.wait_s)
+            connection.settimeout(limits.API_SILENT_S + call.wait_s)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it hung up
                 connection.sendall(exchange.output)
+            self._until_answered(connection, limits.API_ANSWER_TIMEOUT_S - limits.API_SILENT_S)
+            connection.settimeout(limits.API_ANSWER_TIMEOUT_S + call.wait_s)
         except OSError as error:
             connection.close()
             raise NetworkError(f"the node took no request: {error}", code="connection_lost") from error
+        except NetworkError:
+            connection.close()
+            raise
         return exchange, connection
+
+    def _until_answered(self, connection: socket.socket, left_s: float) -> None:
+        """Returns once there is something to read, and says so while that takes too long."""
+        try:
+            _peek(connection)
+        except TimeoutError:
+            if self._silent is not None:
+                self._silent(left_s)
+            connection.settimeout(left_s)
+            try:
+                _peek(connection)
+            except TimeoutError as error:
+                raise no_answer() from error
 
 
 def _connect(endpoint: Endpoint, home: Path) -> socket.socket:
@@ -156,6 +184,16 @@ def _iterate_with_pauses(
         for event in decoder.feed(exchange.feed(data)):
             yield event
             due_s = time.monotonic() + pause_s
+
+
+def _peek(connection: socket.socket) -> None:
+    """Waits for a byte, or the end, and takes nothing. What is wrong with the connection, reading it tells."""
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except TimeoutError:
+        raise
+    except OSError:
+        return
 
 
 def _receive(connection: socket.socket) -> bytes:

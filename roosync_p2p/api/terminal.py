@@ -23,6 +23,7 @@ from typing import Any, Concatenate, ParamSpec, TextIO, TypeVar
 import click
 
 from roosync_p2p.api.home import default_home
+from roosync_p2p.api.silence import SILENT, Silent, silence_text
 from roosync_p2p.core.text import decode_text
 from roosync_p2p.errors import (
     EnvironmentFault,
@@ -52,6 +53,7 @@ __all__ = [
     "run_tool",
     "safe_block",
     "safe_line",
+    "tell_at_terminal",
 ]
 
 EXIT_OK = 0
@@ -146,6 +148,7 @@ def common_options(command: Callable[Concatenate[Invocation, P], T]) -> Callable
             home = outer.home if outer is not None else default_home(os.environ)
         invocation = Invocation(home=home.absolute(), as_json=as_json or (outer is not None and outer.as_json))
         context.obj = invocation
+        SILENT.set(tell_at_terminal(invocation.home, as_json=invocation.as_json))
         return command(invocation, *args, **kwargs)
 
     return wrapped
@@ -179,6 +182,13 @@ def run_tool(group: click.Command, args: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else EXIT_OK
+
+
+def tell_at_terminal(home: Path, *, as_json: bool) -> Silent | None:
+    """What to call when the node of ``home`` is silent: a line on standard error, if that is a terminal."""
+    if as_json or sys.stderr is None or not sys.stderr.isatty():
+        return None
+    return lambda left_s: _write(sys.stderr, silence_text(home, left_s) + "\n")
 
 
 # --- errors ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,12 @@
-"""What follows when a machine is out: its links end, it is asked and told nothing more (docs/protocol/trust.md §7)."""
+"""What follows when a machine is out: its links end, it is asked and told nothing more (docs/protocol/trust.md §7).
+
+It is out because its key was revoked, which is heard, or because it left or was retired, which is ordered. Of the
+second kind everything that it wrote goes on to count; it stays linked for a moment, so that it reads of its own end.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from roosync_p2p import limits
@@ -14,8 +19,9 @@ from roosync_p2p.core.links import Links
 from roosync_p2p.core.revocations import Revocations
 from roosync_p2p.entries.entry import Entry
 from roosync_p2p.errors import InputFault, PeerFault
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import KeyId, MachineId
 from roosync_p2p.ledger.bodies import Carrier
+from roosync_p2p.ledger.register import Register
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified, verify
 from roosync_p2p.trust.statements import MEMBER_REMOVE
@@ -29,6 +35,8 @@ class Departures:
     """Hears revocations, from peers, from entries and from people, and does what follows.
 
     Args:
+        register: of the applied state.
+        applied: up to which commit number a machine says that it has read the log.
         forget: of the parts that remember something of a machine.
         gone: called with a machine that is out now.
     """
@@ -41,6 +49,8 @@ class Departures:
         authorship: Authorship,
         revocations: Revocations,
         *,
+        register: Callable[[], Register],
+        applied: Callable[[MachineId], int | None],
         forget: Iterable[Forget],
         gone: Forget,
     ) -> None:
@@ -51,6 +61,10 @@ class Departures:
         self._revocations = revocations
         self._forget = tuple(forget)
         self._gone = gone
+        self._register = register
+        self._applied = applied
+        self._judged: Register | None = None
+        self._going: dict[MachineId, float] = {}  # who left or was retired, and until when it stays linked, once it is
 
     def begin(self) -> None:
         """At the start: whether this machine itself is out."""
@@ -69,11 +83,39 @@ class Departures:
         ticket = self._delivery.spread(record, source=source)
         self._if_own()
         if self._revocations.out(machine) is not None:
-            self._links.show_out(machine)
-            for forget in self._forget:
-                forget(machine)
-            self._gone(machine)
+            self._put_out(machine)
         return ticket
+
+    def tick(self) -> None:
+        """Whoever left or was retired, by what is applied here, gives up its key and is no machine of this fleet."""
+        now_s, register = self._desk.now.monotonic_s, self._register()
+        if register is not self._judged:
+            self._judged = register
+            going = [MachineId(name) for name in register.members if self._leaves(MachineId(name))]
+            self._going = {machine: self._going.get(machine, math.inf) for machine in going}
+        for machine, until_s in list(self._going.items()):
+            linked, ended = machine in self._links.peers(), register.members[machine]
+            if ended.ended == "retired" and (self._applied(machine) or 0) < ended.ended_number:
+                continue  # perhaps it is off: it reads of its end when it links, and nobody else tells it
+            if linked and until_s == math.inf:
+                self._going[machine] = now_s + limits.ENDED_LINKED_S
+            elif not linked or now_s >= until_s:
+                del self._going[machine]
+                self._desk.give_up([KeyId(register.members[machine].key)])
+                self._put_out(machine)
+
+    def _leaves(self, machine: MachineId) -> bool:
+        """Whether its membership has ended, and it is known here with the key that it had then."""
+        ended, known = self._register().members.get(machine), self._desk.directory.members.get(machine)
+        if machine == self._desk.me or ended is None or not ended.ended or known is None:
+            return False
+        return known.key_id == ended.key
+
+    def _put_out(self, machine: MachineId) -> None:
+        self._links.show_out(machine)
+        for forget in self._forget:
+            forget(machine)
+        self._gone(machine)
 
     def carried(self, entry: Entry) -> None:
         """An entry was accepted; if it carries a revocation, that is heard."""

@@ -145,11 +145,15 @@ class FilesPublished:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FolderLooked:
-    """What LookIntoFolder found, verified; or why the folder cannot be used."""
+    """What LookIntoFolder found, verified; or why the folder cannot be used.
+
+    ``writing``: why nothing could be written there now, if the system says so.
+    """
 
     job: FolderJobId
     looked: Looked | None
     fault: FolderError | None
+    writing: FolderError | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

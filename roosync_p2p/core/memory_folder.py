@@ -157,6 +157,7 @@ class MemoryFolder:
         files: what this machine sees.
         fault: while set, every call raises it.
         write_fault: while set, writing and deleting raise it: a folder that is full, or read-only.
+        silent_writing: nothing is said of that to who asks without writing: an account's quota elsewhere.
         vanished: nothing is there, as after the drive went away.
         local: what is written stays here and nothing arrives: it is no shared folder any more, and does not say so.
         held_open: paths that another program holds open: reading, replacing and deleting them fails.
@@ -170,6 +171,7 @@ class MemoryFolder:
         self.files: dict[str, bytes] = {}
         self.fault: FolderError | None = None
         self.write_fault: FolderError | None = None
+        self.silent_writing = False
         self.vanished = False
         self.local = False
         self.held_open: set[str] = set()
@@ -220,6 +222,12 @@ class MemoryFolder:
     def _require_free(self, path: str) -> None:
         if path in self.held_open:
             raise FolderError("another program holds the file", code="folder_busy")
+
+    def check_writing(self, path: str) -> None:
+        """See the port. ``silent_writing`` is a system that does not say what it will do."""
+        del path  # a part of a folder in memory is as writable as all of it
+        if self.write_fault is not None and not self.silent_writing:
+            raise self.write_fault
 
     def _look(self) -> None:
         if self.fault is not None:

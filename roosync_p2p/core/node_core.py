@@ -165,6 +165,8 @@ class NodeCore:
             self.delivery,
             self.authorship,
             self.revocations,
+            register=lambda: self.commit.seats.known.register,
+            applied=self.presence.applied,
             forget=[part.forget for part in (self.delivery, self.presence, self.dialling, self._relaying)],
             gone=self._gone,
         )
@@ -435,6 +437,7 @@ class NodeCore:
         self.certificates.tick()
         self._take_written()
         self.commit.tick()
+        self.departures.tick()
         # What that wrote has to be known before its ticket comes back, or others would not hear of it.
         self._take_written()
         self.settling.follow()

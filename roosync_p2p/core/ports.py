@@ -269,3 +269,9 @@ class Folder(Protocol):
 
     def delete(self, path: str) -> None:
         """Removes a file; nothing happens where there is none."""
+
+    def check_writing(self, path: str) -> None:
+        """Raises ``folder_read_only`` or ``folder_full`` where the system says so of a directory; writes nothing.
+
+        That it returns is no promise: what the system does not say, writing shows.
+        """

@@ -86,6 +86,11 @@ class Presence:
         for known in (self._latest, self._direct, self._hears):
             known.pop(machine, None)
 
+    def applied(self, machine: MachineId) -> int | None:
+        """Up to which commit number that machine has read the log, as its newest heartbeat tells."""
+        beat = self._latest.get(machine)
+        return None if beat is None else beat.heartbeat.commit_size
+
     def hears(self, peer: MachineId) -> frozenset[MachineId]:
         """Whom that peer says it hears directly."""
         return self._hears.get(peer, frozenset())

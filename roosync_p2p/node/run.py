@@ -38,6 +38,7 @@ from roosync_p2p.adapters.websocket.tls import TlsIdentity
 from roosync_p2p.adapters.websocket.transport import WebsocketTransport
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core import effects, inputs
+from roosync_p2p.core.commit.ended import require_member
 from roosync_p2p.core.folder.shared_folder import FOLDER_USED
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.node_core import NodeCore
@@ -173,6 +174,7 @@ class _Node:
             entropy=seed_entropy(),
             now=read_now(),
         )
+        require_member(core.desk, core.commit.state)
         performer = Performer(core, self._store, self._heard)
         membership = MembershipService(performer, self._identity, loaded.invites)
         async with anyio.create_task_group() as tasks, anyio.create_task_group() as links:

@@ -56,3 +56,12 @@ class FolderSuite:
         folder = make()
         folder.write(HEARTBEAT, b"")
         assert folder.read(HEARTBEAT, bytes_max=100) == b""
+
+    def test_asking_whether_it_may_be_written_says_nothing_of_a_healthy_one_and_leaves_nothing(
+        self, make: Callable[[], Folder]
+    ) -> None:
+        folder = make()
+        folder.check_writing("p2p/v1/machine-a")
+        assert folder.items("p2p/v1") == []
+        folder.write(HEARTBEAT, b"x")
+        folder.check_writing("p2p/v1/machine-a")

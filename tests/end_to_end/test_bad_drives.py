@@ -107,6 +107,33 @@ def test_a_full_a_read_only_and_a_lost_drive_are_told_and_links_go_on(record_pro
         until(lambda: not alice.warnings().keys() & {"folder_full"}, 50, what="it is over", shown=fleet.report)
 
 
+def test_a_full_and_a_read_only_drive_are_told_at_rest_too(record_property: Report, tmp_path: Path) -> None:
+    # all are linked and nothing is sent: the next files are due after minutes
+    with (
+        Fleet.found("alice", "berta") as fleet,
+        small(tmp_path / "full") as full,
+        small(tmp_path / "read only") as locked,
+    ):
+        alice, berta = _start(fleet, {"alice": full.root, "berta": locked.root})
+        beats = [full.root / "p2p/v1/alice/heartbeat", locked.root / "p2p/v1/berta/heartbeat"]
+        for beat in beats:
+            until(beat.exists, 50, what="its first file is written", shown=fleet.report)
+        before = [beat.read_bytes() for beat in beats]
+        full.stop()
+        locked.read_only()
+        took = {"full": _told(fleet, alice, "folder_full"), "read-only": _told(fleet, berta, "folder_read_only")}
+        for what, seconds in took.items():
+            record_property(f"{what} at rest, told after", round(seconds, 2))
+            print(f"{what} at rest: told after {seconds:.2f} s")
+        assert [beat.read_bytes() for beat in beats] == before, "a file was written: this was no rest"
+        if not ALL:
+            return
+        full.go_on()
+        locked.writable()
+        for machine in (alice, berta):
+            until(_has_folder(machine), TOLD_S, what="it is over", shown=fleet.report)
+
+
 @_BY_HAND
 @_PASSTHROUGH
 def test_a_node_ends_and_starts_while_its_drive_does_not_answer(record_property: Report, tmp_path: Path) -> None:

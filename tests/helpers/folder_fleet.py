@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roosync_p2p.core import view
+from roosync_p2p.core import effects, view
 from roosync_p2p.core.commands import Command, SendMessage
 from roosync_p2p.core.memory_folder import MemoryFolder, MemoryShare
 from roosync_p2p.core.ports import InboxQuery
@@ -14,9 +14,22 @@ from roosync_p2p.liveness.verdicts import Verdict
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.member import Member
-from roosync_p2p.simulation.observer import NOBODY, Observer
+from roosync_p2p.simulation.observer import NOBODY, Nobody, Observer
 
-__all__ = ["FolderFleet"]
+__all__ = ["FolderFleet", "FolderNews"]
+
+
+class FolderNews(Nobody):
+    """What one machine tells of its folder: the codes of its warnings as they begin, ``ok`` when it is over."""
+
+    def __init__(self, machine: str) -> None:
+        self._machine = machine
+        self.codes: list[object] = []
+
+    def notified(self, member: Member, notice: effects.Notify) -> None:
+        """See the observer."""
+        if member.name == self._machine and notice.event == "folder":
+            self.codes.append(notice.data.get("code", "ok"))
 
 
 class FolderFleet:

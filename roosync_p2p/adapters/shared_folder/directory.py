@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.shared_folder.paths import is_safe, local_path, temporary_name
+from roosync_p2p.adapters.shared_folder.writing import ask, fault_code
 from roosync_p2p.core.ports import FolderItem
 from roosync_p2p.errors import FolderError
 
@@ -85,6 +86,20 @@ class Directory:
         self._require_root()
         with contextlib.suppress(FileNotFoundError):
             self._tried(lambda: os.unlink(local_path(self._root, path)), path)  # noqa: PTH108 - as above
+
+    def check_writing(self, path: str) -> None:
+        """See the port. Asked is the directory itself, or the nearest above it that is there."""
+        place = Path(local_path(self._root, path))
+        try:
+            while place != self._root and not place.is_dir():
+                place = place.parent
+            code = fault_code(ask(place))
+        except OSError:  # nothing is said
+            return
+        if code == "folder_full":
+            raise _full(self._root)
+        if code == "folder_read_only":
+            raise _read_only(self._root, f"this user may not make files in {place}")
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -161,6 +176,22 @@ def _unmounted(root: Path) -> FolderError:
     )
 
 
+def _full(root: Path) -> FolderError:
+    return FolderError(
+        f"the shared folder {root} is full; nothing of it was changed",
+        code="folder_full",
+        remedy="free space there, or in the account of the program that synchronises it",
+    )
+
+
+def _read_only(root: Path, said: str) -> FolderError:
+    return FolderError(
+        f"the shared folder {root} may not be written: {said}",
+        code="folder_read_only",
+        remedy="give this user the right to write there, or sign in to the program that synchronises it",
+    )
+
+
 def _explained(error: OSError, root: Path, path: str) -> OSError | FolderError:
     said = error.strerror or str(error)
     if _held(error) and getattr(error, "winerror", None) != _DENIED:
@@ -168,17 +199,9 @@ def _explained(error: OSError, root: Path, path: str) -> OSError | FolderError:
     if error.errno in _ABSENT:
         return FileNotFoundError(error.errno, said, path)
     if error.errno in _FULL:
-        return FolderError(
-            f"the shared folder {root} is full; nothing of it was changed",
-            code="folder_full",
-            remedy="free space there, or in the account of the program that synchronises it",
-        )
+        return _full(root)
     if error.errno in _READ_ONLY:
-        return FolderError(
-            f"the shared folder {root} may not be written: {said}",
-            code="folder_read_only",
-            remedy="give this user the right to write there, or sign in to the program that synchronises it",
-        )
+        return _read_only(root, said)
     return FolderError(
         f"the shared folder {root} fails: {said}", code="folder_failing", remedy="see what the drive's program says"
     )

@@ -58,6 +58,10 @@ class Candidates:
         """See the port."""
         self._chosen.delete(path)
 
+    def check_writing(self, path: str) -> None:
+        """See the port."""
+        self._chosen.check_writing(path)
+
     def _choose(self) -> None:
         for folder in [self._chosen, *self._folders]:
             try:

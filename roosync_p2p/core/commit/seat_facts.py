@@ -132,6 +132,10 @@ class SeatFacts:
         """Of the applied state."""
         return register_of(self._applier.state, self._desk.identity.root)
 
+    def ended(self, machine: MachineId) -> bool:
+        """Whether it was a member, and left, was retired or removed."""
+        return self.register.ended(machine)
+
     @property
     def voting(self) -> frozenset[MachineId]:
         """The machines that vote, by what is applied here."""

@@ -21,7 +21,7 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.gossip.folder_file import wrap
 from roosync_p2p.gossip.folder_paths import heartbeat_path
 from roosync_p2p.gossip.probes import Probes
-from roosync_p2p.ids import BootId, MachineId
+from roosync_p2p.ids import BootId, KeyId, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import seal
 
@@ -65,6 +65,7 @@ class Beacons:
         self._last_s = -math.inf
         self._told = b""  # the frontier in the newest file
         self._newest: dict[MachineId, tuple[int, int]] = {}
+        self._keys: dict[MachineId, KeyId] = {}
 
     @property
     def newest(self) -> Mapping[MachineId, tuple[int, int]]:
@@ -131,7 +132,12 @@ class Beacons:
                 self._desk.count("folder.rolled_back")
             return False
         self._newest[machine] = version
+        self._keys[machine] = read.heartbeat.key_id
         return True
+
+    def key_of(self, machine: MachineId) -> KeyId | None:
+        """With which key that machine signed the newest file that was read of it here."""
+        return self._keys.get(machine)
 
     def proved_s(self, read: BeaconRead) -> float | None:
         """Takes the probe in a newer file; since when the file must have been made, if its echo proves that."""

@@ -8,6 +8,8 @@ from roosync_p2p.core import effects, inputs
 from roosync_p2p.core.folder.reading import check_marker, look
 from roosync_p2p.core.ports import Folder
 from roosync_p2p.errors import FolderError
+from roosync_p2p.gossip.folder_paths import ROOT
+from roosync_p2p.ids import MachineId
 from roosync_p2p.trust.directory import Directory
 
 __all__ = ["FolderAnswer", "FolderJob", "performed"]
@@ -21,9 +23,10 @@ def performed(folder: Folder, job: FolderJob, directory: Directory) -> FolderAns
     match job:
         case effects.LookIntoFolder(wanted=wanted):
             try:
-                return inputs.FolderLooked(job=job.job, looked=look(folder, wanted, directory), fault=None)
+                looked = look(folder, wanted, directory)
             except FolderError as fault:
                 return inputs.FolderLooked(job=job.job, looked=None, fault=fault)
+            return inputs.FolderLooked(job=job.job, looked=looked, fault=None, writing=_writing(folder, wanted.me))
         case effects.PublishFiles():
             written: list[str] = []
             removed: list[str] = []
@@ -38,3 +41,12 @@ def performed(folder: Folder, job: FolderJob, directory: Directory) -> FolderAns
             except FolderError as fault:
                 return inputs.FilesPublished(job=job.job, written=tuple(written), removed=tuple(removed), fault=fault)
             return inputs.FilesPublished(job=job.job, written=tuple(written), removed=tuple(removed), fault=None)
+
+
+def _writing(folder: Folder, me: MachineId) -> FolderError | None:
+    """What speaks against writing into this machine's part, asked without writing: at rest nothing is written."""
+    try:
+        folder.check_writing(f"{ROOT}/{me}")
+    except FolderError as fault:
+        return fault
+    return None

@@ -18,6 +18,7 @@ from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.exchange import Exchange
+from roosync_p2p.core.folder.beacons import Beacons
 from roosync_p2p.core.folder.reaches import Reaches
 from roosync_p2p.core.folder.records import Papers, RevocationList, RunRecord
 from roosync_p2p.core.folder.segments import covered, mergeable, superseded
@@ -59,6 +60,7 @@ class Publisher:
         presence: Presence,
         commit: CommitLog,
         reaches: Reaches,
+        beacons: Beacons,
         revocations: Revocations,
         rotations: Rotations,
         meta: Mapping[str, bytes],
@@ -69,6 +71,7 @@ class Publisher:
         self._presence = presence
         self._commit = commit
         self._reaches = reaches
+        self._beacons = beacons
         self._revocations = revocations
         self._rotations = rotations
         self._signed_by = meta.get(_SIGNED_BY)
@@ -187,7 +190,7 @@ class Publisher:
         lacking = [machine for machine in lacking if held[machine] < head]
         start = min((held[machine] for machine in lacking), default=head) + 1
         start = max(start, self._floors[key], self._expired.get(key, 0) + 1)
-        files = [name for name in self.names if isinstance(name, SegmentFile) and name.key == key]
+        files = [name for name in self._readable(SegmentFile) if name.key == key]
         first = covered(files, start) + 1
         if not lacking or first > head or not self._time_has_come(key, key[0], lacking):
             if not lacking or first > head:
@@ -246,7 +249,7 @@ class Publisher:
             self._lacks_since.pop("log", None)
             return False
         epoch = self._commit.order.epoch
-        files = [name for name in self.names if isinstance(name, LogFile) and name.epoch == epoch]
+        files = [name for name in self._readable(LogFile) if name.epoch == epoch]
         first = covered(files, 1) + 1
         leads = self._commit.order.leads
         if first > raft.commit or not self._time_has_come("log", self._desk.me if leads else None, lacking):
@@ -334,6 +337,35 @@ class Publisher:
             return False
         others = [machine for machine in self._reaches.others() if machine != name.author]
         return all(self._delivery.holds(machine, name.key, name.last) for machine in others)
+
+    def own_files(self) -> list[str]:
+        """Of this machine's part, what another member holds as well, or nobody needs once this machine has gone."""
+        others = self._reaches.others()
+
+        def kept(name: FolderName) -> bool:
+            if not isinstance(name, SegmentFile):
+                return False
+            return not any(self._delivery.holds(machine, name.key, name.last) for machine in others)
+
+        return sorted(name.path for name in self.names if name.owner == self._desk.me and not kept(name))
+
+    def _readable(self, kind: type[N]) -> list[N]:
+        """What lies there and is believed: nobody reads the part of a machine that is out.
+
+        The runs of a machine that replaced its key count once it is heard with the new one: it makes them anew then.
+        """
+        standing = self._desk.directory.members
+        return [
+            name
+            for name in self.names
+            if isinstance(name, kind)
+            and (name.owner == self._desk.me or (name.owner in standing and self._signs_now(name.owner)))
+        ]
+
+    def _signs_now(self, machine: MachineId) -> bool:
+        if all(author != machine for author, _ in self._desk.directory.former):
+            return True
+        return self._beacons.key_of(machine) == self._desk.directory.members[machine].key_id
 
     def _mine(self, kind: type[N]) -> list[N]:
         return [name for name in self.names if isinstance(name, kind) and name.owner == self._desk.me]

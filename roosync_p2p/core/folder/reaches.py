@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from roosync_p2p import limits
 from roosync_p2p.core.desk import Desk
@@ -23,16 +24,17 @@ class Reaches:
         opened_s: since when there is a folder; a node that knows nobody yet may learn of them there.
     """
 
-    def __init__(self, desk: Desk, links: Links, presence: Presence) -> None:
+    def __init__(self, desk: Desk, links: Links, presence: Presence, *, ended: Callable[[MachineId], bool]) -> None:
         self._desk = desk
         self._links = links
         self._presence = presence
+        self._ended = ended
         self.opened_s = -math.inf
         self._alone_since: dict[MachineId, float] = {}
 
     def others(self) -> list[MachineId]:
-        """All other members."""
-        return [machine for machine in self._desk.directory.members if machine != self._desk.me]
+        """All other members, but who left or was retired: nobody waits for those."""
+        return [m for m in self._desk.directory.members if m != self._desk.me and not self._ended(m)]
 
     def linked(self, machine: MachineId) -> bool:
         """Whether a link leads to that machine, or one to a peer that hears it."""
@@ -74,6 +76,7 @@ class Reaches:
             machine
             for machine in self._alone_since
             if machine in self._desk.directory.members
+            and not self._ended(machine)
             and self._presence.liveness.verdict(machine, self._desk.now).state not in _GONE
         ]
 

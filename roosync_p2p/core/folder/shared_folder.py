@@ -18,6 +18,7 @@ from roosync_p2p.core import inputs
 from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.commit_log import CommitLog
+from roosync_p2p.core.commit.ended import ended_here
 from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
@@ -25,6 +26,7 @@ from roosync_p2p.core.effects import FolderJobId, LookIntoFolder, PublishFiles
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.folder.beacons import Beacons
 from roosync_p2p.core.folder.budget import WriteBudget
+from roosync_p2p.core.folder.faults import Faults
 from roosync_p2p.core.folder.publisher import Publisher
 from roosync_p2p.core.folder.quarantine import Quarantine
 from roosync_p2p.core.folder.reaches import Reaches
@@ -58,18 +60,19 @@ FOLDER_USED: Final = "folder.used"  # in the store: this home has had its folder
 
 def folder_of(core: NodeCore, meta: Mapping[str, bytes], *, learned: Callable[[], None]) -> SharedFolder:
     """The folder part of a core whose other parts stand. ``learned``: the directory may have grown."""
-    reaches = Reaches(core.desk, core.links, core.presence)
+    reaches = Reaches(core.desk, core.links, core.presence, ended=core.commit.seats.known.ended)
+    beacons = Beacons(
+        core.desk,
+        core.presence,
+        core.delivery,
+        reaches,
+        boot=core.boot,
+        start=lambda: core.authorship.start,
+    )
     return SharedFolder(
         core.desk,
         reaches,
-        Beacons(
-            core.desk,
-            core.presence,
-            core.delivery,
-            reaches,
-            boot=core.boot,
-            start=lambda: core.authorship.start,
-        ),
+        beacons,
         Publisher(
             core.desk,
             core.exchange,
@@ -77,6 +80,7 @@ def folder_of(core: NodeCore, meta: Mapping[str, bytes], *, learned: Callable[[]
             core.presence,
             core.commit,
             reaches,
+            beacons,
             core.revocations,
             core.rotations,
             meta,
@@ -135,13 +139,12 @@ class SharedFolder:
         self.quarantine = Quarantine(desk)
         self.budget = WriteBudget()
         self.path: str | None = None
-        self.fault: FolderError | None = None
+        self._faults = Faults()
         self._seen = False  # whether a first look has ended
         self._job = FolderJobId(0)
         self._job_since_s: float | None = None
         self._beacon_job: FolderJobId | None = None
         self._look_at = math.inf
-        self._retry_at = -math.inf
         self._papers: set[str] = set()
         self._contradicts_since: dict[str, float] = {}  # files of certificates for another key than the pinned one
         self._kept: list[tuple[str, bytes]] = []
@@ -162,7 +165,11 @@ class SharedFolder:
 
     def farewell(self) -> None:
         """Leaves the last heartbeat there, if the folder is not busy with something else."""
-        if self.path is not None and self._seen and self._job_since_s is None and self._presence.sent:
+        if self.path is None or not self._seen or self._job_since_s is not None:
+            return
+        if self._ended:
+            self._clear()
+        elif self._presence.sent:
             self._publish([self.beacons.make()], [])
 
     def grown(self) -> None:
@@ -184,12 +191,28 @@ class SharedFolder:
             return
         self.reaches.tick()
         self.budget.tick(now_s, needed=self.reaches.needs_folder())
-        if self._job_since_s is None and now_s >= self._retry_at:
+        if self._job_since_s is None and now_s >= self._faults.look_again_at:
             self._work(now_s)
         self._wake_at = self._next(now_s)
 
+    @property
+    def _ended(self) -> bool:
+        """Whether this machine has left or was retired: then nobody reads its part, and it writes no more."""
+        return ended_here(self._desk, self._commit.state) is not None
+
+    def _clear(self) -> bool:
+        """Removes this machine's own part; nobody else may (folder.md §7). False when there is nothing to do."""
+        removed = self._publisher.own_files()
+        if removed:
+            self._publish([], removed, beacon=False)
+        return bool(removed)
+
     def _work(self, now_s: float) -> None:
-        if self._may_write:
+        if self._ended:
+            if now_s >= self._look_at and not (self._may_write and self._clear()):
+                self._look()
+            return
+        if self._may_write and now_s >= self._faults.write_again_at:
             files, removed = self._within_budget()
             beacon = now_s >= self.beacons.due_at()
             if files or removed or beacon:
@@ -212,15 +235,16 @@ class SharedFolder:
         if self._job_since_s is not None:
             return max(self._job_since_s + limits.FOLDER_BLOCKED_S, now_s + limits.FOLDER_PLAN_S)
         times = [self._look_at, now_s + limits.FOLDER_PLAN_S]
-        if self._may_write:
+        if self._may_write and not self._ended:
             planned_s = -math.inf if self._kept else self._publisher.next_deadline()
-            times += [self.beacons.due_at(), max(planned_s, self.budget.next_s())]
-        return max(min(times), self._retry_at)
+            due_s = min(self.beacons.due_at(), max(planned_s, self.budget.next_s()))
+            times.append(max(due_s, self._faults.write_again_at))
+        return max(min(times), self._faults.look_again_at)
 
     @property
     def _may_write(self) -> bool:
         """Nothing is written before the start-up check has ended, nor into a folder that was not looked into."""
-        return self._seen and self.fault is None and self._authorship.phase is not Phase.CHECKING
+        return self._seen and self._faults.writable and self._authorship.phase is not Phase.CHECKING
 
     def _publish(self, files: list[tuple[str, bytes]], removed: list[str], *, beacon: bool = True) -> None:
         job = self._begin()
@@ -264,13 +288,14 @@ class SharedFolder:
         self._desk.counters["folder.removed"] += len(answer.removed)
         self.budget.wrote(self._desk.now.monotonic_s, written=len(answer.written), removed=len(answer.removed))
         self._publisher.published(answer.written, answer.removed)
-        if self._beacon_job == answer.job:
-            if any(path.endswith("/heartbeat") for path in answer.written):
-                self.beacons.published()
-            else:
-                self.beacons.again()
+        if self._beacon_job == answer.job and any(path.endswith("/heartbeat") for path in answer.written):
+            self.beacons.published()
+        elif self._beacon_job == answer.job or answer.fault is not None:
+            self.beacons.again()  # a fault of writing ends with a file that was written: the next one shows it
         self._publisher.soon()
-        self._note(answer.fault)
+        before = self.fault
+        self._faults.wrote(answer.fault, self._desk.now.monotonic_s, files=len(answer.written))
+        self._tell(before)
 
     def looked(self, answer: inputs.FolderLooked) -> None:
         """What a look found."""
@@ -280,7 +305,9 @@ class SharedFolder:
         self._job_since_s = None
         self._wake_at = now_s
         self._look_at = now_s + self.reaches.look_s()
-        self._note(answer.fault)
+        before = self.fault
+        self._faults.looked(answer.fault, answer.writing, now_s)
+        self._tell(before)
         if answer.looked is None:
             return
         if not self._seen:
@@ -406,19 +433,20 @@ class SharedFolder:
         else:
             self._watch.own_identity_elsewhere("another node writes this machine's part of the shared folder")
 
-    def _note(self, fault: FolderError | None) -> None:
+    def _tell(self, before: FolderError | None) -> None:
         """Told once for each kind of fault, and when it is over."""
-        before, self.fault = self.fault, fault
-        if fault is not None:
-            self._retry_at = self._desk.now.monotonic_s + limits.FOLDER_RETRY_S
-            self._look_at = self._retry_at
-            if before is None or before.code != fault.code:
-                self._desk.notify("folder", {"ok": False, "code": fault.code, "message": fault.message})
-        elif before is not None:
-            self._retry_at = -math.inf
+        fault = self.fault
+        if fault is None and before is not None:
             self._desk.notify("folder", {"ok": True})
+        elif fault is not None and (before is None or before.code != fault.code):
+            self._desk.notify("folder", {"ok": False, "code": fault.code, "message": fault.message})
 
     # --- for people -----------------------------------------------------------------------------------------------
+
+    @property
+    def fault(self) -> FolderError | None:
+        """What is wrong with it now, if anything."""
+        return self._faults.current
 
     @property
     def looked_into(self) -> bool:

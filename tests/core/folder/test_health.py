@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from roosync_p2p import limits
-from roosync_p2p.core import effects
 from roosync_p2p.errors import FolderError
-from roosync_p2p.simulation.member import Member
-from roosync_p2p.simulation.observer import Nobody
-from tests.helpers.folder_fleet import FolderFleet
-
-
-class _Told(Nobody):
-    """What one machine tells of its folder."""
-
-    def __init__(self) -> None:
-        self.codes: list[object] = []
-
-    def notified(self, member: Member, notice: effects.Notify) -> None:
-        """See the observer."""
-        if member.name == "machine-b" and notice.event == "folder":
-            self.codes.append(notice.data.get("code", "ok"))
+from tests.helpers.folder_fleet import FolderFleet, FolderNews
 
 
 def test_a_folder_that_blocks_is_an_alarm_and_its_end_is_told() -> None:
-    told = _Told()
+    told = FolderNews("machine-b")
     fleet = FolderFleet("ab", cut=False, observer=told)
     fleet.run(60)
     fleet.member("b").folder_takes_s = 120.0
@@ -33,7 +18,7 @@ def test_a_folder_that_blocks_is_an_alarm_and_its_end_is_told() -> None:
 
 
 def test_a_folder_that_stands_still_and_then_is_full_is_told_once_each() -> None:
-    told = _Told()
+    told = FolderNews("machine-b")
     fleet = FolderFleet("ab", observer=told)
     fleet.run(60)
     fleet.share.stopped = True
