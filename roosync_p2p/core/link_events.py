@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 from roosync_p2p.core import wire
 from roosync_p2p.core.links import Link
-from roosync_p2p.core.ports import LinkClosed, LinkOpened
+from roosync_p2p.core.ports import DialFailed, LinkClosed, LinkOpened
 from roosync_p2p.errors import PeerFault
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["greeting", "link_closed", "link_opened"]
+__all__ = ["dial_failed", "greeting", "link_closed", "link_opened"]
+
+
+def dial_failed(core: NodeCore, event: DialFailed) -> None:
+    """Nobody, or nobody of the fleet, answered at an address."""
+    redialled = core.dialling.failed(event)
+    if redialled is not None:
+        core.presence.redialled(redialled)
 
 
 def link_opened(core: NodeCore, event: LinkOpened) -> None:

@@ -36,7 +36,7 @@ from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.identity_watch import IdentityWatch
 from roosync_p2p.core.intake import Prepared, require_standing
-from roosync_p2p.core.link_events import greeting, link_closed, link_opened
+from roosync_p2p.core.link_events import dial_failed, greeting, link_closed, link_opened
 from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.meshing import PARTED, meshing_of
@@ -223,10 +223,8 @@ class NodeCore:
         self._folder_alarm = FolderAlarm(self)
         self._members_known: tuple[MachineId, ...] = ()
         self.follow_directory()
-        self.authorship.begin()
-        self.departures.begin()
-        self.rotations.begin()
-        self.settling.begin()
+        for part in (self.authorship, self.departures, self.rotations, self.settling):
+            part.begin()
 
     # --- the three verbs ------------------------------------------------------------------------------------------
 
@@ -253,9 +251,7 @@ class NodeCore:
             case LinkClosed():
                 link_closed(self, happened)
             case DialFailed():
-                redialled = self.dialling.failed(happened)
-                if redialled is not None:
-                    self.presence.redialled(redialled)
+                dial_failed(self, happened)
             case HandshakeRefused(remote=remote, reason=reason):
                 self.desk.count("handshake.refused")
                 self.desk.notify("handshake_refused", {"remote": remote, "reason": reason})
