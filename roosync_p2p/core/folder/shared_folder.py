@@ -374,6 +374,8 @@ class SharedFolder:
             raise
         self._papers.add(path)
         self._contradicts_since.pop(path, None)
+        if read.name.owner not in self._desk.directory.members:  # it is out: this helps to verify what stays, at most
+            self._desk.count("folder.ignored.key_revoked")
         self._learned()
 
     def _revocations(self, read: RevocationsRead) -> None:
