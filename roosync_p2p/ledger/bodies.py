@@ -144,8 +144,8 @@ class MemberSettle(OrderedBody, frozen=True, kw_only=True):
     chain: Annotated[str, msgspec.Meta(pattern=r"\A(ledger|mail)\Z")]
     sequence: Positive
     keep: Digest
-    fork_sequence: int = 0
-    fork_keep: bytes = b""
+    fork_sequence: Annotated[int, msgspec.Meta(ge=0, le=limits.NUMBER_MAX)] = 0
+    fork_keep: Annotated[bytes, msgspec.Meta(max_length=32)] = b""
 
     @property
     def kept(self) -> tuple[int, bytes]:

@@ -117,7 +117,7 @@ class KeyFaults:
         steady = [member for member in self._steady() if member is not self._founder]
         if steady and len(self._world.fleet.insiders()) > 2:
             member = self._dice.choose(steady)
-            self._let_go(member, member, "member.leave", MemberLeave(reason="in a story"), "left for good")
+            self._let_go(member, "member.leave", MemberLeave(reason="in a story"))
 
     def retire(self) -> None:
         """An issuer lets a member go, that may be off."""
@@ -126,20 +126,21 @@ class KeyFaults:
         members = [one for one in members if one.name not in world.busy and one.identity.machine != world.homes.touched]
         if members and self._founder.running and len(world.fleet.insiders()) > 2:
             member = self._dice.choose(members)
-            self._let_go(self._founder, member, "member.retire", MemberRetire(machine=member.name), "retired")
+            self._let_go(self._founder, "member.retire", MemberRetire(machine=member.name))
 
-    def _let_go(self, asked: Member, member: Member, kind: str, body: OrderedBody, counted: str) -> None:
-        def answered(result: object) -> None:
-            world = self._world
-            if isinstance(result, RoosyncError) or world.healing or member.name in world.busy:
-                return
-            world.watch.active[counted] += 1
-            self._out(member)
-            self.off.add(member.name)
-            if member.running and not member.paused:
-                world.leave(member)
+    def _let_go(self, asked: Member, kind: str, body: OrderedBody) -> None:
+        asked.request(OrderEntry(kind=kind, body=body, timeout_s=ORDERED_S), lambda _result: None)
 
-        asked.request(OrderEntry(kind=kind, body=body, timeout_s=ORDERED_S), answered)
+    def ended(self, machine: str, kind: str) -> None:
+        """Somebody applied the end of a membership: that counts, whoever was answered. Its person stops the node."""
+        world = self._world
+        if machine in world.fleet.outside or kind not in _LET_GO:
+            return
+        member = world.fleet.members[machine]
+        world.watch.active[_LET_GO[kind]] += 1
+        self._out(member)
+        self.off.add(member.name)
+        world.later(0.0, lambda: world.leave(member) if member.running and not member.paused else None)
 
     # --- issuers ------------------------------------------------------------------------------------------------------
 
@@ -250,6 +251,7 @@ class KeyFaults:
         return [one for one, register in registers if not register.ended(machine)]
 
 
+_LET_GO: Final = {"member.leave": "left for good", "member.retire": "retired"}
 _KINDS: Final[dict[str, Callable[[KeyFaults], None]]] = {
     "backup": KeyFaults.backup,
     "issuer": KeyFaults.issuer,

@@ -28,6 +28,7 @@ __all__ = [
     "ALL_ITEMS",
     "claim_commits",
     "commit_of",
+    "ended_by",
     "hard_state",
     "holds_number",
     "item_on_disk",
@@ -150,6 +151,12 @@ def claim_commits(disk: MemoryStore) -> list[ClaimCommit]:
     return [_claim_commit(disk, commit_of(row)) for row in disk.commits(CommitNumber(1), ALL_ITEMS)]
 
 
+def ended_by(commit: Commit) -> str:
+    """The machine whose membership a commit ends; empty for every other commit."""
+    ends = commit.kind in _ENDING and commit.accepted
+    return str(_detail(commit.detail).get("machine", "")) if ends else ""
+
+
 def _claim_commit(disk: MemoryStore, commit: Commit) -> ClaimCommit:
     plain = ClaimCommit(
         number=commit.number,
@@ -158,8 +165,8 @@ def _claim_commit(disk: MemoryStore, commit: Commit) -> ClaimCommit:
         accepted=commit.accepted,
         reason=commit.reason,
     )
-    if commit.kind in _ENDING and commit.accepted:
-        return dataclasses.replace(plain, ends=str(_detail(commit.detail).get("machine", "")))
+    if ended := ended_by(commit):
+        return dataclasses.replace(plain, ends=ended)
     if commit.kind not in _BODIES:
         return plain
     id_ = EntryId(bytes.fromhex(commit.entry))

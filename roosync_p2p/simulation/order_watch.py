@@ -71,6 +71,7 @@ class OrderWatch:
         self.seats = SeatChecker()
         self.proposed_again = 0
         self.one_seat_twice = False
+        self.ended: Callable[[str, str], None] = lambda _machine, _kind: None  # a membership ended, by a commit's kind
         self._report = found
         self._made = made
         self._reach_s = reach_s
@@ -136,8 +137,10 @@ class OrderWatch:
                     self.branches.of(member.name).commits.cut(member.name)
                 case CommitRow():
                     self._know(member)
-                    commits = self.branches.of(member.name).commits
-                    self.found(commits.applied(member.name, order_facts.commit_of(row), self._now_s))
+                    commits, commit = self.branches.of(member.name).commits, order_facts.commit_of(row)
+                    self.found(commits.applied(member.name, commit, self._now_s))
+                    if ended := order_facts.ended_by(commit):
+                        self.ended(ended, commit.kind)
                 case MetaRow(key=applier.META, value=bytes(value)):
                     progress = order_facts.progress_in(value)
                     commits = self.branches.of(member.name).commits

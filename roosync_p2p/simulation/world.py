@@ -167,6 +167,7 @@ class World:
         self.users = OrderUsers(self, Dice.of(seed, "order"))
         self.adversary = Adversary(self, Dice.of(seed, "adversary"))
         self.keys = KeyFaults(self, Dice.of(seed, "keys"))
+        self.watch.order.ended = self.keys.ended
         self.watch.attach(self.fleet, overheard=self.adversary.overheard, touched=lambda: self.homes.touched)
         self.healing = False
 
