@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.by_hand import by_hand
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
 _BY_HAND = pytest.mark.skipif(
@@ -54,6 +55,7 @@ def test_a_restored_machine_gets_back_what_it_wrote_since_and_loses_no_commit() 
         assert again.json("claim", "in the new life", "--timeout", "30")["token"] > claimed["token"]
 
 
+@by_hand
 def test_restored_while_the_old_one_runs_it_writes_nothing() -> None:
     with Fleet.found("alice", "berta") as fleet:
         alice, berta = fleet.start_all()

@@ -16,6 +16,7 @@ from typing import Final
 import pytest
 
 from roosync_p2p import limits
+from tests.helpers.by_hand import by_hand
 from tests.helpers.fleet import Fleet, Machine, until
 from tests.helpers.mounts import (
     freezable,
@@ -107,6 +108,7 @@ def test_a_full_a_read_only_and_a_lost_drive_are_told_and_links_go_on(record_pro
         until(lambda: not alice.warnings().keys() & {"folder_full"}, 50, what="it is over", shown=fleet.report)
 
 
+@by_hand
 def test_a_full_and_a_read_only_drive_are_told_at_rest_too(record_property: Report, tmp_path: Path) -> None:
     # all are linked and nothing is sent: the next files are due after minutes
     with (

@@ -16,6 +16,7 @@ import pytest
 
 from roosync_p2p.api.processes import process_alive
 from roosync_p2p.cli.demo_texts import DEMO_TEXTS
+from tests.helpers.by_hand import by_hand
 
 DEADLINE_S = 90.0  # the demonstration takes 10 s; a shared machine may be much slower
 
@@ -84,6 +85,7 @@ def test_it_shows_a_fleet_from_founding_to_the_return_of_a_killed_machine(
     assert sorted(path.name for path in home.iterdir()) == ["settings.toml"], "the user's own home was touched"
 
 
+@by_hand
 def test_a_kept_fleet_can_be_started_again(environ: dict[str, str], folder: Path) -> None:
     done = run(environ, "demo", "--machines", "2", "--keep", "--json")
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.by_hand import by_hand
 from tests.helpers.copier import Copier
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 from tests.helpers.netlab import Lab, netlab_missing
@@ -62,6 +63,7 @@ def fleet() -> Iterator[Fleet]:
         yield fleet
 
 
+@by_hand
 def test_a_message_and_its_receipt_travel_through_a_common_folder_once(
     fleet: Fleet, record_property: Report, tmp_path: Path
 ) -> None:
@@ -200,6 +202,7 @@ def _same_heads(machines: Sequence[Machine]) -> list[bool]:
     return [held == places[0] for held in places]
 
 
+@by_hand
 def test_a_decision_is_made_by_the_only_voter_and_comes_back_through_the_folder(
     fleet: Fleet, record_property: Report, tmp_path: Path
 ) -> None:
@@ -261,6 +264,7 @@ def test_a_machine_joins_through_the_folder_and_takes_part(record_property: Repo
         assert str(folder) in checks["folder"]["message"]
 
 
+@by_hand
 def test_a_drive_that_goes_away_is_told_and_nothing_is_lost(fleet: Fleet, tmp_path: Path) -> None:
     alice, berta = fleet.machines.values()
     folder, away = tmp_path / "drive", tmp_path / "away"

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from roosync_p2p.adapters.firewall import this_allow_command
+from tests.helpers.by_hand import by_hand
 from tests.helpers.fleet import Fleet, Machine
 from tests.helpers.netlab import Lab, netlab_missing
 
@@ -98,6 +99,7 @@ def test_a_firewall_is_noticed_and_the_rule_that_is_shown_opens_it(
     assert _joined(fleet, lab)["outcome"] == "connected"
 
 
+@by_hand
 def test_a_machine_that_cannot_be_reached_joins_and_links_all_the_same(fleet: Fleet, lab: Lab) -> None:
     _firewall(lab, "drop")
     machine, code = _joiner(fleet, lab)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.helpers.by_hand import by_hand
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
 
@@ -90,6 +91,7 @@ def test_who_left_counts_no_more_and_comes_back_under_its_name_with_a_new_home(t
         assert berta.states()["clara"] == "online"
 
 
+@by_hand
 def test_who_is_retired_reads_of_it_is_waited_for_by_nobody_and_does_not_start_again() -> None:
     with Fleet.found("alice", "berta", "clara") as fleet:
         alice, berta, clara = fleet.start_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.helpers.by_hand import by_hand
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
 DAY_S = 24 * 3600
@@ -49,6 +50,7 @@ def test_a_certificate_that_ran_out_is_renewed_on_the_joining_path() -> None:
         fleet.until_linked()
 
 
+@by_hand
 def test_it_renews_by_itself_as_soon_as_an_issuer_can_be_asked() -> None:
     with Fleet.found("alice") as fleet:
         berta = fleet.add("berta")
