@@ -88,7 +88,7 @@ def test_who_left_counts_no_more_and_comes_back_under_its_name_with_a_new_home(t
             what="it is a member again",
             shown=fleet.report,
         )
-        assert berta.states()["clara"] == "online"
+        until(lambda: berta.states()["clara"] == "online", 50, what="it is heard again", shown=fleet.report)
 
 
 @by_hand
