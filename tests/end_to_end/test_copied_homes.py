@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from roosync_p2p.errors import InputFault
+from tests.helpers.by_hand import by_hand
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
 
@@ -131,6 +132,7 @@ def test_a_home_that_was_rolled_back_begins_a_new_life_that_is_flagged(fleet: Fl
     assert {f"perdu {number}" for number in range(10)} <= sent
 
 
+@by_hand
 def test_what_a_copy_wrote_while_the_original_was_off_makes_the_original_begin_anew(fleet: Fleet) -> None:
     alice, berta, carla = fleet.machines.values()
     _until_arrived([alice, berta], _send(carla, "avant", 3))

@@ -113,6 +113,7 @@ def test_a_kept_fleet_can_be_started_again(environ: dict[str, str], folder: Path
             node.kill()
 
 
+@by_hand
 def test_a_step_that_fails_is_named_and_its_logs_are_kept(started: subprocess.Popen[str], folder: Path) -> None:
     founder = wait_for_node(folder, "machine-a")
     os.kill(founder, signal.SIGTERM)

@@ -109,6 +109,7 @@ def test_a_machine_that_cannot_be_reached_joins_and_links_all_the_same(fleet: Fl
     machine.stop()
 
 
+@by_hand
 def test_behind_a_router_no_rule_of_this_computer_is_proposed(fleet: Fleet, lab: Lab) -> None:
     outside = lab.address(1).rpartition(".")[0] + ".99"
     lab.check_output(1, ["ip", "address", "add", f"{outside}/24", "dev", "eth0"])
