@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from roosync_p2p import limits
+from roosync_p2p.codec.canonical import pack
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.core.desk import Desk
@@ -119,6 +120,11 @@ class Forks:
     def settled(self, key: ChainKey) -> bool:
         """Whether a fork of that chain was settled."""
         return key in self._settled
+
+    def settlements(self, author: MachineId) -> bytes:
+        """32 bytes that are equal exactly when the same is known to be settled of that author; empty if nothing is."""
+        rows = sorted((key, sorted(kept.items())) for key, kept in self._settled.items() if key[0] == author)
+        return sha256(pack(rows)) if rows else b""
 
     def keeps(self, entry: Entry) -> bool:
         """Whether an entry may stand in its place: where a fork was settled only the one that is kept may."""

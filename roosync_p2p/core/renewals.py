@@ -1,8 +1,8 @@
 """New incarnations: asked of an issuer, and countersigned by one (docs/protocol/entries.md §3).
 
-An issuer countersigns by itself, if nobody could object: the machine asks over its own link, is not in conflict, no
-other run of it lives, it names the newest that this issuer holds, and asks for the next incarnation. It never
-countersigns two stores for one incarnation: the second one to ask is a copy.
+An issuer countersigns by itself, if nobody could object: the machine asks over its own link, is not in conflict, knows
+how its forks were settled, no other run of it lives, it names the newest that this issuer holds, and asks for the next
+incarnation. It never countersigns two stores for one incarnation: the second one to ask is a copy.
 """
 
 from __future__ import annotations
@@ -75,10 +75,11 @@ class Renewals:
         if renewal is None or due is None or due > self._desk.now.monotonic_s:
             return
         self._ask_at = self._desk.now.monotonic_s + ASK_INTERVAL_S
+        request = RenewalRequest(renewal=encode(renewal), settled=self._forks.settlements(self._desk.me))
         for machine in self.waiting_for():
             if self._links.primary(machine) is not None:
                 self._links.send(machine, OwnQuery())
-                self._links.send(machine, RenewalRequest(renewal=encode(renewal)), after=self._desk.newest_ticket)
+                self._links.send(machine, request, after=self._desk.newest_ticket)
 
     def answered(self, frame: Countersigned) -> bool:
         """An issuer answered; whether the new life began.
@@ -114,7 +115,7 @@ class Renewals:
         """A machine asks this issuer to countersign its new beginning; it gets the envelope, or the reason."""
         try:
             renewal = decode(frame.renewal, Renewal, size_max=limits.RECORD_BYTES_MAX)
-            envelope = self._judged(peer, renewal)
+            envelope = self._judged(peer, renewal, frame.settled)
         except PeerFault as fault:
             self._desk.fault(fault)
             self._links.send(peer, Countersigned(refusal=f"{fault.code}: {fault.message}"[:200]))
@@ -127,7 +128,7 @@ class Renewals:
         self._desk.notify("countersigned", data, after=ticket)
         self._links.send(peer, Countersigned(envelope=envelope), after=ticket)
 
-    def _judged(self, peer: MachineId, renewal: Renewal) -> bytes:
+    def _judged(self, peer: MachineId, renewal: Renewal, settled: bytes) -> bytes:
         key = self._desk.identity.issuer_key
         if key is None:
             raise UntrustedError("this machine is no issuer", code="not_an_issuer")
@@ -136,6 +137,9 @@ class Renewals:
             raise UntrustedError(f"{peer} asks in the name of {renewal.machine}", code="wrong_source")
         if self._forks.frozen(peer):
             raise ConflictError(f"{peer} is in conflict: that has to be settled first", code="forked")
+        if settled != self._forks.settlements(peer):
+            # A copy that is out learns it from the settlement; before, it asks for a life that the other one needs.
+            raise StaleError(f"of the settled forks of {peer} the two ends do not know the same yet", code="unsettled")
         if self._alive_elsewhere(peer):
             raise ConflictError(
                 f"another run of {peer} was alive a moment ago: one of them is a copy", code="second_run"

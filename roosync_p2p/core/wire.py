@@ -194,9 +194,13 @@ class OwnAnswer(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="own"
 
 
 class RenewalRequest(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="renewal"):
-    """To an issuer: countersign this beginning (an encoded ``entries.incarnations.Renewal``)."""
+    """To an issuer: countersign this beginning (an encoded ``entries.incarnations.Renewal``).
+
+    ``settled``: digest of the settled forks of the sender that it knows of; empty if it knows of none.
+    """
 
     renewal: bytes
+    settled: bytes = b""
 
 
 class Countersigned(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="countersigned"):

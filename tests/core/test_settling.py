@@ -11,6 +11,7 @@ from roosync_p2p.core.ports import LinkId
 from roosync_p2p.core.rows import ChainCutRow, ForkRow
 from roosync_p2p.core.settling import settlement
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
+from roosync_p2p.entries.incarnations import Known, Renewal
 from roosync_p2p.errors import InputFault
 from roosync_p2p.ledger.bodies import MEMBER_SETTLE, MemberSettle
 from roosync_p2p.ledger.cursors import moved
@@ -256,6 +257,38 @@ def test_a_machine_that_goes_on_is_not_stopped_by_who_has_not_heard(again: str) 
     rig.advance(6)
     rig.receive(link, late)
     assert rig.core.authorship.phase.value == "waiting"
+
+
+def test_a_copy_that_has_not_heard_is_given_no_life_that_the_machine_needs() -> None:
+    rig, one = Rig(A, knows=(B, C)).ready(), Actor(C)
+    one.mail(6)
+    other = _grown(one.fork_at(4), 6)
+    link = rig.meet(Actor(C))
+    rig.receive(link, entries(*one.chains[MAIL]))
+    rig.receive(link, entries(other.chains[MAIL][3]))
+    _apply(rig, _settlement(Actor(A), one.chains[MAIL][3]))
+    newest = one.chains[MAIL][-1]
+    known = Known(incarnation=1, sequence=6, id=newest.id)
+    for store, settled, granted in (
+        (b"c" * 16, b"", False),
+        (b"m" * 16, rig.core.forks.settlements(C), True),
+        (b"c" * 16, rig.core.forks.settlements(C), False),
+    ):
+        renewal = Renewal(machine=C, incarnation=2, store=store, ledger=None, mail=known)
+        rig.receive(link, wire.RenewalRequest(renewal=encode(renewal), settled=settled))
+        answer = rig.frames(wire.Countersigned)[-1]
+        assert (answer.envelope is not None) == granted
+        if not settled:
+            assert answer.refusal.startswith("unsettled")
+
+
+def test_who_asks_for_a_new_life_says_which_settlements_it_knows() -> None:
+    rig, link, mine, _ = _copied()
+    _heard(rig, link, mine)
+    rig.advance(8)
+    issuer = Rig(A, knows=(B, C)).ready()
+    _apply(issuer, _settlement(Actor(A), mine))
+    assert rig.frames(wire.RenewalRequest)[-1].settled == issuer.core.forks.settlements(B) != b""
 
 
 def test_nobody_but_an_issuer_settles() -> None:
