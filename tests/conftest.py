@@ -13,8 +13,24 @@ settings.register_profile(
 )
 settings.load_profile("house")
 
+_HERE = Path(__file__).parent
+
 # A shell's background job ignores SIGINT, and so would every program that a test starts in it and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# What waits most goes first, so that what only computes fills the processors at the end.
+_TURNS = ("end_to_end", "cli", "simulation", "core", "consensus")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of real programs first; within a folder they stay in order."""
+    items.sort(key=lambda item: _turn(item.path))
+
+
+def _turn(path: Path) -> int:
+    folder = path.relative_to(_HERE).parts[0]
+    return _TURNS.index(folder) if folder in _TURNS else len(_TURNS)
 
 
 @pytest.fixture(autouse=True)
