@@ -37,13 +37,14 @@ PATIENCE: Final = 10
 
 @dataclasses.dataclass
 class Row:
-    """The five, the logind of each, and what was acknowledged, by number."""
+    """The five, the logind of each, what was acknowledged, by number, and in which incarnation each is."""
 
     fleet: Fleet
     logins: dict[str, FakeLogind]
     buses: dict[str, str]
     acknowledged: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
     voted: set[str] = dataclasses.field(default_factory=set)
+    lives: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(_NAMES, 1))
     whole: bool = True
 
     def start(self, machine: Machine) -> None:
@@ -135,11 +136,12 @@ def test_whoever_leaves_hands_over_and_nothing_that_was_acknowledged_is_lost(
         row.start(machine)
     for machine in machines:
         machine.until_up()
-    _countersign(machines[0], victim)
+    _countersign(machines[0], victim, row.lives[victim.name])
     row.fleet.until_linked()
     _until_alike(row)
     _nothing_is_missing(row)
-    assert victim.client.status()["incarnation"] > 1, "whose disk is not what it was has begun a new life"
+    lived, row.lives[victim.name] = row.lives[victim.name], victim.client.status()["incarnation"]
+    assert row.lives[victim.name] > lived, "whose disk is not what it was has begun a new life"
     row.commit(victim, f"{number} back")
     _until_alike(row)
     shutil.rmtree(row.fleet.path / "backups")
@@ -205,12 +207,12 @@ def _lose(machine: Machine, backup: Path, *, wiped: bool) -> None:
         _copy(backup, machine.home)
 
 
-def _countersign(founder: Machine, victim: Machine) -> None:
+def _countersign(founder: Machine, victim: Machine, lived: int) -> None:
     """The only issuer's own new life takes the root's key; that of anybody else it countersigns by itself."""
     if victim is not founder:
         return
     until(  # alone it may be ready for a moment, before anybody shows it what it wrote
-        lambda: victim.client.status()["phase"] == "waiting" or victim.client.status()["incarnation"] > 1,
+        lambda: victim.client.status()["phase"] == "waiting" or victim.client.status()["incarnation"] > lived,
         50,
         what="it knows that its disk is not what it was",
         shown=lambda: f"{victim.client.status()}\n{victim.log()}",
