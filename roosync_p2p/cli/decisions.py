@@ -56,7 +56,15 @@ def decision() -> None:
     default="INFO",
     show_default=True,
 )
-@click.option("--target", "targets", multiple=True, metavar="MACHINE|all", help="Who applies it (repeatable).")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="MACHINE|all",
+    default=("all",),
+    show_default="all",
+    help="Who applies it (repeatable).",
+)
 @click.option("--set", "sets", type=(str, str), multiple=True, metavar="RESOURCE JSON", help="Set a value.")
 @click.option("--merge", "merges", type=(str, str), multiple=True, metavar="RESOURCE JSON", help="Merge an object.")
 @click.option("--remove", "removes", multiple=True, metavar="RESOURCE", help="Remove it.")

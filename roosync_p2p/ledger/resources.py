@@ -97,7 +97,9 @@ def normalise_resource(text: str) -> Resource:
     """
     match = _FORM.fullmatch(text)
     if match is None or len(text) > limits.RESOURCE_CHARS_MAX:
-        raise MalformedError("a resource is type:path#/json/pointer", code="bad_resource")
+        raise MalformedError(
+            "a resource is type:path#/json/pointer, such as config:ci.json#/python", code="bad_resource"
+        )
     raw = match["path"].replace("\\", "/")
     segments = [segment for segment in raw.split("/") if segment not in ("", ".")]
     if not segments or ".." in segments:

@@ -170,6 +170,11 @@ def test_a_proposal_says_what_the_options_say(api: RunningApi, tmp_path: Path) -
     assert proposed["actions"][0]["value"] == "3.13"
 
 
+def test_a_proposal_without_a_target_is_for_everybody(api: RunningApi) -> None:
+    proposed = document(roosync(api.home, "decision", "propose", "T", "--set", "config:x#/y", "1", "--json"))
+    assert list(proposed["targets"]) == ["all"]
+
+
 def test_a_decision_is_read_approved_and_followed(api: RunningApi) -> None:
     propose = ("decision", "propose", "T\u202e", "--target", "myia-ai-01", "--set", "config:x#/y", '{"z": [1]}')
     text = lines(roosync(api.home, *propose))
