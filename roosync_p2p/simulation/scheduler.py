@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 
 __all__ = ["Scheduler"]
@@ -18,9 +19,13 @@ class Scheduler:
         self._order = 0
 
     def schedule(self, delay_s: float, call: Callable[[], None]) -> None:
-        """Runs ``call`` after that many virtual seconds."""
+        """Runs ``call`` after that many virtual seconds.
+
+        Later is later also where the sum rounds to now: a timer that is due a moment after now would come back for ever.
+        """
         self._order += 1
-        heapq.heappush(self._queue, (self.now_s + max(delay_s, 0.0), self._order, call))
+        soonest_s = math.nextafter(self.now_s, math.inf) if delay_s > 0.0 else self.now_s
+        heapq.heappush(self._queue, (max(self.now_s + delay_s, soonest_s), self._order, call))
 
     def run_until(self, at_s: float) -> None:
         """Runs everything up to that moment."""

@@ -30,3 +30,24 @@ def test_a_clock_that_is_set_changes_wall_time_only() -> None:
     clock.offset_ms = -5_000
     assert clock.now().wall_ms == before.wall_ms - 5_000
     assert clock.now().monotonic_s == before.monotonic_s
+
+
+def test_a_timer_that_is_due_a_moment_later_is_not_due_now() -> None:
+    scheduler = Scheduler()
+    clock = MachineClock(scheduler)
+    scheduler.run_until(1.0)
+    clock.sleep()
+    scheduler.run_until(1_000_000.0)
+    clock.wake()
+    deadline = clock.now().monotonic_s + 1e-12  # less than virtual time can show by now
+    tries: list[float] = []
+
+    def due() -> None:
+        tries.append(clock.now().monotonic_s)
+        assert len(tries) < 10, "it comes back for ever while time stands still"
+        if tries[-1] < deadline:
+            scheduler.schedule(clock.seconds_until(deadline), due)
+
+    due()
+    scheduler.run_until(1_000_001.0)
+    assert tries[-1] >= deadline
