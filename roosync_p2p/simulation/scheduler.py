@@ -21,7 +21,7 @@ class Scheduler:
     def schedule(self, delay_s: float, call: Callable[[], None]) -> None:
         """Runs ``call`` after that many virtual seconds.
 
-        Later is later also where the sum rounds to now: a timer that is due a moment after now would come back for ever.
+        Later is later also where the sum rounds to now: a timer that is due just after it would come back for ever.
         """
         self._order += 1
         soonest_s = math.nextafter(self.now_s, math.inf) if delay_s > 0.0 else self.now_s
