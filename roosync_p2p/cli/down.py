@@ -13,7 +13,7 @@ from roosync_p2p.api.terminal import Invocation, common_options
 from roosync_p2p.cli.texts import load_texts
 from roosync_p2p.errors import EnvironmentFault, NotRunningError
 
-__all__ = ["down"]
+__all__ = ["down", "stop_node"]
 
 _POLL_S = 0.03
 
@@ -27,7 +27,20 @@ def down(invocation: Invocation) -> None:
     Example:
       roosync down
     """
-    client = SyncClient(invocation.home)
+    pid = stop_node(SyncClient(invocation.home))
+    if invocation.as_json:
+        invocation.print_json({"stopped": True, "pid": pid})
+    else:
+        invocation.print(load_texts(invocation.home).get("stopped"))
+
+
+def stop_node(client: SyncClient) -> int | None:
+    """Stops the node and waits until its process is gone; its number, if that is known here.
+
+    Raises:
+        NotRunningError: no node runs.
+        EnvironmentFault: it still runs after ``limits.DOWN_TIMEOUT_S`` (``not_in_time``).
+    """
     pid = client.endpoint().pid
     client.shutdown()
     deadline = time.monotonic() + limits.DOWN_TIMEOUT_S
@@ -40,10 +53,7 @@ def down(invocation: Invocation) -> None:
                 details={"pid": pid},
             )
         time.sleep(_POLL_S)
-    if invocation.as_json:
-        invocation.print_json({"stopped": True, "pid": pid})
-    else:
-        invocation.print(load_texts(invocation.home).get("stopped"))
+    return pid
 
 
 def _is_there(client: SyncClient, pid: int | None) -> bool:

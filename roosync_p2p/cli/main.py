@@ -97,6 +97,9 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
     ),
     "up": CommandEntry("roosync_p2p.cli.up", "up", _CARE, "Run the node in the foreground; prints `ready` when it is."),
     "down": CommandEntry("roosync_p2p.cli.down", "down", _CARE, "Stop the node; returns when its process is gone."),
+    "service": CommandEntry(
+        "roosync_p2p.cli.service", "service", _CARE, "Run the node at login, without a window; its state and its log."
+    ),
     "leave": CommandEntry(
         "roosync_p2p.cli.leaving",
         "leave",

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from roosync_p2p.api.terminal import Invocation, common_options
+from roosync_p2p.cli.start_log import record_failed_start, started
 from roosync_p2p.core.settings import parse_host_port
-from roosync_p2p.errors import EnvironmentFault, InputFault, UsageError
+from roosync_p2p.errors import EnvironmentFault, InputFault, RoosyncError, UsageError
 
 __all__ = ["up"]
 
@@ -46,24 +47,31 @@ def up(
     _check_addresses("--peer", peers)
     # loaded only here: every other command of this tool does without node and web server
     from roosync_p2p.api.server import serve  # noqa: PLC0415
-    from roosync_p2p.node.run import run_node  # noqa: PLC0415
+    from roosync_p2p.node.run import READY, run_node  # noqa: PLC0415
 
-    return run_node(
-        invocation.home,
-        listen=listen,
-        peers=peers,
-        mdns=False if no_mdns else None,
-        folder=folder,
-        ready_file=ready_file,
-        serve_api=serve,
-        say=_say(invocation),
-    )
+    try:
+        return run_node(
+            invocation.home,
+            listen=listen,
+            peers=peers,
+            mdns=False if no_mdns else None,
+            folder=folder,
+            ready_file=ready_file,
+            serve_api=serve,
+            say=_say(invocation, ready=READY),
+        )
+    except RoosyncError as error:
+        if error.code != "home_in_use":  # the node that holds the home runs well
+            record_failed_start(invocation.home, error)
+        raise
 
 
-def _say(invocation: Invocation) -> Callable[[str], None]:
+def _say(invocation: Invocation, *, ready: str) -> Callable[[str], None]:
     """Prints what the node says, as long as somebody reads it: a node does not end with its terminal's pipe."""
 
     def say(text: str) -> None:
+        if text == ready:
+            started(invocation.home)
         with contextlib.suppress(click.exceptions.Exit, EnvironmentFault):
             (invocation.progress if invocation.as_json else invocation.print)(text)
 

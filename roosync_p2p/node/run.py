@@ -63,7 +63,9 @@ from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
 from roosync_p2p.version import __version__
 
-__all__ = ["ServeApi", "run_node"]
+__all__ = ["READY", "ServeApi", "run_node"]
+
+READY: Final = "ready"  # is said when links and API are open
 
 _LOG: Final = logging.getLogger(__name__)
 _LEVELS: Final = {  # of events in the log; the others are informative
@@ -255,7 +257,7 @@ class _Node:
         if ready_file is not None:
             write_private(ready_file, f"{os.getpid()}\n".encode())
         self._say(f"{self._identity.machine} of fleet {self._identity.fleet_name}: {', '.join(around.listening)}")
-        self._say("ready")
+        self._say(READY)
 
     def _heard(self, event: effects.Notify) -> None:
         data = dict(event.data)

@@ -104,6 +104,10 @@ class Machine:
 
     # --- commands -------------------------------------------------------------------------------------------------
 
+    def wrapped(self, command: Sequence[str]) -> list[str]:
+        """A command line as it is run on this machine."""
+        return self._wrap(command)
+
     def run(
         self,
         *args: str,

@@ -83,6 +83,7 @@ READERS: Final[Mapping[str, Reader]] = {
             "join": frozenset({"node", "trust"}),
             "doctor": frozenset({"node"}),
             "persons": frozenset({"adapters", "trust"}),
+            "service": frozenset({"adapters"}),
         },
     ),
     "admin": Reader(
