@@ -317,6 +317,16 @@ class Raft:
         return self._state.log.last_index
 
     @property
+    def last_term(self) -> Term:
+        """The term of that item; 0 for an empty log."""
+        return self._state.log.last_term
+
+    @property
+    def may_campaign(self) -> bool:
+        """Whether this node may become the leader, or is it."""
+        return self._state.may_campaign
+
+    @property
     def damaged(self) -> bool:
         """Whether the store lost what it had: such a node neither votes nor leads, and needs a new store id."""
         return self._state.damaged

@@ -55,15 +55,17 @@ class Voting:
         return () if leader is None else _raft(leader).status.configuration.voters
 
     def has_majority(self) -> bool:
-        """Whether those could commit something, under the newest configuration that anybody holds."""
-        seats = self.seats().values()
-        held = [
-            (raft.epoch, raft.status.configuration)
-            for member in self._fleet.running()
-            if (raft := member.node().commit.order.raft) is not None
-        ]
-        _, newest = max(held, key=lambda one: (one[0], one[1].index), default=(None, None))
-        return newest is not None and sum(seat in seats for seat in newest.voters) > len(newest.voters) // 2
+        """Whether those could commit something, by the longest log of anybody who may lead.
+
+        A change of voters that only reached somebody whose vote is gone decides nothing.
+        """
+        seats = self.seats()
+        able = [raft for name in seats if (raft := _raft(self._fleet.members[name])).may_campaign]
+        longest = max(able, key=lambda raft: (raft.epoch, raft.last_term, raft.last_index), default=None)
+        if longest is None:
+            return False
+        voters = longest.status.configuration.voters
+        return sum(seat in seats.values() for seat in voters) > len(voters) // 2
 
     def furthest(self) -> Member | None:
         """Whoever has applied the most, of those whose word counts."""
