@@ -42,6 +42,7 @@ from roosync_p2p.core.commit.ended import require_member
 from roosync_p2p.core.folder.shared_folder import FOLDER_USED
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.core.rotations import lost_record
 from roosync_p2p.core.rows import Loaded, PendingRow
 from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml, with_folder
 from roosync_p2p.errors import EnvironmentFault, RoosyncError
@@ -166,7 +167,7 @@ class _Node:
 
     async def run(self, listen: str, peers: tuple[str, ...], mdns: bool, ready_file: Path | None) -> int:
         around = Surroundings(store=self._store, mdns=mdns)
-        loaded = self._store.load()
+        loaded = _with_lost(self._store, self._identity)
         self._identity = finish_rotation(self._home.path, self._identity, loaded)
         loaded = _with_founding(loaded, self._identity)
         core = NodeCore(
@@ -375,6 +376,18 @@ def _with_founding(loaded: Loaded, identity: Identity) -> Loaded:
         return loaded
     row = PendingRow(number=1, kind=FLEET_FOUND, body=identity.fleet_found)
     return dataclasses.replace(loaded, pending=(row,))
+
+
+def _with_lost(store: SqliteStore, identity: Identity) -> Loaded:
+    """What the store holds; the first time also the root's word that came with the identity."""
+    loaded = store.load()
+    if identity.key_lost is None:
+        return loaded
+    row = lost_record(identity.key_lost)
+    if any((held.kind, held.author, held.subject) == (row.kind, row.author, row.subject) for held in loaded.records):
+        return loaded
+    store.commit([row])
+    return store.load()
 
 
 def _tls(identity: Identity) -> TlsIdentity:
