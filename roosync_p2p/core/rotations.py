@@ -55,7 +55,7 @@ __all__ = [
 
 ROTATION = "rotation"  # kind of the record
 MEMBER_ROTATE = "member.rotate"
-_HEARD: Final = "lost."  # of the meta rows that say when it was heard that a key was lost
+_HEARD: Final = "key_lost."  # of the meta rows that say when it was heard that a key was lost
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
