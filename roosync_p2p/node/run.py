@@ -24,6 +24,7 @@ import anyio
 import anyio.abc
 
 from roosync_p2p import limits
+from roosync_p2p.adapters.backup_mark import is_backed_up
 from roosync_p2p.adapters.home import Home, create_home, read_settings
 from roosync_p2p.adapters.home_lock import HomeLock
 from roosync_p2p.adapters.interfaces import local_addresses
@@ -166,7 +167,12 @@ class _Node:
         self._events = EventLog()
 
     async def run(self, listen: str, peers: tuple[str, ...], mdns: bool, ready_file: Path | None) -> int:
-        around = Surroundings(store=self._store, mdns=mdns)
+        around = Surroundings(
+            store=self._store,
+            mdns=mdns,
+            remind=self._settings.node.reminders,
+            backed_up=lambda keys: is_backed_up(self._home.path, keys),
+        )
         loaded = _with_lost(self._store, self._identity)
         self._identity = finish_rotation(self._home.path, self._identity, loaded)
         loaded = _with_founding(loaded, self._identity)

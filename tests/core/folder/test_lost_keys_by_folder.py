@@ -8,6 +8,7 @@ from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.commands import OfferLost
 from roosync_p2p.core.memory_store import MemoryStore
 from roosync_p2p.core.rotations import lost_record
+from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.verdicts import State
 from roosync_p2p.simulation.fleet_keys import BORN_S
@@ -32,7 +33,7 @@ def _leaf(fleet: FolderFleet) -> bytes:
 def _lost(fleet: FolderFleet) -> bytes:
     """What the root says on machine a, by what that holds."""
     keys, chains = fleet.fleet.keys, fleet.member("a").disk.load().chains
-    cuts = {
+    cuts: dict[str, Cut] = {
         heads.chain: Cut(incarnation=1, sequence=len(heads.ids) // 32, id=heads.ids[-32:])
         for heads in chains
         if heads.author == C
@@ -46,8 +47,8 @@ def _lost(fleet: FolderFleet) -> bytes:
         former_issuer=own.issuer,
         leaf=_leaf(fleet),
         issuer=keys.identities[A].issuer,
-        ledger=cuts["ledger"],
-        mail=cuts["mail"],
+        ledger=cuts[LEDGER],
+        mail=cuts[MAIL],
         by=A,
         serial=bytes(16),
     )
@@ -59,7 +60,7 @@ def test_it_is_accepted_through_the_folder_alone_and_goes_on_once_an_issuer_is_l
     fleet.until_s(lambda: all(len(fleet.member(letter).node().members()) == 4 for letter in "abcd"), 120)
     fleet.send("c", "b", "before")
     fleet.until_s(lambda: fleet.subjects("b") == ["before"], 300)
-    fleet.until_s(lambda: fleet.member("a").node().exchange.durable_head((C, 1, "mail")) > 1, 300)
+    fleet.until_s(lambda: fleet.member("a").node().exchange.durable_head((C, 1, MAIL)) > 1, 300)
     fleet.member("d").crash()
     lost = _lost(fleet)
     answer = fleet.ask("b", OfferLost(statement=lost))
@@ -77,8 +78,8 @@ def test_it_is_accepted_through_the_folder_alone_and_goes_on_once_an_issuer_is_l
     fleet.member("d").start()
     for letter in "abd":
         node = fleet.member(letter).node()
-        fleet.until_s(lambda n=node: n.directory.members[C].public == _NEXT.public, 300)  # type: ignore[misc]
-        fleet.until_s(lambda who=letter: fleet.verdict(who, "c").state is State.ONLINE, 600)  # type: ignore[misc]
+        fleet.until_s(lambda n=node: n.directory.members[C].public == _NEXT.public, 300)
+        fleet.until_s(lambda who=letter: fleet.verdict(who, "c").state is State.ONLINE, 600)
         assert fleet.counted(letter, "fault.key_conflict") == 0
     assert fleet.member("c").node().authorship.phase is Phase.WAITING
     fleet.heal()
