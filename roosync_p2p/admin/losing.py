@@ -156,6 +156,10 @@ def order_loss(home: Home, envelope: bytes) -> JsonObject:
         ordered = SyncClient(home.path).carry_statement(MEMBER_ROTATE, envelope)
     except UndecidedError as error:
         return {"commit_number": None, "waits_for": error.message}
+    except InputFault:
+        if not hear_loss(home, envelope):  # else it waited already, and was ordered before this one
+            raise
+        return {"commit_number": None, "waits_for": None}
     return {"commit_number": ordered["commit_number"], "waits_for": None}
 
 

@@ -82,9 +82,8 @@ def test_the_issuer_is_reminded_of_what_is_to_do_until_a_backup_is_made_and_noth
     assert any(line.startswith("to do: no backup") for line in below)
     checks = {check["id"]: check["severity"] for check in founder.json("doctor")["checks"] if not check["ok"]}
     assert (checks["no_backup"], checks["single_issuer"]) == ("warning", "warning")
-    founder.json(
-        "backup", str(fleet.path / "founder.backup"), "--passphrase-file", str(fleet.path / "words"), tool=ADMIN
-    )
+    file, words = str(fleet.path / "founder.backup"), str(fleet.path / "passphrase")
+    founder.json("backup", file, "--passphrase-file", words, tool=ADMIN)
     assert [one["code"] for one in founder.client.status()["reminders"]] == ["single_issuer"]
 
 
