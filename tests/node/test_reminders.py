@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.core.commands import OrderEntry
 from roosync_p2p.entropy import Entropy
+from roosync_p2p.ids import KeyId
 from roosync_p2p.ledger.bodies import Carrier
 from roosync_p2p.node.reminders import reminders
 from roosync_p2p.node.surroundings import Surroundings
@@ -43,7 +44,12 @@ def test_a_single_machine_is_not_nagged_and_two_are_until_both_is_done(around: S
     rig.advance(5)
     assert _codes(rig, around) == ["no_backup", "single_issuer"]
     held: list[object] = []
-    around.backed_up = lambda wanted: bool(held.extend(wanted)) or True
+
+    def backed_up(wanted: Iterable[KeyId]) -> bool:
+        held.extend(wanted)
+        return True
+
+    around.backed_up = backed_up
     assert _codes(rig, around) == ["single_issuer"]
     issuer = rig.core.desk.identity.issuer_key
     assert issuer is not None
