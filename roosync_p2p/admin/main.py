@@ -86,7 +86,7 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         "roosync_p2p.admin.key_commands",
         "rotate",
         _CARE,
-        "Give this machine another key, while it runs; or one to a machine that lost its own, by the root's word.",
+        "Give this machine another key, while it runs; with --lost, give one to a machine that lost its own.",
     ),
     "settle": CommandEntry(
         "roosync_p2p.admin.member_commands",
