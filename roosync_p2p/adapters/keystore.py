@@ -1,7 +1,8 @@
 """The identity in a home directory: keys and certificates on disk (docs/protocol/trust.md §1).
 
     identity/  machine.key machine.pem chain.pem root.pem         of an issuer also issuer.key issuer.pem,
-                                                                  of the founder also fleet.found
+                                                                  of the founder also fleet.found,
+                                                                  where the key before it was lost key.lost
     root/      root.key                                           of the founder, until it is moved away
     identity.pending/  machine.key request.pem                    while a join is not finished
 
@@ -71,6 +72,7 @@ _IDENTITY: Final = "identity"
 _PENDING: Final = "identity.pending"
 _FOUNDING: Final = "founding"
 _ROOT: Final = "root"
+_LOST: Final = "key.lost"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ class Identity:
         issuer_key, own_issuer: of an issuer: its key and its own issuer certificate, which need not be the one that
             signed ``leaf``; else None.
         fleet_found: of the founder: the body of its ``fleet.found``; else None.
+        key_lost: the root's word that this key took the place of a lost one; None where it did not.
         key_file: which file the key is in; another one than usual while a rotation is being finished.
     """
 
@@ -99,6 +102,7 @@ class Identity:
     issuer_key: SigningKey | None
     own_issuer: bytes | None = dataclasses.field(repr=False)
     fleet_found: bytes | None = dataclasses.field(repr=False)
+    key_lost: bytes | None = dataclasses.field(repr=False, default=None)
     key_file: str = _KEY
 
     @property
@@ -215,12 +219,13 @@ def create_request(home: Path, machine: MachineId) -> PendingIdentity:
     return _load_pending(home)
 
 
-def install_enrolment(home: Path, enrolment: Enrolment, *, fleet: FleetId) -> Identity:
+def install_enrolment(home: Path, enrolment: Enrolment, *, fleet: FleetId, lost: bytes | None = None) -> Identity:
     """Turns the pending key and its certificate into this machine's identity.
 
     Args:
         enrolment: from the joining protocol, or from a file carried by hand.
         fleet: the fleet that the user means to join: from the join code, or confirmed by them.
+        lost: the root's word that this key takes the place of a lost one, verified by the caller; None: it does not.
 
     Raises:
         InputFault: the home has an identity (``identity_exists``), or no key that waits (``nothing_pending``).
@@ -236,6 +241,8 @@ def install_enrolment(home: Path, enrolment: Enrolment, *, fleet: FleetId) -> Id
     enrolment.require_key(_load_pending(home).key.public)
     pending = home / _PENDING
     _write_chain(pending, enrolment)
+    if lost is not None:
+        write_private(pending / _LOST, lost)
     with explained(home / _IDENTITY, "write"):
         replace(pending, home / _IDENTITY)
         (home / _IDENTITY / "request.pem").unlink(missing_ok=True)
@@ -305,6 +312,7 @@ def load_identity(home: Path) -> Identity:
         issuer_key=issuer_key,
         own_issuer=own_issuer,
         fleet_found=read_file(folder / "fleet.found") if (folder / "fleet.found").exists() else None,
+        key_lost=read_file(folder / _LOST) if (folder / _LOST).exists() else None,
         key_file=key_file,
     )
 

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from roosync_p2p import limits
+from roosync_p2p.adapters.backup_mark import mark_backup
 from roosync_p2p.adapters.home import Home, create_home
 from roosync_p2p.adapters.keystore import has_identity, load_identity
 from roosync_p2p.adapters.permissions import create_private_directory, explained, replace, write_private
@@ -25,6 +26,7 @@ from roosync_p2p.adapters.sealed_files import open_sealed, seal_file
 from roosync_p2p.adapters.sqlite.connect import connect_reader
 from roosync_p2p.adapters.sqlite.faults import explaining
 from roosync_p2p.adapters.sqlite.store import SqliteStore
+from roosync_p2p.adapters.system import read_now
 from roosync_p2p.admin.office import hold_home
 from roosync_p2p.api.methods import JsonObject
 from roosync_p2p.core.restored import held_only_vote, mark, next_life
@@ -64,6 +66,7 @@ def back_up(home: Home, target: Path, passphrase: bytes) -> JsonObject:
             replace(staged, target)
         finally:
             staged.unlink(missing_ok=True)
+    mark_backup(home.path, identity, wall_ms=read_now().wall_ms)
     return {
         "machine": identity.machine,
         "fleet": identity.fleet.hex(),
@@ -103,6 +106,7 @@ def restore(home: Home, source: Path, passphrase: bytes) -> JsonObject:
                         replace(scratch / name, home.path / name)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        mark_backup(home.path, load_identity(home.path), wall_ms=read_now().wall_ms)
     return {"home": str(home.path), **document}
 
 

@@ -16,12 +16,13 @@ from roosync_p2p.admin.office import hold_home, open_office
 from roosync_p2p.api.naming import propose_machine
 from roosync_p2p.core.rows import MemberRow, PendingRow
 from roosync_p2p.core.settings import parse_toml
-from roosync_p2p.errors import InputFault, MalformedError, PeerFault
+from roosync_p2p.errors import InputFault, MalformedError, PeerFault, UntrustedError
 from roosync_p2p.ids import FleetId
 from roosync_p2p.trust.certificates import Request, parse_request
 from roosync_p2p.trust.directory import Directory
-from roosync_p2p.trust.enrolment import Enrolment, certificates_from_pem, enrolment_from_pem
+from roosync_p2p.trust.enrolment import Enrolment, certificates_from_pem, enrolment_from_pem, lost_from_pem
 from roosync_p2p.trust.roles import PLAIN_ROLES
+from roosync_p2p.trust.rotations import read_rotation, verify_rotation
 from roosync_p2p.trust.statements import MEMBER_ADMIT, MemberAdmit, encode_member_admit
 
 __all__ = ["answer_of", "check_request", "install_answer", "issue_offline", "make_request"]
@@ -115,7 +116,9 @@ def install_answer(home: Home, pem: bytes, *, confirm: Callable[[Enrolment], Fle
         InputFault: nothing waits for an answer here (``nothing_pending``), or there is an identity.
         EnvironmentFault: the disk; the key still waits then.
     """
-    enrolment = enrolment_from_pem(pem)
+    enrolment, lost = enrolment_from_pem(pem), lost_from_pem(pem)
+    if lost is not None:
+        _require_for(lost, enrolment)
     if not home.path.is_dir():
         raise InputFault(
             f"no key waits for a certificate in {home.path}",
@@ -123,7 +126,19 @@ def install_answer(home: Home, pem: bytes, *, confirm: Callable[[Enrolment], Fle
             remedy="begin with `roosync-admin request`, with the same --home",
         )
     with hold_home(home, "roosync-admin install"):
-        return install_enrolment(home.path, enrolment, fleet=confirm(enrolment))
+        return install_enrolment(home.path, enrolment, fleet=confirm(enrolment), lost=lost)
+
+
+def _require_for(lost: bytes, enrolment: Enrolment) -> None:
+    """Returns if that word of the root is about this machine and key.
+
+    Raises:
+        PeerFault: it is none of this fleet's root, or about another machine or key (``wrong_key``).
+    """
+    verify_rotation(lost, Directory.found(enrolment.root))
+    said = read_rotation(lost)
+    if (said.machine, said.new) != (enrolment.machine, enrolment.public.key_id):
+        raise UntrustedError("what the answer says of a lost key is about another machine or key", code="wrong_key")
 
 
 def _known(directory: Directory, request: Request) -> Enrolment | None:

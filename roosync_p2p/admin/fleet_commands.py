@@ -136,8 +136,8 @@ def show(invocation: Invocation, what: str | None) -> None:
 
 # --- what init says -----------------------------------------------------------------------------------------------
 
-_ONE_ISSUER = {
-    "code": "one_issuer",
+_SINGLE_ISSUER = {
+    "code": "single_issuer",
     "message": "this machine is the only issuer: without it nobody can be admitted or renewed",
     "remedy": "roosync-admin backup FILE now; roosync-admin issuer request on a second machine as soon as there is one",
 }
@@ -169,7 +169,7 @@ def _founded_document(invocation: Invocation, fleet: str, fleet_name: str, machi
         "machine": machine,
         "home": str(invocation.home),
         "root_key": root_key,
-        "warnings": [no_backup, _ONE_ISSUER] + ([] if root_key["encrypted"] else [_OPEN_ROOT_KEY]),
+        "warnings": [no_backup, _SINGLE_ISSUER] + ([] if root_key["encrypted"] else [_OPEN_ROOT_KEY]),
         "next": ["roosync up", "roosync-admin invite MACHINE"],
     }
 

@@ -86,7 +86,7 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         "roosync_p2p.admin.key_commands",
         "rotate",
         _CARE,
-        "Give this machine another key, while it runs: the old key says so, and an issuer certifies the new one.",
+        "Give this machine another key, while it runs; with --lost, give one to a machine that lost its own.",
     ),
     "settle": CommandEntry(
         "roosync_p2p.admin.member_commands",

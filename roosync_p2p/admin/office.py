@@ -27,6 +27,7 @@ from roosync_p2p.api.methods import JsonObject
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.revocations import known_keys, revoked_keys
+from roosync_p2p.core.rotations import lost_keys
 from roosync_p2p.core.rows import Loaded, LogLoaded, Row
 from roosync_p2p.errors import EnvironmentFault, InputFault, NotRunningError
 from roosync_p2p.ids import CommitNumber
@@ -155,6 +156,8 @@ def directory_of(identity: Identity, loaded: Loaded) -> Directory:
     """Whose key is whose, from the identity and the members in the store."""
     directory = known_keys(identity.root, loaded).with_chain(identity.leaf, identity.issuer)
     directory = directory if identity.own_issuer is None else directory.with_issuer(identity.own_issuer)
+    for said in lost_keys(loaded.records):
+        directory = directory if said.old == identity.key.key_id else said.taken_into(directory)
     return directory.with_given_up(revoked_keys(loaded.records) - {identity.key.key_id})
 
 

@@ -23,7 +23,15 @@ from roosync_p2p.trust.envelopes import verify
 from roosync_p2p.trust.keys import SigningKey
 from roosync_p2p.trust.statements import MEMBER_REMOVE, Cut, Revocation, carrier_body, seal_statement
 
-__all__ = ["PlannedRevocation", "plan_revocation", "revocation_lines", "revoke_machine"]
+__all__ = [
+    "PlannedRevocation",
+    "cut_shown",
+    "entry_text",
+    "last_counting",
+    "plan_revocation",
+    "revocation_lines",
+    "revoke_machine",
+]
 
 _ID_BYTES = 32
 _SERIAL_BYTES = 16
@@ -87,8 +95,8 @@ def plan_revocation(
         machine=machine,
         keys=keys,
         reason=reason,
-        ledger=_cut(loaded, machine, LEDGER, last_ledger),
-        mail=_cut(loaded, machine, MAIL, last_mail),
+        ledger=last_counting(loaded, machine, LEDGER, last_ledger),
+        mail=last_counting(loaded, machine, MAIL, last_mail),
         serial=os.urandom(_SERIAL_BYTES),
     )
     return PlannedRevocation(statement=statement, by_root=by_root, identity=identity)
@@ -105,8 +113,8 @@ def revoke_machine(home: Home, planned: PlannedRevocation, envelope: bytes) -> J
     document: JsonObject = {
         "machine": said.machine,
         "keys": [key.hex() for key in said.keys],
-        "ledger": _shown(said.ledger),
-        "mail": _shown(said.mail),
+        "ledger": cut_shown(said.ledger),
+        "mail": cut_shown(said.mail),
         "reason": said.reason,
         "by": "root" if planned.by_root else planned.identity.machine,
     }
@@ -127,8 +135,8 @@ def revocation_lines(planned: PlannedRevocation) -> list[str]:
     return [
         f"machine:            {said.machine}",
         *(f"key:                {key.hex()}" for key in said.keys),
-        f"last ledger entry:  {_entry(said.ledger)}",
-        f"last mail entry:    {_entry(said.mail)}",
+        f"last ledger entry:  {entry_text(said.ledger)}",
+        f"last mail entry:    {entry_text(said.mail)}",
         f"signed by:          {'the root' if planned.by_root else planned.identity.machine}",
     ]
 
@@ -148,7 +156,12 @@ def _keys(machine: MachineId, directory: Directory) -> tuple[bytes, ...]:
     return tuple(sorted({*own, *former, *issuers}))
 
 
-def _cut(loaded: Loaded, machine: MachineId, chain: Chain, last: int | None) -> Cut | None:
+def last_counting(loaded: Loaded, machine: MachineId, chain: Chain, last: int | None = None) -> Cut | None:
+    """The last entry of a chain that counts: in its newest incarnation the one asked for, else the newest held here.
+
+    Raises:
+        UsageError: an entry that is not held here (``no_such_entry``).
+    """
     held = [heads for heads in loaded.chains if (heads.author, heads.chain) == (machine, chain) and heads.ids]
     if not held:
         return None
@@ -189,9 +202,11 @@ def _keep(office: Office, said: Revocation, envelope: bytes) -> None:
     )
 
 
-def _shown(cut: Cut | None) -> JsonObject | None:
+def cut_shown(cut: Cut | None) -> JsonObject | None:
+    """A cut as documents show it."""
     return None if cut is None else {"incarnation": cut.incarnation, "sequence": cut.sequence, "id": cut.id.hex()}
 
 
-def _entry(cut: Cut | None) -> str:
+def entry_text(cut: Cut | None) -> str:
+    """A cut for people."""
     return "none" if cut is None else f"{cut.sequence} of incarnation {cut.incarnation}"

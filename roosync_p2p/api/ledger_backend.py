@@ -48,6 +48,9 @@ class LedgerBackend(Protocol):
     async def revoke(self, request: ordered_schemas.RevokeRequest, /) -> _Answer:
         """:class:`~roosync_p2p.api.ordered_schemas.RevocationHeard`. Raises InputFault ``needs_root``."""
 
+    async def key_lost(self, request: ordered_schemas.RevokeRequest, /) -> _Answer:
+        """:class:`~roosync_p2p.api.ordered_schemas.KeyLostHeard`. Raises InputFault ``key_conflict``, ``not_root``."""
+
     async def settle(self, request: ordered_schemas.SettleRequest, /) -> _Answer:
         """An issuer says which branch of a fork counts. Raises InputFault ``no_such_fork``."""
 

@@ -62,6 +62,11 @@ class OrderedMethods(Calls[A]):
         body = {"statement": base64.b64encode(statement).decode()}
         return self._do(Call(method="POST", path="/v1/members/revoke", body=body))
 
+    def key_lost(self, statement: bytes) -> A:
+        """Brings the root's word that a machine lost its key: its new one is taken, and everybody told."""
+        body = {"statement": base64.b64encode(statement).decode()}
+        return self._do(Call(method="POST", path="/v1/members/lost", body=body))
+
     def settle(self, machine: str, keep: str, *, ordering: Ordering | None = None) -> A:
         """Says which entry (id in hex) of a chain that forked counts, on an issuer."""
         return self._order("/v1/members/settle", {"machine": machine, "keep": keep}, ordering)

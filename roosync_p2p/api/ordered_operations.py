@@ -100,6 +100,15 @@ ORDERED_OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="POST",
+        path="/v1/members/lost",
+        name="key_lost",
+        summary="Hear the root's word that a machine lost its key and has another, and tell everybody",
+        answer=schemas.KeyLostHeard,
+        handle=lambda backend, _id, request: backend.ledger.key_lost(request),
+        request=schemas.RevokeRequest,
+    ),
+    Operation(
+        method="POST",
         path="/v1/members/settle",
         name="settle",
         summary="Say which branch of a forked chain counts, on an issuer",

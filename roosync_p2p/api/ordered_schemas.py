@@ -19,6 +19,7 @@ __all__ = [
     "ClockAccepted",
     "Commit",
     "Fence",
+    "KeyLostHeard",
     "LeaveRequest",
     "Log",
     "LogRequest",
@@ -130,7 +131,7 @@ class StatementRequest(OrderedRequest, frozen=True, kw_only=True):
 
 
 class RevokeRequest(Request, frozen=True, kw_only=True):
-    """A revocation, an envelope in base64."""
+    """A statement that was signed: a revocation, or that a key was lost. An envelope in base64."""
 
     statement: _Statement
 
@@ -154,6 +155,13 @@ class RevocationHeard(Answer, frozen=True, kw_only=True):
     """Which machine is out from now on, as this node sees it."""
 
     machine: str
+
+
+class KeyLostHeard(Answer, frozen=True, kw_only=True):
+    """Which machine has another key from now on, as this node sees it; whether the register has that already."""
+
+    machine: str
+    ordered: bool
 
 
 class Ordered(Answer, frozen=True, kw_only=True):

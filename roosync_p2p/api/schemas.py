@@ -201,7 +201,7 @@ class Warn(Answer, frozen=True, kw_only=True):
 
 
 class Status(Answer, frozen=True, kw_only=True):
-    """The node's own state."""
+    """The node's own state. ``reminders``: what its user still has to do; no fault, and not among the warnings."""
 
     machine: str
     state: str  # synced, behind, diverged, conflict, alone
@@ -215,6 +215,7 @@ class Status(Answer, frozen=True, kw_only=True):
     folder: dict[str, Any] | None
     warnings: list[Warn]
     machines: list[Machine]
+    reminders: list[Warn] = msgspec.field(default_factory=list)
 
 
 class Sent(Answer, frozen=True, kw_only=True):

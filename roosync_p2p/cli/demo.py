@@ -228,6 +228,7 @@ class _Story:
 
     def _write_settings(self, node: DemoNode, listen: str) -> None:
         lines = ["[node]", f"machine = {json.dumps(node.machine)}", f"listen = {json.dumps(listen)}"]
+        lines.append("reminders = false")  # nobody keeps this fleet
         lines += ["[discovery]", "mdns = false", "[ui]", f"language = {json.dumps(self._show.language)}"]
         (node.home / "settings.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -126,7 +126,8 @@ def _render(checks: list[_Check], texts: Texts) -> str:
         verdict = "ok" if check["ok"] else "bad" if check["severity"] == "error" else "warn"
         counts[verdict] += 1
         word = texts.get(f"doctor.{verdict}")
-        lines.append(f"{word:<7} {safe_line(str(check['id']))}: {safe_line(str(check['message']))}")
-        if not check["ok"] and check.get("remedy"):
-            lines.append(f"{'':<7} {texts.get('remedy', remedy=safe_line(str(check['remedy'])))}")
+        message, remedy = texts.reminder(str(check["id"]), str(check["message"]), str(check.get("remedy") or ""))
+        lines.append(f"{word:<7} {safe_line(str(check['id']))}: {safe_line(message)}")
+        if not check["ok"] and remedy:
+            lines.append(f"{'':<7} {texts.get('remedy', remedy=safe_line(remedy))}")
     return "\n".join([*lines, "", texts.get("doctor.summary", **counts)])

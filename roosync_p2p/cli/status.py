@@ -78,6 +78,10 @@ def render_status(document: dict[str, Any], texts: Texts) -> str:
         parts += ["", texts.get("warning", message=safe_line(str(warning.get("message", ""))))]
         if warning.get("remedy"):
             parts.append("  " + texts.get("remedy", remedy=safe_line(str(warning["remedy"]))))
+    for one in document.get("reminders", []):  # behind what is wrong, and not counted on the first line
+        message, remedy = texts.reminder(str(one.get("code")), str(one.get("message", "")), str(one.get("remedy", "")))
+        parts += ["", texts.get("reminder", message=safe_line(message))]
+        parts.append("  " + texts.get("remedy", remedy=safe_line(remedy)))
     return "\n".join(parts)
 
 

@@ -45,6 +45,12 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "commit.waiting": "decisions that wait: {count}",
         "warning": "warning: {message}",
         "remedy": "remedy: {remedy}",
+        "reminder": "to do: {message}",
+        "reminder.no_backup": "no backup of this issuer was made: what only it can do is lost with its disk",
+        "reminder.no_backup.remedy": "roosync-admin backup FILE, and keep the file elsewhere",
+        "reminder.single_issuer": "this is the only issuer: without it nobody is admitted, renewed or revoked",
+        "reminder.single_issuer.remedy": "make another machine one with roosync-admin issuer: request there, "
+        "add here, install there",
         "column.machine": "machine",
         "column.state": "state",
         "column.evidence": "evidence",
@@ -237,6 +243,12 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "commit.waiting": "décisions en attente : {count}",
         "warning": "avertissement : {message}",
         "remedy": "remède : {remedy}",
+        "reminder": "à faire : {message}",
+        "reminder.no_backup": "cet émetteur n'a pas de sauvegarde : ce que lui seul peut faire se perd avec son disque",
+        "reminder.no_backup.remedy": "roosync-admin backup FICHIER, à garder ailleurs",
+        "reminder.single_issuer": "c'est le seul émetteur : sans lui, personne n'est admis, renouvelé ni révoqué",
+        "reminder.single_issuer.remedy": "en faire un d'une autre machine avec roosync-admin issuer : request "
+        "là-bas, add ici, install là-bas",
         "column.machine": "machine",
         "column.state": "état",
         "column.evidence": "preuve",
@@ -407,6 +419,11 @@ class Texts:
     def get(self, key: str, **values: object) -> str:
         """A text with its places filled. The key is ours, so a missing one is a mistake here."""
         return self._texts[key].format(**values)
+
+    def reminder(self, code: str, message: str, remedy: str) -> tuple[str, str]:
+        """What to remind of, and what helps, in the reader's language; one that this version does not know as it is."""
+        known = f"reminder.{code}"
+        return self._texts.get(known, message), self._texts.get(f"{known}.remedy", remedy)
 
     def word(self, family: str, code: str) -> str:
         """The word for a code of the API; a code that this version does not know is shown as it is."""

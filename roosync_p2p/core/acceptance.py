@@ -105,8 +105,16 @@ class Acceptance:
             self._messaging.accepted(entry)
         elif entry.chain == LEDGER:
             self._departures.carried(entry)
+            self._heard_lost(entry)
             self._settled(entry)
             conflicting = self._admission.accepted(entry)
             if conflicting is not None:
                 self._watch.in_conflict(conflicting, "key_conflict")
             self._learned()
+
+    def _heard_lost(self, entry: Entry) -> None:
+        try:
+            self._rotations.carried(entry)
+        except PeerFault as fault:
+            self._desk.fault(fault)
+            self._watch.key_conflict(fault)

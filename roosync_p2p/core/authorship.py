@@ -32,7 +32,7 @@ from roosync_p2p.entries.incarnations import ChainStart, Known, Renewal, open_co
 from roosync_p2p.errors import InputFault, UntrustedError
 from roosync_p2p.ids import Chain, MachineId, StoreId
 
-__all__ = ["CONFLICT_REMEDY", "OUT_REMEDY", "Authorship", "Phase", "entry_row"]
+__all__ = ["CONFLICT_REMEDY", "OUT_REMEDY", "Authorship", "Phase"]
 
 _INT_BYTES = 8
 CONFLICT_REMEDY = (
@@ -99,6 +99,7 @@ class Authorship:
         self._renewal = decode(meta["renewal"], Renewal) if "renewal" in meta else None
         self._newest: dict[Chain, Known] = self._newest_known()
         self._more_shown = self._renewal is not None
+        self._taken, self._lost_before = 0, False  # the newest incarnation of which anything was shown, counting or not
         self._wrote = False
         self._written: list[tuple[Entry, Ticket]] = []
         self._check = check
@@ -189,6 +190,24 @@ class Authorship:
             self._renew()
         elif self.phase is Phase.READY:
             self.conflict("somebody else voted or applied commits as this machine")
+
+    def follows_lost(self, counts: Mapping[Chain, Known | None]) -> None:
+        """This store takes the place of one that was lost with its key (docs/protocol/trust.md §11).
+
+        Whatever anybody shows, it begins a new life behind what counts of the former one: others hold more.
+        """
+        known = {chain: last for chain, last in counts.items() if last is not None}
+        if self._life.incarnation > max((last.incarnation for last in known.values()), default=1):
+            return  # it has begun
+        for chain, last in known.items():
+            if chain not in self._newest or _place(last) > _place(self._newest[chain]):
+                self._newest[chain] = last
+        self._lost_before = True
+        self._lost_shown()
+
+    def incarnation_shown(self, incarnation: int) -> None:
+        """Something was begun in that incarnation, by whomever: this machine's next one lies behind it."""
+        self._taken = max(self._taken, incarnation)
 
     def start_shown(self, start: int) -> None:
         """The start number of a heartbeat that this machine signed, in another start than this one."""
@@ -332,7 +351,7 @@ class Authorship:
         store = self._renewal.store if self._renewal is not None else self._desk.entropy.bytes(16)
         renewal = Renewal(
             machine=self._desk.me,
-            incarnation=max(newest, self._life.incarnation) + 1,
+            incarnation=max(newest, self._life.incarnation, self._taken) + 1,
             store=store,
             ledger=self._newest.get(LEDGER),
             mail=self._newest.get(MAIL),
@@ -343,10 +362,9 @@ class Authorship:
             self._desk.persist(MetaRow(key="renewal", value=encode(renewal)))
         if self.phase is not Phase.WAITING:
             self.phase = Phase.WAITING
-            self.reason = (
-                "the others hold newer entries of this machine than its disk: it was restored, copied or rolled back; "
-                "an issuer has to countersign its new beginning"
-            )
+            lost = "this machine's key was lost, and its store with it"
+            more = "the others hold newer entries of this machine than its disk: it was restored, copied or rolled back"
+            self.reason = f"{lost if self._lost_before else more}; an issuer has to countersign its new beginning"
             self._desk.notify("identity", {"phase": self.phase.value, "reason": self.reason})
 
     def countersigned(self, envelope: bytes) -> None:
@@ -443,7 +461,7 @@ class Authorship:
         )
         self._chains.append(entry)
         self._wrote = True
-        ticket = self._desk.persist(entry_row(entry, self._desk.now.wall_ms))
+        ticket = self._desk.persist(EntryRow.of(entry, self._desk.now.wall_ms))
         self._written.append((entry, ticket))
         return entry, ticket
 
@@ -467,21 +485,6 @@ class Authorship:
             if shown is not None and (held is None or _place(shown) > _place(held)):
                 newest[chain] = shown
         return newest
-
-
-def entry_row(entry: Entry, received_ms: int) -> EntryRow:
-    """The row that keeps an entry."""
-    return EntryRow(
-        author=entry.author,
-        incarnation=entry.header.incarnation,
-        chain=entry.chain,
-        sequence=entry.header.sequence,
-        id=entry.id,
-        kind=entry.header.kind,
-        header=entry.raw,
-        body=entry.body,
-        received_ms=received_ms,
-    )
 
 
 def _place(known: Known) -> tuple[int, int]:

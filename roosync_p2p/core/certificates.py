@@ -23,6 +23,7 @@ from roosync_p2p.trust.certificates import (
     machine_certificate,
     parse_machine_certificate,
     parse_request,
+    verify_issuer_certificate,
     verify_machine_chain,
 )
 from roosync_p2p.trust.enrolment import Enrolment
@@ -62,6 +63,7 @@ class Certificates:
         self._doubtful = doubtful
         self._renewed = renewed
         self._own = parse_machine_certificate(desk.identity.leaf)
+        self._signer: tuple[bytes, KeyId | None] = (b"", None)  # who signed it: the certificate, and its key id
         self._ask_at = 0.0
         self.refusal = ""
 
@@ -73,8 +75,21 @@ class Certificates:
         return self._own
 
     def due(self) -> bool:
-        """Whether it is time for the next one."""
-        return self._desk.now.wall_ms // 1000 >= renew_from_s(self.own)
+        """Whether it is time for the next one, or the issuer key that signed this one was given up.
+
+        Who comes later would not know this machine by such a certificate (docs/protocol/trust.md §5).
+        """
+        return self._desk.now.wall_ms // 1000 >= renew_from_s(self.own) or self._signer_gone()
+
+    def _signer_gone(self) -> bool:
+        given_up = self._desk.directory.given_up
+        if not given_up:
+            return False
+        issuer = self._desk.identity.issuer
+        if self._signer[0] != issuer:
+            root = self._desk.directory.root
+            self._signer = (issuer, verify_issuer_certificate(issuer, root=root).public.key_id)
+        return self._signer[1] in given_up
 
     def expired(self) -> bool:
         """Whether links cannot be opened with it any more."""
@@ -95,7 +110,8 @@ class Certificates:
         """Asks every linked issuer for the next certificate, now; who was asked. An issuer gives itself its own."""
         self._ask_at = self._desk.now.monotonic_s + limits.CERTIFICATE_ASK_S
         request = self.request_for(self._desk.identity.key)
-        if self._desk.identity.issuer_key is not None:
+        own = self._desk.identity.issuer_key
+        if own is not None and own.key_id not in self._desk.directory.given_up:
             self.refusal = self._doubtful(None)
             if self.refusal:
                 return []

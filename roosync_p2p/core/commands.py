@@ -21,6 +21,7 @@ __all__ = [
     "MarkRead",
     "OfferCertificate",
     "OfferCountersignature",
+    "OfferLost",
     "OrderCommand",
     "OrderEntry",
     "ReadLedger",
@@ -177,6 +178,13 @@ class Rotate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OfferLost:
+    """Hear the root's word that a machine lost its key. That it is ordered is asked for apart."""
+
+    statement: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SeeLost:
     """A person has looked at what is not in that epoch; the warning about it ends. The list itself is kept."""
 
@@ -186,7 +194,7 @@ class SeeLost:
 OrderCommand: TypeAlias = OrderEntry | ReadLedger | AcceptClock | HandOver | Recover | SeeLost
 """What the commit log answers, when the order says."""
 
-KeyCommand: TypeAlias = Revoke | RenewCertificate | OfferCertificate | IssueRenewal | Rotate
+KeyCommand: TypeAlias = Revoke | OfferLost | RenewCertificate | OfferCertificate | IssueRenewal | Rotate
 """What is asked about keys and certificates."""
 
 Command: TypeAlias = (

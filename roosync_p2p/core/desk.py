@@ -113,13 +113,13 @@ class Desk:
             self.learn_issuer(identity.own_issuer)
 
     def rotated(self, said: Rotation) -> None:
-        """A machine replaced its key: takes that into the directory and the store, if it follows on what is known.
+        """A machine has another key: takes that into the directory and the store, if it follows on what is known.
 
         Raises:
             PeerFault: the issuer of the new certificate was given up, or the key was replaced by another before.
         """
         before = self.directory
-        self.directory = before.with_rotated((said.former_leaf, said.former_issuer), (said.leaf, said.issuer))
+        self.directory = said.taken_into(before)
         self._keep_former(before)
         self._keep_members(before)
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from roosync_p2p import limits
-from roosync_p2p.core.authorship import entry_row
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import ReadEntries, ReadId, Ticket
 from roosync_p2p.core.forks import Forks
@@ -174,7 +173,7 @@ class Exchange:
             case Fit.NEXT:
                 self._floors.pop(entry.place, None)
                 self._chains.append(entry)
-                ticket = self._desk.persist(entry_row(entry, self._desk.now.wall_ms), lingers=entry.chain == LEDGER)
+                ticket = self._desk.persist(EntryRow.of(entry, self._desk.now.wall_ms), lingers=entry.chain == LEDGER)
                 self._grown(entry, ticket)
                 self._push(entry, ticket, source=source or entry.author)
                 return True

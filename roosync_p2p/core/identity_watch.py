@@ -172,6 +172,9 @@ class IdentityWatch:
         for leaf, issuer in prepared.frame.former[: limits.FORMER_KEYS_SHOWN_MAX]:
             self._desk.learn_former(leaf, issuer)
         entries = self._allowed(prepared.parts)
+        for part in prepared.parts:  # also what does not count has taken its place
+            if isinstance(part, Entry) and part.author == self._desk.me:
+                self._authorship.incarnation_shown(part.header.incarnation)
         start: int | None = None
         beaten: Heartbeat | None = None
         for part in prepared.parts:

@@ -1,4 +1,4 @@
-"""Links that open, greet and close: which part of a core hears of it (docs/protocol/links.md §9)."""
+"""Links that open, greet, close, and are another's: which part of a core hears of it (docs/protocol/links.md §9)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from roosync_p2p.core import wire
 from roosync_p2p.core.links import Link
 from roosync_p2p.core.ports import DialFailed, LinkClosed, LinkOpened
 from roosync_p2p.errors import PeerFault
+from roosync_p2p.ids import MachineId
+from roosync_p2p.liveness.verdicts import State
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["dial_failed", "greeting", "link_closed", "link_opened"]
+__all__ = ["dial_failed", "greeting", "link_closed", "link_opened", "replaced"]
 
 
 def dial_failed(core: NodeCore, event: DialFailed) -> None:
@@ -67,3 +69,15 @@ def greeting(core: NodeCore, link: Link, hello: wire.Hello) -> None:
     core.follow_directory()  # a machine that is new here is watched before its link counts
     core.follow_links(facts)
     core.watch.older_start(link)
+
+
+def replaced(core: NodeCore, machine: MachineId) -> None:
+    """The store of a machine was lost with its key: what it said of itself means nothing more, and it is watched anew.
+
+    Where it was reached it is dialled all the same: who answers there shows by which key it is.
+    """
+    for part in (core.delivery, core.presence, core.relaying):
+        part.forget(machine)
+    core.presence.liveness.set_members([m for m in core.members() if m != machine], core.desk.now)
+    core.presence.liveness.set_members(core.members(), core.desk.now)
+    core.commit.verdict(machine, State.OFFLINE)  # its seat goes when another store is heard of it

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from roosync_p2p.clock import Now
+from typing import TYPE_CHECKING
 
-__all__ = ["Moments"]
+from roosync_p2p import limits
+from roosync_p2p.clock import Now, rfc3339
+
+if TYPE_CHECKING:
+    from roosync_p2p.core.node_core import NodeCore
+
+__all__ = ["Moments", "notice_jump"]
 
 
 class Moments:
@@ -26,3 +32,13 @@ class Moments:
         last, self._last = self._last, now
         late_s = 0.0 if self.due_s is None else now.monotonic_s - max(self.due_s, last.monotonic_s)
         return late_s, (now.wall_ms - last.wall_ms) / 1000 - (now.monotonic_s - last.monotonic_s)
+
+
+def notice_jump(core: NodeCore, late_s: float, jump_s: float, now: Now) -> None:
+    """Has to be known before anything that waited is looked at, whatever of it an event loop finds first."""
+    if late_s >= limits.LOOP_LAG_IGNORED_S:
+        core.presence.liveness.loop_lag(late_s, now)
+    if abs(jump_s) > limits.CLOCK_JUMP_S:
+        core.desk.now = now
+        core.desk.notify("resumed", {"jump_s": round(jump_s, 1), "time": rfc3339(now.wall_ms)})
+        core.presence.resumed(slept_s=max(jump_s, 0.0))

@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from roosync_p2p import limits
-from roosync_p2p.clock import Now, rfc3339
+from roosync_p2p.clock import Now
 from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.admission import Admission
@@ -36,12 +35,12 @@ from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.identity_watch import IdentityWatch
 from roosync_p2p.core.intake import Prepared, require_standing
-from roosync_p2p.core.link_events import dial_failed, greeting, link_closed, link_opened
+from roosync_p2p.core.link_events import dial_failed, greeting, link_closed, link_opened, replaced
 from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.meshing import PARTED, meshing_of
 from roosync_p2p.core.messaging import Messaging
-from roosync_p2p.core.moments import Moments
+from roosync_p2p.core.moments import Moments, notice_jump
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkOpened
 from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.relaying import Relaying
@@ -51,7 +50,7 @@ from roosync_p2p.core.revocations import REVOCATION, Revocations, known_keys
 from roosync_p2p.core.rotations import ROTATION, Rotations
 from roosync_p2p.core.rows import Loaded
 from roosync_p2p.core.settling import Settling
-from roosync_p2p.entries.chains import Chains
+from roosync_p2p.entries.chains import ChainKey, Chains
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
 from roosync_p2p.ids import BootId, MachineId
@@ -121,12 +120,12 @@ class NodeCore:
         self.presence = Presence(self.desk, self.links, self.dialling, liveness, boot=self.boot)
         self.forks = Forks(self.desk, self.links, self._chains, loaded.forks, loaded.meta)
         self.exchange = Exchange(
-            self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.revocations.stop
+            self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.cut
         )
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
         self.messaging = Messaging(self.desk, self.authorship, loaded.meta.get("receipts"))
         self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
-        self._lives = Lives(self.desk, loaded.meta, cut=self.revocations.stop)
+        self._lives = Lives(self.desk, loaded.meta, cut=self.cut)
         self.commit = CommitLog(
             self.desk, self.links, self._chains, self._lives, self.authorship, self.presence, self.exchange, loaded
         )
@@ -150,8 +149,9 @@ class NodeCore:
             self.authorship,
             loaded.meta,
             alive_elsewhere=self.watch.alive_elsewhere,
+            cut=self.cut,
         )
-        self._relaying = Relaying(
+        self.relaying = Relaying(
             self.desk,
             self.links,
             start=lambda: self.authorship.start,
@@ -167,7 +167,7 @@ class NodeCore:
             self.revocations,
             register=lambda: self.commit.seats.known.register,
             applied=self.presence.applied,
-            forget=[part.forget for part in (self.delivery, self.presence, self.dialling, self._relaying)],
+            forget=[part.forget for part in (self.delivery, self.presence, self.dialling, self.relaying)],
             gone=self._gone,
         )
         self.certificates = Certificates(
@@ -184,9 +184,11 @@ class NodeCore:
             self.authorship,
             self.certificates,
             loaded.records,
+            loaded.meta,
             register=lambda: self.commit.seats.known.register,
             epoch=lambda: self.commit.order.epoch,
             changed=self.follow_directory,
+            replaced=lambda machine: replaced(self, machine),
         )
         self.links.proofs = lambda of: [*self.revocations.proofs(of), *self.rotations.proofs(of)]
         self.requests = Requests(
@@ -230,7 +232,7 @@ class NodeCore:
 
     def handle(self, happened: inputs.Input, now: Now) -> None:
         """Takes in one thing that happened. Drain :meth:`effects` afterwards."""
-        self._notice_jump(now)
+        notice_jump(self, *self._moments.passed(now), now)
         self.desk.now = now
         match happened:
             case inputs.FrameReceived():
@@ -396,7 +398,7 @@ class NodeCore:
             self.presence.liveness.traffic(link.machine, self.desk.now)
         if isinstance(frame, wire.Relay):
             assert prepared.relay is not None
-            if self._relaying.received(link, frame, prepared.relay):
+            if self.relaying.received(link, frame, prepared.relay):
                 relayed(self, link, prepared)
             return
         if isinstance(frame, wire.Beat):
@@ -477,22 +479,17 @@ class NodeCore:
         self.folder.farewell()
         self.desk.emit(Stop(reason=self._stopping or ""))
 
-    def _notice_jump(self, now: Now) -> None:
-        """Has to be known before anything that waited is looked at, whatever of it an event loop finds first."""
-        late_s, jump_s = self._moments.passed(now)
-        if late_s >= limits.LOOP_LAG_IGNORED_S:
-            self.presence.liveness.loop_lag(late_s, now)
-        if abs(jump_s) > limits.CLOCK_JUMP_S:
-            self.desk.now = now
-            self.desk.notify("resumed", {"jump_s": round(jump_s, 1), "time": rfc3339(now.wall_ms)})
-            self.presence.resumed(slept_s=max(jump_s, 0.0))
-
     def follow_directory(self) -> None:
         """Whoever is known is watched."""
         if self.members() != self._members_known:
             self._members_known = self.members()
             self.presence.liveness.set_members(self._members_known, self.desk.now)
             self.meshing.changed()
+
+    def cut(self, key: ChainKey) -> int | None:
+        """From which entry of a chain on nothing counts, by what was said of a key that was revoked or lost."""
+        stops = (self.revocations.stop(key), self.rotations.stop(key))
+        return min((at for at in stops if at is not None), default=None)
 
     def _gone(self, machine: MachineId) -> None:
         self.follow_directory()

@@ -18,7 +18,7 @@ from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.core.wire import Countersigned, OwnQuery, RenewalRequest
-from roosync_p2p.entries.chains import Chains
+from roosync_p2p.entries.chains import ChainKey, Chains
 from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.entries.incarnations import Renewal, check_renewal, countersign
 from roosync_p2p.errors import ConflictError, InputFault, PeerFault, StaleError, UntrustedError
@@ -32,7 +32,7 @@ _PREFIX: Final = "countersigned."
 
 
 class Renewals:
-    """Both sides of a countersignature."""
+    """Both sides of a countersignature. ``cut``: from which entry on a chain does not count, though it is held here."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Renewals:
         meta: Mapping[str, bytes],
         *,
         alive_elsewhere: Callable[[MachineId], bool],
+        cut: Callable[[ChainKey], int | None],
     ) -> None:
         self._desk = desk
         self._links = links
@@ -51,6 +52,7 @@ class Renewals:
         self._forks = forks
         self._authorship = authorship
         self._alive_elsewhere = alive_elsewhere
+        self._cut = cut
         self._signed = {key: value for key, value in meta.items() if key.startswith(_PREFIX)}
         self._ask_at: float | None = None
         self.refusal = ""
@@ -162,6 +164,8 @@ class Renewals:
             raise StaleError(f"incarnation {held_incarnation} of {peer} has begun already", code="incarnation_taken")
         for incarnation in range(1, held_incarnation + 1):
             state = self._chains.state((peer, incarnation, chain))
+            cut = self._cut((peer, incarnation, chain))
+            head = state.head if cut is None else min(state.head, cut - 1)
             if known is not None and incarnation == known.incarnation:
                 held = state.id_at(known.sequence)
                 if held is not None and held != known.id:
@@ -169,8 +173,8 @@ class Renewals:
                         f"another entry {known.sequence} of the {chain} chain is held here than the one named",
                         code="forked",
                     )
-            if state.ids and (incarnation, state.head) > claimed:
+            if state.ids and head > 0 and (incarnation, head) > claimed:
                 raise StaleError(
-                    f"entry {state.head} of the {chain} chain, incarnation {incarnation}, is held here and not named",
+                    f"entry {head} of the {chain} chain, incarnation {incarnation}, is held here and not named",
                     code="newer_known",
                 )

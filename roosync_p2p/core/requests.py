@@ -21,6 +21,7 @@ from roosync_p2p.core.commands import (
     MarkRead,
     OfferCertificate,
     OfferCountersignature,
+    OfferLost,
     OrderCommand,
     ReadLedger,
     RenewCertificate,
@@ -40,7 +41,7 @@ from roosync_p2p.errors import EnvironmentFault, RoosyncError
 __all__ = ["Requests"]
 
 # What needs no own chain.
-_WRITE_NOTHING = (MarkRead, AddInvite, ReadLedger, Revoke, RenewCertificate, OfferCertificate, IssueRenewal)
+_WRITE_NOTHING = (MarkRead, AddInvite, ReadLedger, Revoke, OfferLost, RenewCertificate, OfferCertificate, IssueRenewal)
 
 
 class Requests:
@@ -139,6 +140,9 @@ class Requests:
             case Revoke(statement=statement):
                 machine, ticket = self._departures.offered(statement)
                 return {"machine": machine}, ticket
+            case OfferLost(statement=statement):
+                said, ticket = self._rotations.offered(statement)
+                return {"machine": said.machine, "ordered": self._rotations.ordered(said)}, ticket
             case RenewCertificate():
                 return {"asked": list(self._certificates.ask())}, Ticket(0)
             case Rotate(key=key):

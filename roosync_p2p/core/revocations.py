@@ -28,7 +28,7 @@ from roosync_p2p.trust.revocations import Revoked, read_revocation, revoked_by
 from roosync_p2p.trust.roles import ISSUER
 from roosync_p2p.trust.statements import Revocation
 
-__all__ = ["REVOCATION", "Revocations", "known_keys", "revoked_keys"]
+__all__ = ["REVOCATION", "Revocations", "known_keys", "registered_key", "revoked_keys"]
 
 REVOCATION: Final = "revocation"  # kind of the record
 
@@ -51,6 +51,16 @@ def known_keys(root: bytes, loaded: Loaded) -> Directory:
         directory = directory.with_issuer(issuer.certificate)
     removed = {issuer.machine for issuer in register.issuers if not register.has_role(issuer.machine, ISSUER)}
     return directory.with_given_up(i.key_id for i in directory.issuers.values() if i.machine in removed)
+
+
+def registered_key(loaded: Loaded, root: bytes, machine: MachineId) -> tuple[KeyId | None, bool]:
+    """The key that the register in the store has for a member; and whether the machine was one, and is no more."""
+    state = State.load(loaded.state)
+    if not is_sound(state, loaded):
+        return None, False
+    register = register_of(state, root)
+    member = register.present(machine)
+    return (None if member is None else KeyId(member.key)), register.ended(machine)
 
 
 def revoked_keys(rows: Iterable[RecordRow]) -> frozenset[KeyId]:

@@ -11,6 +11,7 @@ import dataclasses
 from typing import ClassVar, TypeAlias
 
 from roosync_p2p.codec.records import Record
+from roosync_p2p.entries.entry import Entry
 from roosync_p2p.ids import (
     Chain,
     CommitNumber,
@@ -89,6 +90,21 @@ class EntryRow:
     header: bytes  # the signed envelope exactly as it arrived
     body: bytes | None  # None once retention dropped it
     received_ms: int
+
+    @classmethod
+    def of(cls, entry: Entry, received_ms: int) -> EntryRow:
+        """The row that keeps an entry."""
+        return cls(
+            author=entry.author,
+            incarnation=entry.header.incarnation,
+            chain=entry.chain,
+            sequence=entry.header.sequence,
+            id=entry.id,
+            kind=entry.header.kind,
+            header=entry.raw,
+            body=entry.body,
+            received_ms=received_ms,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

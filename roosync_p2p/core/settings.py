@@ -44,6 +44,7 @@ class NodeSettings:
     machine: str | None
     listen: str
     log_level: str
+    reminders: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,7 @@ def parse_settings(table: Mapping[str, object]) -> Settings:
             machine=_optional_text(values["node.machine"]),
             listen=str(values["node.listen"]),
             log_level=str(values["node.log_level"]),
+            reminders=bool(values["node.reminders"]),
         ),
         discovery=DiscoverySettings(
             mdns=bool(values["discovery.mdns"]),
@@ -264,6 +266,9 @@ _KEYS: Final[Mapping[str, _Key]] = {
         "",
         _choice("debug", "info", "warning", "error"),
         "how much is written to logs/",
+    ),
+    "node.reminders": _Key(
+        "true or false", True, "", _boolean, "on an issuer: remind of a missing backup and of a missing second issuer"
     ),
     "discovery.mdns": _Key("true or false", True, "", _boolean, "find other nodes on the LAN by multicast DNS"),
     "discovery.interfaces": _Key(

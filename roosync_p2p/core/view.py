@@ -168,6 +168,7 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
                 "if nobody restored it, its disk was copied: find out",
             )
         )
+    found += _lost_keys(core)
     found += _stalled(core)
     found += _commit_warnings(core)
     found += folder_warnings(core)
@@ -175,6 +176,19 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
         fault = core.store_fault
         found.append(_warning(fault.code, f"nothing is being stored: {fault.message}", fault.remedy))
     return found
+
+
+def _lost_keys(core: NodeCore) -> Iterator[dict[str, object]]:
+    """Who holds the root's key can give a machine's name to another; so everybody is told, for seven days."""
+    for one in core.rotations.lost():
+        said = one.said
+        why, where = (f" ({said.reason})" if said.reason else ""), (f", on {said.by}" if said.by else "")
+        yield _warning(
+            "key_lost",
+            f"{said.machine} lost its key{why}, and has another by the root's word of {rfc3339(said.time_ms)}{where}",
+            f"if none of you did that, somebody else has the root key: roosync-admin revoke {said.machine}, and found a"
+            " new fleet",
+        )
 
 
 def _branch_here(core: NodeCore) -> str:

@@ -110,7 +110,7 @@ def _may_count(register: Register, entry: Entry, place: tuple[int, int]) -> bool
     member: MemberState | None = register.members.get(entry.header.author)
     if member is None or (member.ended and place > member.cut):
         return False
-    return register.signs(entry.header.author, entry.raw)
+    return register.signs(entry.header.author, entry.raw, place)
 
 
 def _countersigned(register: Register, entry: Entry) -> bool:

@@ -113,15 +113,17 @@ def rotate(draft: Draft, body: MemberRotate) -> Detail:
     if (certificate.machine, certificate.public.key_id) != (body.machine, body.key_id):
         raise Refused("wrong_key", machine=body.machine)
     lost = bool(body.statement)
+    now = msgspec.structs.replace(member, key=body.key_id, former=b"", former_cut=(0, 0))
     if lost:
         said, _ = root_statement(draft, body.statement, KeyLost)
         if (said.machine, said.old, said.new) != (body.machine, member.key, body.key_id):
             raise Refused("other_statement", machine=body.machine)
+        now = _after_loss(draft, register, now, said)
     elif draft.author != body.machine:
         raise Refused("not_the_author", machine=body.machine)
     _require_new_key(draft, body.key_id)
     _give_up(draft, member.key)
-    draft.put(member_key(body.machine), msgspec.structs.replace(member, key=body.key_id))
+    draft.put(member_key(body.machine), now)
     register_changed(draft)
     draft.tell("member.rotated", machine=body.machine, lost=lost, key=body.key_id.hex())
     return {"machine": body.machine, "lost": lost}
@@ -297,6 +299,18 @@ def _require_own_keys(register: Register, member: MemberState, said: Revocation)
         raise Refused("other_key", machine=said.machine)
 
 
+def _after_loss(draft: Draft, register: Register, member: MemberState, said: KeyLost) -> MemberState:
+    """What the lost key signed counts up to the cut. Its issuer key was on the same disk, and is given up for good."""
+    for issuer in register.issuers:
+        if issuer.machine == said.machine:
+            key_id = verify_issuer_certificate(issuer.certificate, root=register.root_directory.root).public.key_id
+            _give_up(draft, key_id)
+            draft.delete(issuer_key(key_id))
+    roles = tuple(role for role in member.roles if role != ISSUER)
+    cut = (0, 0) if said.ledger is None else (said.ledger.incarnation, said.ledger.sequence)
+    return msgspec.structs.replace(member, roles=roles, former=said.old, former_cut=cut)
+
+
 def _enter(draft: Draft, machine: str, *, key: bytes, roles: tuple[str, ...], by: str) -> None:
     member = MemberState(key=key, roles=roles, number=draft.number, by=by, since_ms=draft.time_ms)
     draft.put(member_key(machine), member)
@@ -316,6 +330,8 @@ def _know_issuer(draft: Draft, register: Register, der: bytes) -> None:
     """Keeps the certificate of an issuer key; it counts while its machine has the role."""
     certificate = verify_issuer_certificate(der, root=register.root_directory.root)
     key = issuer_key(certificate.public.key_id)
+    if draft.get(f"retired/{certificate.public.key_id.hex()}") is not None:
+        return  # it was lost with its machine's key: an admission that names it says nothing for it
     if draft.get(key) is None:
         draft.put(key, IssuerState(machine=certificate.machine, certificate=der))
         register_changed(draft)

@@ -57,6 +57,8 @@ class MemberState(Record, frozen=True, kw_only=True):
 
     Attributes:
         key: its key id.
+        former, former_cut: the key that was lost before it, and up to which (incarnation, sequence) what that signed
+            still gets numbers.
         number, by: the commit that admitted it, and the issuer's machine.
         since_ms: commit time of that.
         ended: how it ended: ``left``, ``retired``, ``removed``; empty while it is present.
@@ -73,6 +75,8 @@ class MemberState(Record, frozen=True, kw_only=True):
     ended_number: int = 0
     cut: tuple[int, int] = (0, 0)
     reason: str = ""
+    former: bytes = b""
+    former_cut: tuple[int, int] = (0, 0)
 
 
 class IssuerState(Record, frozen=True, kw_only=True):
@@ -156,19 +160,30 @@ class Register:
         return directory
 
     @functools.cached_property
-    def _signed_beginnings(self) -> Mapping[str, bytes]:
+    def _signed_beginnings(self) -> Mapping[str, tuple[bytes, bytes]]:
         assert self.fleet is not None
         fleet = self.fleet.id
-        return {machine: _beginning(machine, state.key, fleet) for machine, state in self.members.items()}
+        return {
+            machine: (
+                _beginning(machine, state.key, fleet),
+                _beginning(machine, state.former, fleet) if state.former else b"",
+            )
+            for machine, state in self.members.items()
+        }
 
-    def signs(self, machine: str, envelope: bytes) -> bool:
-        """Whether an entry's envelope names the key that the register has for its author.
+    def signs(self, machine: str, envelope: bytes, place: tuple[int, int]) -> bool:
+        """Whether an entry's envelope names the key that the register has for its author at that place.
 
         The signature itself was verified by the caller of the ledger. An envelope is canonical, so up to the key it
-        can have only these bytes.
+        can have only these bytes. Of a key that was lost what stands up to the cut goes on to count.
         """
-        beginning = self._signed_beginnings.get(machine)
-        return beginning is not None and envelope.startswith(beginning)
+        beginnings = self._signed_beginnings.get(machine)
+        if beginnings is None:
+            return False
+        now, former = beginnings
+        if envelope.startswith(now):
+            return True
+        return bool(former) and place <= self.members[machine].former_cut and envelope.startswith(former)
 
 
 def register_of(state: State, root: bytes) -> Register:

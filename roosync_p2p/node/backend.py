@@ -20,6 +20,7 @@ from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.reminders import reminders
 from roosync_p2p.node.requests import InboxAsked, InviteAsked, IssueAsked, OfferAsked, ReplyAsked, SendLike
 from roosync_p2p.node.surroundings import Surroundings
 
@@ -59,6 +60,7 @@ class NodeBackend:
         warnings = status["warnings"]
         assert isinstance(warnings, list)
         warnings.extend(self._surroundings.warnings())
+        status["reminders"] = reminders(core, self._surroundings)
         folder = status["folder"]
         if isinstance(folder, dict) and self._surroundings.folder is not None:
             folder["path"] = str(self._surroundings.folder())  # of several, the one in use

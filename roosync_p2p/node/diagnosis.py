@@ -11,6 +11,7 @@ from roosync_p2p.core.folder.health import folder_status
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.errors import StoreError
 from roosync_p2p.ids import MachineId
+from roosync_p2p.node.reminders import reminders
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.certificates import parse_machine_certificate
 
@@ -36,6 +37,9 @@ async def diagnose(core: NodeCore, around: Surroundings) -> list[Check]:
     checks += [
         bad(str(warning["code"]), "error", str(warning["message"]), str(warning["remedy"]))
         for warning in view.warnings(core)
+    ]
+    checks += [
+        bad(str(one["code"]), "warning", str(one["message"]), str(one["remedy"])) for one in reminders(core, around)
     ]
     return checks
 

@@ -16,15 +16,24 @@ from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.records import decode
 from roosync_p2p.core import view
-from roosync_p2p.core.commands import AcceptClock, HandOver, ReadLedger, Recover, Revoke, SeeLost
+from roosync_p2p.core.commands import AcceptClock, HandOver, OfferLost, ReadLedger, Recover, Revoke, SeeLost
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.ports import Reader
+from roosync_p2p.core.rotations import MEMBER_ROTATE, rotate_body
 from roosync_p2p.core.rows import CommitRow, EntryRow
 from roosync_p2p.core.settling import settlement
 from roosync_p2p.entries.entry import LEDGER
 from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import CommitNumber, EntryId, MachineId
-from roosync_p2p.ledger.bodies import Carrier, ClaimAcquire, MemberLeave, MemberRetire, RequestWithdraw
+from roosync_p2p.ledger.bodies import (
+    Carrier,
+    ClaimAcquire,
+    MemberLeave,
+    MemberRetire,
+    MemberRotate,
+    OrderedBody,
+    RequestWithdraw,
+)
 from roosync_p2p.ledger.fleet import preferred_voters, voters_of
 from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.ledger.views import register_view
@@ -45,6 +54,7 @@ from roosync_p2p.node.orders import OrderAsked, Orders, outcome_of
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.roles import ISSUER
+from roosync_p2p.trust.rotations import verify_rotation
 from roosync_p2p.trust.statements import MEMBER_REMOVE
 
 __all__ = ["LedgerService"]
@@ -235,9 +245,13 @@ class LedgerService:
 
     async def carry(self, asked: StatementAsked) -> dict[str, Any]:
         """Writes an entry that carries a statement of the root."""
-        if asked.kind not in CARRIED:
-            raise InputFault(f"{asked.kind} is not carried by hand", code="bad_kind", remedy=", ".join(sorted(CARRIED)))
-        body = Carrier(statement=decoded(asked.statement, what="the statement", code="bad_statement"))
+        statement = decoded(asked.statement, what="the statement", code="bad_statement")
+        body: OrderedBody = Carrier(statement=statement)
+        if asked.kind == MEMBER_ROTATE:
+            body = self._rotate_body(statement)
+        elif asked.kind not in CARRIED:
+            carried = ", ".join(sorted({*CARRIED, MEMBER_ROTATE}))
+            raise InputFault(f"{asked.kind} is not carried by hand", code="bad_kind", remedy=carried)
         return (await self._orders.order(asked.kind, body, asked)).shown()
 
     async def retire(self, asked: RetireAsked) -> dict[str, Any]:
@@ -249,6 +263,18 @@ class LedgerService:
         """Hears a revocation that somebody signed beside the node."""
         statement = decoded(asked.statement, what="the statement", code="bad_statement")
         return await self._performer.request(Revoke(statement=statement))
+
+    async def key_lost(self, asked: RevokeAsked) -> dict[str, Any]:
+        """Hears the root's word that a key was lost, which somebody signed beside the node."""
+        statement = decoded(asked.statement, what="the statement", code="bad_statement")
+        return await self._performer.request(OfferLost(statement=statement))
+
+    def _rotate_body(self, statement: bytes) -> MemberRotate:
+        try:
+            verify_rotation(statement, self._core.directory)
+            return rotate_body(statement)
+        except PeerFault as fault:
+            raise InputFault(fault.message, code=fault.code, remedy=fault.remedy, details=fault.details) from fault
 
     async def settle(self, asked: SettleAsked) -> dict[str, Any]:
         """An issuer says which of the two entries that prove a fork counts.

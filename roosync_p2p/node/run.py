@@ -24,6 +24,7 @@ import anyio
 import anyio.abc
 
 from roosync_p2p import limits
+from roosync_p2p.adapters.backup_mark import is_backed_up
 from roosync_p2p.adapters.home import Home, create_home, read_settings
 from roosync_p2p.adapters.home_lock import HomeLock
 from roosync_p2p.adapters.interfaces import local_addresses
@@ -42,6 +43,7 @@ from roosync_p2p.core.commit.ended import require_member
 from roosync_p2p.core.folder.shared_folder import FOLDER_USED
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.core.rotations import lost_record
 from roosync_p2p.core.rows import Loaded, PendingRow
 from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml, with_folder
 from roosync_p2p.errors import EnvironmentFault, RoosyncError
@@ -165,8 +167,13 @@ class _Node:
         self._events = EventLog()
 
     async def run(self, listen: str, peers: tuple[str, ...], mdns: bool, ready_file: Path | None) -> int:
-        around = Surroundings(store=self._store, mdns=mdns)
-        loaded = self._store.load()
+        around = Surroundings(
+            store=self._store,
+            mdns=mdns,
+            remind=self._settings.node.reminders,
+            backed_up=lambda keys: is_backed_up(self._home.path, keys),
+        )
+        loaded = _with_lost(self._store, self._identity)
         self._identity = finish_rotation(self._home.path, self._identity, loaded)
         loaded = _with_founding(loaded, self._identity)
         core = NodeCore(
@@ -375,6 +382,18 @@ def _with_founding(loaded: Loaded, identity: Identity) -> Loaded:
         return loaded
     row = PendingRow(number=1, kind=FLEET_FOUND, body=identity.fleet_found)
     return dataclasses.replace(loaded, pending=(row,))
+
+
+def _with_lost(store: SqliteStore, identity: Identity) -> Loaded:
+    """What the store holds; the first time also the root's word that came with the identity."""
+    loaded = store.load()
+    if identity.key_lost is None:
+        return loaded
+    row = lost_record(identity.key_lost)
+    if any((held.kind, held.author, held.subject) == (row.kind, row.author, row.subject) for held in loaded.records):
+        return loaded
+    store.commit([row])
+    return store.load()
 
 
 def _tls(identity: Identity) -> TlsIdentity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import anyio
@@ -11,6 +11,7 @@ import anyio
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.adapters.system import read_now
 from roosync_p2p.clock import Now
+from roosync_p2p.ids import KeyId
 
 __all__ = ["Surroundings"]
 
@@ -26,6 +27,8 @@ class Surroundings:
         mdns: whether discovery is on.
         folder: where the shared folder is at the moment; None without one.
         traffic: what the transport has counted, by name.
+        remind: whether an issuer's user wants to be reminded of what would be lost with its disk.
+        backed_up: whether a backup of this home was made that holds these keys.
         stop: set once somebody asked the node to end.
     """
 
@@ -36,6 +39,8 @@ class Surroundings:
     mdns_warning: str = ""
     folder: Callable[[], Path] | None = None
     traffic: Callable[[], Mapping[str, int]] = dict
+    remind: bool = True
+    backed_up: Callable[[Iterable[KeyId]], bool] = lambda _keys: False
     stop: anyio.Event = dataclasses.field(default_factory=anyio.Event)
     stop_reason: str = ""
     now: Callable[[], Now] = read_now

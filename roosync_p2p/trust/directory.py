@@ -229,6 +229,42 @@ class Directory:
         heirs = MappingProxyType({**taken.heirs, gone: heir})
         return dataclasses.replace(taken, version=self.version + 1, heirs=heirs)
 
+    def with_lost(
+        self, former: tuple[bytes, bytes], now: tuple[bytes, bytes], *, issuers: Iterable[KeyId]
+    ) -> Directory:
+        """The directory in which a machine lost its key and has another, at the root's word.
+
+        The caller has verified that word. It stands above whatever the old key said of itself: who holds that may have
+        made a rotation with it, and does not escape by it. Nor does a revocation of the old key alone hold for the new
+        one, which no thief made. As with :meth:`with_rotated` the order does not matter.
+
+        Args:
+            former, now: leaf and issuer of the old key and of the new one, DER.
+            issuers: issuer keys that are given up with the old one.
+
+        Raises:
+            MalformedError, SignatureFault, UntrustedError: a chain does not lead to this fleet's root.
+        """
+        old = verify_machine_certificate(former[0], issuer=verify_issuer_certificate(former[1], root=self.root))
+        certifies = verify_issuer_certificate(now[1], root=self.root)
+        new = verify_machine_certificate(now[0], issuer=certifies)
+        gone, heir = old.public.key_id, new.public.key_id
+        stolen = self.with_heirs([gone]) - self.with_heirs([heir])
+        taken = self.with_given_up([gone, *stolen, *issuers]).with_former(*former)
+        if heir in taken.given_up:
+            return taken.with_former(*now)
+        if taken.members.get(new.machine) is not None:
+            return taken  # the new key, a later one, or one from before the old: then it waits for what leads here
+        return taken.with_vouched(new, certifies)
+
+    def with_vouched(self, leaf: MachineCertificate, issuer: IssuerCertificate) -> Directory:
+        """The directory with a machine pinned to a key that the root named: whatever becomes of who certified it.
+
+        Raises:
+            ConflictError: as :meth:`with_chain`.
+        """
+        return self._changed(members=self._members_with(leaf, issuer), issuers=self._issuers_with(issuer))
+
     def with_heirs(self, key_ids: Iterable[KeyId]) -> frozenset[KeyId]:
         """These keys, and those that they were replaced by: whoever stole one may have made the next."""
         found: set[KeyId] = set()
@@ -341,7 +377,7 @@ def _key_conflict(machine: MachineId, pinned: KeyId, shown: KeyId) -> ConflictEr
     return ConflictError(
         f"{machine} is pinned to another key than the one that was shown",
         code="key_conflict",
-        remedy="if the key was lost, an issuer has to say so; else two computers use one machine id",
+        remedy="if the key was lost, the root has to say so: rotate --lost; else two computers use one machine id",
         details={"machine": machine, "pinned": pinned.hex(), "shown": shown.hex()},
     )
 

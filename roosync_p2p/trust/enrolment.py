@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
 import re
 from typing import Final
@@ -16,8 +18,19 @@ from roosync_p2p.trust.certificates import parse_root_certificate, verify_machin
 from roosync_p2p.trust.keys import PublicKey
 from roosync_p2p.trust.x509_form import LIBRARY_ERRORS
 
-__all__ = ["Enrolment", "certificates_from_pem", "certificates_to_pem", "enrolment_from_pem", "enrolment_to_pem"]
+__all__ = [
+    "Enrolment",
+    "certificates_from_pem",
+    "certificates_to_pem",
+    "enrolment_from_pem",
+    "enrolment_to_pem",
+    "lost_from_pem",
+    "lost_to_pem",
+]
 
+_LOST_BEGIN: Final = b"-----BEGIN ROOSYNC KEY LOST-----"
+_LOST_END: Final = b"-----END ROOSYNC KEY LOST-----"
+_LOST: Final = re.compile(_LOST_BEGIN + rb"([^-]*)" + _LOST_END)
 _BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 
 
@@ -102,4 +115,29 @@ def certificates_from_pem(pem: bytes) -> tuple[bytes, ...]:
             code="bad_certificate",
             remedy="bring the file again from where it was made",
             details={"library": type(error).__name__},
+        ) from error
+
+
+def lost_to_pem(statement: bytes) -> bytes:
+    """The root's word that a key was lost, behind the certificates of an answer (docs/protocol/trust.md §11)."""
+    return _LOST_BEGIN + b"\n" + base64.encodebytes(statement) + _LOST_END + b"\n"
+
+
+def lost_from_pem(pem: bytes) -> bytes | None:
+    """That word in such a file, not verified yet; None where there is none.
+
+    Raises:
+        MalformedError: it is there twice, or damaged (``bad_statement``).
+    """
+    blocks = _LOST.findall(pem)
+    if not blocks and _LOST_BEGIN not in pem:
+        return None
+    try:
+        (text,) = blocks
+        return base64.b64decode(b"".join(text.split()), validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise MalformedError(
+            "the statement in this file was damaged on the way",
+            code="bad_statement",
+            remedy="bring the file again from where it was made",
         ) from error

@@ -18,7 +18,7 @@ from roosync_p2p.trust.directory import ROOT_AUTHOR, Directory, issuer_machine
 from roosync_p2p.trust.envelopes import Verified
 from roosync_p2p.trust.statements import Cut, Revocation
 
-__all__ = ["NOTHING_MORE", "Place", "Revoked", "read_revocation", "revoked_by"]
+__all__ = ["NOTHING_MORE", "Place", "Revoked", "keys_of_others", "read_revocation", "revoked_by"]
 
 Place = tuple[int, int]  # (incarnation, sequence) in one chain
 NOTHING_MORE: Final[Place] = (1, 0)  # the cut of a chain of which a statement names no entry
@@ -60,7 +60,7 @@ def read_revocation(verified: Verified, directory: Directory) -> Revocation:
     keys = frozenset(map(KeyId, said.keys))
     if verified.author != ROOT_AUTHOR:
         _require_issuer(verified, said.machine, directory)
-    if keys & _keys_of_others(said.machine, directory):
+    if keys & keys_of_others(said.machine, directory):
         raise UntrustedError(f"a revocation of {said.machine} names a key of somebody else", code="other_key")
     return said
 
@@ -90,8 +90,8 @@ def _require_issuer(verified: Verified, machine: MachineId, directory: Directory
         raise UntrustedError(f"{machine} is an issuer: the root revokes it, nobody else", code="needs_root")
 
 
-def _keys_of_others(machine: MachineId, directory: Directory) -> frozenset[KeyId]:
-    """Nobody is revoked under another's name: the name decides who may say it."""
+def keys_of_others(machine: MachineId, directory: Directory) -> frozenset[KeyId]:
+    """Keys that a statement about this machine must not give up: the name decides who may say it."""
     members = {member.key_id for name, member in directory.members.items() if name != machine}
     former = {key_id for name, key_id in directory.former if name != machine}
     issuers = {issuer.key_id for issuer in directory.issuers.values() if issuer.machine != machine}

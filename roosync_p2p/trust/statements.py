@@ -29,6 +29,7 @@ from roosync_p2p.trust.roles import PLAIN_ROLES, parse_roles
 
 __all__ = [
     "FLEET_FOUND",
+    "KEY_LOST",
     "MEMBER_ADMIT",
     "MEMBER_REMOVE",
     "MEMBER_ROLES",
@@ -58,12 +59,14 @@ __all__ = [
 ]
 
 FLEET_FOUND: Final = "fleet.found"
+KEY_LOST: Final = "key.lost"
 MEMBER_ADMIT: Final = "member.admit"
 MEMBER_REMOVE: Final = "member.remove"
 MEMBER_ROLES: Final = "member.roles"
 
 _Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 _Der = Annotated[bytes, msgspec.Meta(min_length=1, max_length=limits.CERTIFICATE_BYTES_MAX)]
+_DerOrNone = Annotated[bytes, msgspec.Meta(max_length=limits.CERTIFICATE_BYTES_MAX)]
 _Roles = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=limits.ROLES_MAX)]
 _InviteId = Annotated[bytes, msgspec.Meta(max_length=INVITE_ID_BYTES)]
 _Serial = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
@@ -163,15 +166,39 @@ class MemberRoles(RootWord, frozen=True, kw_only=True, tag_field="kind", tag=MEM
 
     machine: MachineId
     roles: _Roles
-    issuer: Annotated[bytes, msgspec.Meta(max_length=limits.CERTIFICATE_BYTES_MAX)] = b""
+    issuer: _DerOrNone = b""
 
 
-class KeyLost(RootWord, frozen=True, kw_only=True, tag_field="kind", tag="key.lost"):
-    """The root's word that a machine lost its old key and has a new one."""
+class KeyLost(RootWord, frozen=True, kw_only=True, tag_field="kind", tag=KEY_LOST):
+    """The root's word that a machine lost its old key and has a new one.
+
+    The ledger asks for the three ids alone. What stands behind them lets whoever knows only the root judge it
+    (:mod:`~roosync_p2p.trust.rotations`); one without is heard of in the ledger and nowhere else.
+
+    Attributes:
+        old, new: the key ids.
+        former_leaf, former_issuer, leaf, issuer: certificates of both keys, with their signers', DER.
+        issuers: key ids of the issuer keys that the machine had beside the old one: they are given up with it.
+        ledger, mail: the last entry of each chain, signed with the old key, that counts; None: none beyond the first
+            place.
+        reason: for people; everybody sees it.
+        by: the machine on which it was said.
+        time_ms: the wall time there; shown only.
+    """
 
     machine: MachineId
     old: _Digest
     new: _Digest
+    former_leaf: _DerOrNone = b""
+    former_issuer: _DerOrNone = b""
+    leaf: _DerOrNone = b""
+    issuer: _DerOrNone = b""
+    issuers: Annotated[tuple[_Digest, ...], msgspec.Meta(max_length=limits.KEY_LOST_ISSUERS_MAX)] = ()
+    ledger: Cut | None = None
+    mail: Cut | None = None
+    reason: _Reason = ""
+    by: str = ""
+    time_ms: Annotated[int, msgspec.Meta(ge=0, le=limits.WALL_MS_MAX)] = 0
 
 
 class Revocation(RootWord, frozen=True, kw_only=True, tag_field="kind", tag=MEMBER_REMOVE):

@@ -51,7 +51,7 @@ def test_init_says_the_fleet_the_root_key_and_what_is_missing(admin: Admin, tmp_
     assert document["fleet"] == load_identity(tmp_path / "home").fleet.hex()
     assert (document["fleet_name"], document["machine"]) == ("my-machine", "my-machine")
     assert document["root_key"]["path"] == str(root_key_path(tmp_path / "home"))
-    assert [warning["code"] for warning in document["warnings"]] == ["no_backup", "one_issuer", "root_key_open"]
+    assert [warning["code"] for warning in document["warnings"]] == ["no_backup", "single_issuer", "root_key_open"]
     assert all(warning["remedy"] for warning in document["warnings"])
 
 

@@ -67,6 +67,20 @@ def test_nothing_in_a_body_can_close_its_fence(body: str) -> None:
     assert lines[0] not in body
 
 
+@pytest.mark.parametrize(("language", "shown"), [("en", "to do: no backup"), ("fr", "à faire : cet émetteur n'a pas")])
+def test_reminders_stand_at_the_end_in_the_readers_language_and_the_first_line_does_not_count_them(
+    language: str, shown: str
+) -> None:
+    document = {"machine": "a-1", "state": "synced", "summary": {"machines": 1, "online": 1}, "machines": []}
+    codes = ("no_backup", "single_issuer", "of a later version")
+    reminders = [{"code": code, "message": f"{code}, in English", "remedy": "do"} for code in codes]
+    top, *below = render_status({**document, "reminders": reminders}, Texts(language)).split("\n")
+    assert top == render_status(document, Texts(language)).split("\n")[0]
+    assert any(line.startswith(shown) for line in below)
+    assert sum("in English" in line for line in below) == 1, "what this version does not know is shown as it came"
+    assert sum("roosync-admin" in line for line in below) == 2
+
+
 def test_status_shows_evidence_and_warnings_without_steering_the_terminal() -> None:
     shown = render_status(
         {

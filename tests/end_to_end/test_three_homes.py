@@ -68,9 +68,23 @@ def test_each_shows_all_online_with_direct_evidence(
         assert status["commit"]["leader"] == "myia-ai-01"
         assert status["folder"] is None
         assert status["warnings"] == []
+        concerned = machine.name == "myia-ai-01"
+        assert [one["code"] for one in status["reminders"]] == (["no_backup", "single_issuer"] if concerned else [])
     until(
         lambda: all(m.json("status")["state"] == "synced" for m in fleet.machines.values()), 50, what="all are synced"
     )
+
+
+def test_the_issuer_is_reminded_of_what_is_to_do_until_a_backup_is_made_and_nothing_else_changes(fleet: Fleet) -> None:
+    founder = fleet.machines["myia-ai-01"]
+    top, *below = founder.run("status").stdout.splitlines()
+    assert "warnings" not in top
+    assert any(line.startswith("to do: no backup") for line in below)
+    checks = {check["id"]: check["severity"] for check in founder.json("doctor")["checks"] if not check["ok"]}
+    assert (checks["no_backup"], checks["single_issuer"]) == ("warning", "warning")
+    file, words = str(fleet.path / "founder.backup"), str(fleet.path / "passphrase")
+    founder.json("backup", file, "--passphrase-file", words, tool=ADMIN)
+    assert [one["code"] for one in founder.client.status()["reminders"]] == ["single_issuer"]
 
 
 def test_a_message_goes_from_sent_to_delivered_to_read_and_is_answered_in_its_thread(

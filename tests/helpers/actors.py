@@ -30,7 +30,7 @@ from roosync_p2p.trust.directory import Directory, issuer_author
 from roosync_p2p.trust.envelopes import seal
 from roosync_p2p.trust.keys import SigningKey
 from roosync_p2p.trust.rotations import Rotation, seal_rotation
-from roosync_p2p.trust.statements import Cut, Revocation, seal_statement
+from roosync_p2p.trust.statements import Cut, KeyLost, Revocation, seal_statement
 
 __all__ = [
     "MESSAGE_ID",
@@ -44,10 +44,12 @@ __all__ = [
     "directory",
     "entries",
     "identity",
+    "key_lost",
     "keys",
     "revocation",
     "rotated_key",
     "rotation",
+    "sealed_loss",
     "second_key",
 ]
 
@@ -116,6 +118,42 @@ def rotation(
         mail=mail or everything,
     )
     return seal_rotation(before.key, said, fleet=keys().fleet)
+
+
+def key_lost(
+    machine: MachineId,
+    old: int = 0,
+    new: int = 1,
+    *,
+    ledger: Cut | None = None,
+    mail: Cut | None = None,
+    serial: int = 1,
+    issuers: tuple[bytes, ...] = (),
+    by: NodeIdentity | None = None,
+) -> KeyLost:
+    """What the root says when one of the five lost a key; ``by`` has the new one instead of the ``new``-th."""
+    before, after = rotated_key(machine, old), by or rotated_key(machine, new)
+    return KeyLost(
+        machine=machine,
+        old=before.key.key_id,
+        new=after.key.key_id,
+        former_leaf=before.leaf,
+        former_issuer=before.issuer,
+        leaf=after.leaf,
+        issuer=after.issuer,
+        issuers=issuers,
+        ledger=ledger,
+        mail=mail,
+        reason="dead disk",
+        by=A,
+        time_ms=NOW.wall_ms,
+        serial=serial.to_bytes(16, "big"),
+    )
+
+
+def sealed_loss(said: KeyLost) -> bytes:
+    """The same, signed by the root."""
+    return seal_statement(keys().root_key, said, fleet=keys().fleet)
 
 
 def revocation(

@@ -292,8 +292,8 @@ def connect(one: Rig, other: Rig, *, dial: DialId | None = None) -> tuple[LinkId
     near = LinkId(one._links + 1)
     far = LinkId(other._links + 1)
     one.wires[near], other.wires[far] = (other, far), (one, near)
-    one.open(identity(other.machine), dial=dial)
-    other.open(identity(one.machine))
+    one.open(other.core.desk.identity, dial=dial)
+    other.open(one.core.desk.identity)
     return near, far
 
 

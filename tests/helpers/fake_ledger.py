@@ -107,6 +107,10 @@ class FakeLedger:
         """Nobody is checked here."""
         return {"machine": "myia-web1"}
 
+    async def key_lost(self, _request: ordered_schemas.RevokeRequest, /) -> dict[str, Any]:
+        """Nobody is checked here."""
+        return {"machine": "myia-web1", "ordered": False}
+
     async def settle(self, request: ordered_schemas.SettleRequest, /) -> dict[str, Any]:
         """Nobody forked."""
         raise InputFault(f"no fork of {request.machine} is known here", code="no_such_fork")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from roosync_p2p.codec.records import encode
 from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.bodies import (
     Carrier,
@@ -151,6 +152,40 @@ def test_a_lost_key_takes_the_roots_word(history: History) -> None:
     assert history.say(C, "member.rotate", rotation(B, statement=seal[lost])).outcome.detail["lost"] is True
     entry = history.author(B).write("rules.support", b"")
     assert takes(history.state, entry, root=FLEET.root) is Take.UNKNOWN_AUTHOR
+
+
+def test_what_a_lost_key_signed_still_gets_numbers_up_to_the_cut_and_nothing_behind_it(history: History) -> None:
+    author = history.author(B)
+    within, beyond = author.write("rules.support", encode(RulesSupport(version=1))), author.write("rules.support", b"")
+    header = within.header
+    cut = Cut(incarnation=header.incarnation, sequence=header.sequence, id=within.id)
+    lost = KeyLost(machine=B, old=FLEET.key(B).key_id, new=NEW.key_id, serial=serial(1), ledger=cut)
+    envelope = seal_statement(FLEET.root_key, lost, fleet=FLEET.fleet)
+    assert history.say(C, "member.rotate", rotation(B, statement=envelope)).outcome.accepted
+    assert takes(history.state, within, root=FLEET.root) is Take.NEXT
+    assert history.commit(within).outcome.accepted
+    assert takes(history.state, beyond, root=FLEET.root) is Take.UNKNOWN_AUTHOR
+
+
+def test_of_two_words_about_one_lost_key_the_first_that_is_ordered_counts(history: History) -> None:
+    other_key = key_from("another new key")
+    for key, reason in ((NEW, ""), (other_key, "other_statement")):
+        lost = KeyLost(machine=B, old=FLEET.key(B).key_id, new=key.key_id, serial=serial(1))
+        envelope = seal_statement(FLEET.root_key, lost, fleet=FLEET.fleet)
+        assert history.say(C, "member.rotate", rotation(B, key, statement=envelope)).outcome.reason == reason
+    assert register_of(history.state, FLEET.root).members[B].key == NEW.key_id
+
+
+def test_an_issuer_that_lost_its_key_lost_its_issuer_key_too_and_keeps_its_other_roles(history: History) -> None:
+    lost = KeyLost(machine=A, old=FLEET.key(A).key_id, new=NEW.key_id, serial=serial(1))
+    envelope = seal_statement(FLEET.root_key, lost, fleet=FLEET.fleet)
+    assert history.say(C, "member.rotate", rotation(A, statement=envelope)).outcome.accepted
+    register = register_of(history.state, FLEET.root)
+    assert register.members[A].roles == ("approver", "member")
+    assert register.issuers == ()
+    assert roles_of(history, B) == ("member",)
+    revocation = Revocation(machine=C, keys=(FLEET.key(C).key_id,), serial=serial(2))
+    assert by_issuer(history, B, "member.remove", revocation).reason == "unknown_author"
 
 
 def test_an_issuer_cannot_say_that_a_key_was_lost(history: History) -> None:

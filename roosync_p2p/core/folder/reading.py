@@ -379,8 +379,7 @@ class _Reader:
                 self._directory = self._directory.with_chain(file.papers.leaf, file.papers.issuer)
             elif isinstance(file, RevocationsRead):
                 for said in (read_rotation(one.raw) for one in file.rotations):
-                    former, now = (said.former_leaf, said.former_issuer), (said.leaf, said.issuer)
-                    self._directory = self._directory.with_rotated(former, now)
+                    self._directory = said.taken_into(self._directory)
             elif isinstance(file, SegmentRead):
                 for leaf, issuer in file.frame.certificates:
                     self._directory = self._directory.with_chain(leaf, issuer)
