@@ -19,6 +19,7 @@ from roosync_p2p.errors import PeerFault
 from roosync_p2p.gossip.folder_paths import HeartbeatFile, heartbeat_path
 from roosync_p2p.gossip.frontier import FrontierRecord, Span
 from roosync_p2p.ids import LogIndex, MachineId
+from roosync_p2p.ledger.register import register_of
 from roosync_p2p.liveness.heartbeat import Heartbeat
 from roosync_p2p.liveness.verdicts import State
 from roosync_p2p.mailbox.message import decode_message
@@ -198,23 +199,38 @@ def knowledge(world: World) -> list[Knowledge]:
 
 
 def views(world: World) -> list[View]:
-    """What every running member holds, without the chains of machines that somebody shows in conflict."""
+    """What every running member holds, without the chains of machines that somebody shows in conflict.
+
+    Nor the records of those whose membership ended: whoever has not heard that they read of it keeps theirs.
+    """
     members = world.fleet.running()
     conflicts = {member.name: _conflicts(member) for member in members}
     left_out = frozenset[str]().union(*conflicts.values())
+    silent = left_out.union(*(_ended(member) for member in members))
     machines = frozenset(str(member.identity.machine) for member in members)
     ordered = world.voting.taking_part() if world.order_goes_on() else ()
     return [
         dataclasses.replace(
-            _view(member, conflicts[member.name], left_out, machines, ordered=member in ordered),
+            _view(member, conflicts[member.name], left_out, silent, machines, ordered=member in ordered),
             split=world.watch.order.one_seat_twice,
         )
         for member in members
     ]
 
 
+def _ended(member: Member) -> set[str]:
+    members = register_of(member.node().commit.state, member.identity.root).members
+    return {machine for machine, one in members.items() if one.ended}
+
+
 def _view(
-    member: Member, conflicts: frozenset[str], left_out: frozenset[str], machines: frozenset[str], *, ordered: bool
+    member: Member,
+    conflicts: frozenset[str],
+    left_out: frozenset[str],
+    silent: frozenset[str],
+    machines: frozenset[str],
+    *,
+    ordered: bool,
 ) -> View:
     core = member.node()
     heads = {
@@ -225,7 +241,7 @@ def _view(
     records = sorted(
         (version.kind, version.author, version.subject, version.start, version.counter)
         for version in core.delivery.versions()
-        if version.author not in left_out
+        if version.author not in silent
     )
     return View(
         member=member.name,
