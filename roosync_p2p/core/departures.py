@@ -16,7 +16,7 @@ from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.links import Links
-from roosync_p2p.core.revocations import Revocations
+from roosync_p2p.core.revocations import Revocations, with_ordered_issuers
 from roosync_p2p.entries.entry import Entry
 from roosync_p2p.errors import InputFault, PeerFault
 from roosync_p2p.ids import KeyId, MachineId
@@ -87,10 +87,11 @@ class Departures:
         return ticket
 
     def tick(self) -> None:
-        """Whoever left or was retired, by what is applied here, gives up its key and is no machine of this fleet."""
+        """What the order says of keys, by what is applied here: who left or was retired, who is an issuer."""
         now_s, register = self._desk.now.monotonic_s, self._register()
         if register is not self._judged:
             self._judged = register
+            self._desk.follow(with_ordered_issuers(self._desk.directory, register))
             going = [MachineId(name) for name in register.members if self._leaves(MachineId(name))]
             self._going = {machine: self._going.get(machine, math.inf) for machine in going}
         for machine, until_s in list(self._going.items()):

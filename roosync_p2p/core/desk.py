@@ -131,6 +131,12 @@ class Desk:
         """
         self.directory = self.directory.with_issuer(certificate)
 
+    def follow(self, directory: Directory) -> None:
+        """Takes a directory that was made from this one."""
+        before, self.directory = self.directory, directory
+        self._keep_former(before)
+        self._keep_members(before)
+
     def give_up(self, keys: Iterable[KeyId]) -> None:
         """Takes nothing new from these keys any more; what a machine signed with one of them stays verifiable."""
         before = self.directory

@@ -20,15 +20,16 @@ from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import Entry
 from roosync_p2p.gossip.latest import LatestRecord
 from roosync_p2p.ids import KeyId, MachineId
-from roosync_p2p.ledger.register import register_of
+from roosync_p2p.ledger.register import Register, register_of
 from roosync_p2p.ledger.state import State
+from roosync_p2p.trust.certificates import verify_issuer_certificate
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import Verified, parse_envelope
 from roosync_p2p.trust.revocations import Revoked, read_revocation, revoked_by
 from roosync_p2p.trust.roles import ISSUER
 from roosync_p2p.trust.statements import Revocation
 
-__all__ = ["REVOCATION", "Revocations", "known_keys", "registered_key", "revoked_keys"]
+__all__ = ["REVOCATION", "Revocations", "known_keys", "registered_key", "revoked_keys", "with_ordered_issuers"]
 
 REVOCATION: Final = "revocation"  # kind of the record
 
@@ -46,11 +47,21 @@ def known_keys(root: bytes, loaded: Loaded) -> Directory:
     state = State.load(loaded.state)
     if not is_sound(state, loaded):  # what the disk changed says nothing; the log says it again
         return directory
-    register = register_of(state, root)
+    return with_ordered_issuers(directory, register_of(state, root))
+
+
+def with_ordered_issuers(directory: Directory, register: Register) -> Directory:
+    """The directory with the issuer keys that were ordered; those of machines that are issuers no more are given up.
+
+    Gossip may bring that a machine became an issuer after that it is none any more, or before a restart: the order says
+    what counts.
+    """
+    gone = []
     for issuer in register.issuers:
         directory = directory.with_issuer(issuer.certificate)
-    removed = {issuer.machine for issuer in register.issuers if not register.has_role(issuer.machine, ISSUER)}
-    return directory.with_given_up(i.key_id for i in directory.issuers.values() if i.machine in removed)
+        if not register.has_role(issuer.machine, ISSUER):
+            gone.append(verify_issuer_certificate(issuer.certificate, root=directory.root).public.key_id)
+    return directory.with_given_up(gone)
 
 
 def registered_key(loaded: Loaded, root: bytes, machine: MachineId) -> tuple[KeyId | None, bool]:

@@ -90,6 +90,8 @@ class KeyFaults:
             return
         leader = world.voting.leader()
         victim = leader if leader in steady and dice.chance(0.3) else dice.choose(steady)
+        if victim is self._founder and world.fleet.dated:
+            return  # with the only issuer gone and dates that count, none that runs out can be renewed
         teller = dice.choose([member for member in steady if member is not victim])
         others = [member for member in world.fleet.insiders() if member not in (victim, teller)]
         machine = victim.identity.machine
@@ -184,8 +186,10 @@ class KeyFaults:
         victim = self._dice.choose(others)
         statement = world.fleet.keys.revocation_by(member.identity.issuer_key, member.identity.machine, victim.identity)
         for other in others:
-            if register_of(other.node().commit.state, other.identity.root).has_role(member.identity.machine, "issuer"):
-                continue  # it has not heard of that yet
+            register = register_of(other.node().commit.state, other.identity.root)
+            was = any(issuer.machine == member.identity.machine for issuer in register.issuers)
+            if not was or register.has_role(member.identity.machine, "issuer"):
+                continue  # it has not read yet that this is an issuer no more
             other.request(Revoke(statement=statement), lambda _result: None)
             world.watch.active["revocations by who is no issuer"] += 1
 

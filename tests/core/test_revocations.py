@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from roosync_p2p.core import wire
 from roosync_p2p.core.commands import Revoke
+from roosync_p2p.core.revocations import with_ordered_issuers
 from roosync_p2p.core.rows import EntryRow, MemberRow
 from roosync_p2p.entries.entry import MAIL, Entry
+from roosync_p2p.ids import MachineId
+from roosync_p2p.ledger.register import IssuerState, MemberState, Register
+from roosync_p2p.trust.certificates import issuer_certificate
 from roosync_p2p.trust.statements import Cut
 from tests.helpers.actors import revocation
 from tests.helpers.cores import A, Actor, B, C, D, Rig, connect, entries, identity, keys, second_key, settle
+from tests.helpers.trust import NOW_S, ExampleFleet, key_from
+
+FLEET = ExampleFleet()
 
 
 def _record(envelope: bytes) -> wire.RecordFrame:
@@ -23,6 +31,31 @@ def _cut(entry: Entry) -> Cut:
 
 def _held(rig: Rig, of: Actor) -> int:
     return rig.core.exchange.durable_head((of.machine, 1, MAIL))
+
+
+def _register(*issuers: tuple[str, bytes], roles: Mapping[MachineId, tuple[str, ...]]) -> Register:
+    members: dict[str, MemberState] = {
+        machine: MemberState(key=bytes(32), roles=of_machine, number=1, by=A, since_ms=0)
+        for machine, of_machine in roles.items()
+    }
+    states = tuple(IssuerState(machine=machine, certificate=certificate) for machine, certificate in issuers)
+    return Register(root=FLEET.root, fleet=None, members=members, persons={}, issuers=states)
+
+
+def test_the_order_says_which_issuer_keys_count_whatever_gossip_brought_first() -> None:
+    key = key_from("a second issuer")
+    second = issuer_certificate(FLEET.root_key, FLEET.root, key.public, machine=B, serial=9, now_s=NOW_S)
+    gossiped = FLEET.directory("myia-ai-01").with_issuer(second)  # that it is one no more had come before
+    both = {A: ("issuer", "member"), B: ("issuer", "member")}
+    added = _register((B, second), roles=both)
+    assert with_ordered_issuers(gossiped, added).given_up == frozenset()
+    assert key.public.key_id in with_ordered_issuers(FLEET.directory(), added).issuers
+    removed = _register((B, second), roles=both | {B: ("member",)})
+    assert with_ordered_issuers(gossiped, removed).given_up == {key.public.key_id}
+    # one that is added anew, of which the order says nothing yet, stays
+    again = key_from("its next issuer key")
+    third = issuer_certificate(FLEET.root_key, FLEET.root, again.public, machine=B, serial=10, now_s=NOW_S)
+    assert again.public.key_id not in with_ordered_issuers(gossiped.with_issuer(third), removed).given_up
 
 
 def test_its_link_is_closed_at_once_and_it_is_shown_the_statement() -> None:
