@@ -84,6 +84,8 @@ class Homes:
         world = self._world
         if not member.running or member.paused or world.watch.truth.up_for_s(member.name) < 1.0:
             return
+        if world.fleet.expired(member.name):
+            return  # nobody links with it before its certificate is renewed, so nobody has shown it anything
         there = [
             other
             for other in holders
