@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from roosync_p2p.core import effects
 from roosync_p2p.core.revocations import REVOCATION
 from roosync_p2p.core.rows import EntryRow, RecordRow, Row
-from roosync_p2p.entries.entry import stored_entry
+from roosync_p2p.entries.entry import CHAIN_START, stored_entry
 from roosync_p2p.ids import CommitNumber, MachineId
 from roosync_p2p.ledger.register import MemberState, register_of
 from roosync_p2p.simulation import order_facts
@@ -113,7 +113,8 @@ def _accepted(member: Member, machine: MachineId, state: MemberState | None) -> 
     behind = member.disk.commits(CommitNumber(state.ended_number + 1), order_facts.ALL_ITEMS)
     ids = [row.entry for row in behind if row.entry is not None and row.accepted]
     entries = [stored_entry(*held) for held in member.disk.ordered_entries(ids).values()]
-    return [entry.id.hex() for entry in entries if entry.author == machine]
+    # The beginning of a chain changes nothing, whoever wrote it.
+    return [entry.id.hex() for entry in entries if entry.author == machine and entry.header.kind != CHAIN_START]
 
 
 def _cut(ledger: object, mail: object) -> Cut:
