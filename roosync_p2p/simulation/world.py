@@ -428,6 +428,8 @@ class World:
         return True
 
     def _join(self, machine: str) -> None:
+        if self.fleet.keys.founder in self.watch.keys.revoked:
+            return  # whom a revoked issuer let in is taken by nobody who had not heard of it
         self.watch.truth.started(machine)
         self.fleet.join(machine)
 
