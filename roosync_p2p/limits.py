@@ -31,6 +31,7 @@ WANT_RETRY_S: Final = 2.0  # a want without an answer is asked elsewhere
 FRONTIER_RECORD_INTERVAL_S: Final = 1.0  # signed frontiers, after the first: at most one a second
 RECEIPT_INTERVAL_S: Final = 1.0  # read receipts are batched to one entry a second
 RECEIPT_IDS_MAX: Final = 400  # message ids in one receipt entry: with the longest workspaces they fit its body
+RECEIPT_NOTES_MAX: Final = 64  # answers with notes in one receipt entry: with the longest of both they fit its body
 INCARNATION_MAX: Final = 1_000  # lives of one store; an issuer countersigns each, and keeps that for ever
 NUMBER_MAX: Final = 2**63 - 1  # of sequences, starts and counters: the largest that SQLite stores
 READS_WAITING_MAX: Final = 1_024  # reads of the store that peers wait for; a want beyond is asked again
@@ -281,6 +282,12 @@ TAG_CHARS_MAX: Final = 64  # one word
 WORKSPACE_CHARS_MAX: Final = 128  # a repository's folder name
 THREAD_ID_CHARS_MAX: Final = 200  # a message id, or a name that an older program gave
 IDEMPOTENCY_KEY_CHARS_MAX: Final = 200  # a UUID with a prefix, or the path of what is being done
+THREAD_SHOWN_MAX: Final = 200  # messages of one thread shown with their bodies: a page of the inbox has as many
+CITED_COMMITS_MAX: Final = 32  # commits looked up for one message or thread
+ARCHIVED_AT_ONCE_MAX: Final = 200  # messages in one request to archive: a page of the inbox
+SEARCH_CHARS_MAX: Final = 1_000  # the words of a search together
+MESSAGE_LIFE_S_MAX: Final = 366 * 24 * 3600  # of `--expires` and `--ack-within`: a year is for ever here
+SEARCH_WORDS_MAX: Final = 32  # of one search; more is a text, not a question
 INBOX_PAGE_MAX: Final = 200  # what a person or an agent takes in at once; more costs an agent its context
 
 # --- proofs (docs/protocol/proof.md) -------------------------------------------------------------------------------

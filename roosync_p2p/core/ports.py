@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 from typing import NewType, Protocol, TypeAlias
 
+from roosync_p2p.core.mail_rows import AmendmentRow
 from roosync_p2p.core.rows import (
     CommitRow,
     DeliveryRow,
@@ -42,6 +43,8 @@ __all__ = [
     "LinkId",
     "LinkOpened",
     "Reader",
+    "SearchPage",
+    "SearchQuery",
     "Store",
     "Transport",
     "TransportEvent",
@@ -60,7 +63,8 @@ class InboxQuery:
 
     ``workspaces``: the inboxes to look into ("" is the machine's own); ``None`` means all of them. ``status``: one
     of unread, read, archived, or None for all but archived; "all" for everything. ``before``: the ``next`` of the
-    page before, opaque to the caller. ``limit`` is at most ``limits.INBOX_PAGE_MAX``.
+    page before, opaque to the caller. ``limit`` is at most ``limits.INBOX_PAGE_MAX``. ``since_ms`` (included) and
+    ``until_ms`` (not included): when it was sent, by its sender's clock.
     """
 
     workspaces: tuple[str, ...] | None = None
@@ -69,6 +73,33 @@ class InboxQuery:
     before: str | None = None
     sender: MachineId | None = None
     thread_id: str | None = None
+    priority: str | None = None
+    type: str | None = None
+    tag: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """Messages to or from this machine that hold all words, in subject, body or tags.
+
+    ``words``: as a person wrote them; accents and case do not matter, a ``*`` at the end of a word stands for any
+    ending. ``mine``: this machine. ``before`` and ``limit`` as in :class:`InboxQuery`.
+    """
+
+    words: str
+    mine: MachineId
+    limit: int = 50
+    before: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """The newest arrival first; ``next`` continues, None at the end."""
+
+    messages: tuple[MessageRow, ...]
+    next: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +147,15 @@ class Reader(Protocol):
 
     def inbox(self, query: InboxQuery) -> InboxPage:
         """One page of this machine's inboxes."""
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        """One page of what holds the words."""
+
+    def amendments(self, message: EntryId) -> list[AmendmentRow]:
+        """The amendments of a message that count, in the order of its author's chain."""
+
+    def kept(self, message: EntryId) -> bool:
+        """Whether a user asked to keep it for good."""
 
     def idempotency(self, key: str) -> IdempotencyRow | None:
         """The remembered answer to a request key."""
