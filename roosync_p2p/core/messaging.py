@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.canonical import pack
@@ -21,12 +23,14 @@ from roosync_p2p.core.mail_commands import (
     MarkRead,
     SendMessage,
 )
-from roosync_p2p.core.mail_rows import AmendmentRow, KeptRow, WordsRow
+from roosync_p2p.core.mail_rows import AmendmentRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.outgoing import Outgoing
 from roosync_p2p.core.receipting import Receipting
-from roosync_p2p.core.rows import DeliveryRow, IdempotencyRow, MessageRow
+from roosync_p2p.core.rows import DeliveryRow, IdempotencyRow, Loaded, MessageRow
+from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import MAIL, Entry
 from roosync_p2p.errors import InputFault, MalformedError
-from roosync_p2p.ids import EntryId, MessageId, format_message_id
+from roosync_p2p.ids import EntryId, MachineId, MessageId, format_message_id
 from roosync_p2p.mailbox.amendments import KIND as AMENDMENT
 from roosync_p2p.mailbox.amendments import Amendment, check_amendment, decode_amendment
 from roosync_p2p.mailbox.message import KIND as MESSAGE
@@ -34,7 +38,10 @@ from roosync_p2p.mailbox.message import MessageBody, check_message, decode_messa
 from roosync_p2p.mailbox.receipts import KIND as RECEIPT
 from roosync_p2p.mailbox.receipts import decode_receipt, said_in
 
-__all__ = ["Messaging"]
+if TYPE_CHECKING:
+    from roosync_p2p.core.node_core import NodeCore
+
+__all__ = ["Messaging", "messaging_of"]
 
 KEYS_REMEMBERED = 4_096  # idempotency keys kept in memory: longer than a commit takes, so none is missed between
 
@@ -42,10 +49,31 @@ KEYS_REMEMBERED = 4_096  # idempotency keys kept in memory: longer than a commit
 class Messaging:
     """Writes messages, amendments and receipts, and takes in those of others."""
 
-    def __init__(self, desk: Desk, authorship: Authorship, unsent: bytes | None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        authorship: Authorship,
+        unsent: bytes | None,
+        watches: Iterable[WatchRow],
+        *,
+        holds: Callable[[MachineId, ChainKey, int], bool],
+        gone: Callable[[MachineId], bool],
+        members_seen: Callable[[], tuple[object, ...]],
+    ) -> None:
+        """``unsent``: receipts that an earlier run had not written; the rest is for :class:`Outgoing`."""
         self._desk = desk
         self._authorship = authorship
-        self._receipting = Receipting(desk, authorship, unsent)
+        self._gone = gone
+        self._outgoing = Outgoing(
+            desk,
+            authorship,
+            watches,
+            holds=holds,
+            gone=gone,
+            members_seen=members_seen,
+            write=self._write,
+        )
+        self._receipting = Receipting(desk, authorship, unsent, heard=self._outgoing.heard)
         self._remembered: collections.OrderedDict[str, IdempotencyRow] = collections.OrderedDict()
 
     # --- sending --------------------------------------------------------------------------------------------------
@@ -65,8 +93,8 @@ class Messaging:
         self._check_recipients(command)
         message = self._message(command)
         check_message(message)
-        entry, ticket = self._authorship.append(MAIL, MESSAGE, encode(message))
-        self._index(entry, message)
+        entry, ticket = self._write(message)
+        self._outgoing.sent(entry, message)
         row = IdempotencyRow(
             key=command.idempotency_key or "", request=request, entry=entry.id, message_id=message.message_id
         )
@@ -74,6 +102,11 @@ class Messaging:
             self._desk.persist(row)
             self._remember(row)
         return row, ticket
+
+    def _write(self, message: MessageBody) -> tuple[Entry, Ticket]:
+        entry, ticket = self._authorship.append(MAIL, MESSAGE, encode(message))
+        self._index(entry, message)
+        return entry, ticket
 
     def _known(self, command: SendMessage, request: bytes) -> IdempotencyRow | None:
         if command.idempotency_key is None:
@@ -97,12 +130,13 @@ class Messaging:
         members = self._desk.directory.members
         escalate = () if command.escalate is None else (command.escalate,)
         for address in (*command.to, *escalate):
-            if address.machine != "all" and address.machine not in members:
+            machine = MachineId(address.machine)
+            if machine != "all" and (machine not in members or self._gone(machine)):
                 raise InputFault(
-                    f"no machine {address.machine} is known in this fleet; nothing was sent",
+                    f"no machine {machine} is known in this fleet; nothing was sent",
                     code="unknown_recipient",
                     remedy="roosync machines lists them",
-                    details={"machine": address.machine, "known": sorted(members)},
+                    details={"machine": machine, "known": sorted(m for m in members if not self._gone(m))},
                 )
 
     def _message(self, command: SendMessage) -> MessageBody:
@@ -162,12 +196,14 @@ class Messaging:
         return ticket
 
     def next_deadline(self) -> float | None:
-        """When receipts are to be written (monotonic seconds)."""
-        return self._receipting.next_deadline()
+        """When receipts are to be written, or a message is to be judged (monotonic seconds)."""
+        times = (self._receipting.next_deadline(), self._outgoing.next_deadline())
+        return min((at for at in times if at is not None), default=None)
 
     def tick(self) -> None:
-        """Writes the receipts that are due."""
+        """Writes the receipts that are due, and tells what has to be told of messages that were sent."""
         self._receipting.tick()
+        self._outgoing.tick()
 
     # --- what others wrote ----------------------------------------------------------------------------------------
 
@@ -256,6 +292,24 @@ class Messaging:
             WordsRow(message=message, author=entry.author, session=amendment.session, body=amendment.body, **place),
         )
         self._desk.notify("amended", {"entry": message.hex(), "by": entry.author}, after=ticket)
+
+
+def messaging_of(core: NodeCore, loaded: Loaded) -> Messaging:
+    """The mail of that core, with what its other parts know of members and of what they hold."""
+
+    def gone(machine: MachineId) -> bool:
+        register = core.commit.seats.known.register
+        return machine != core.me and (register.ended(machine) or core.revocations.out(machine) is not None)
+
+    return Messaging(
+        core.desk,
+        core.authorship,
+        loaded.meta.get("receipts"),
+        loaded.watches,
+        holds=core.delivery.holds,
+        gone=gone,
+        members_seen=lambda: (core.commit.seats.known.register, core.desk.directory),
+    )
 
 
 def _digest(command: SendMessage) -> bytes:

@@ -7,6 +7,7 @@ one a second; what is not written yet survives a crash.
 from __future__ import annotations
 
 import collections
+from collections.abc import Callable
 from typing import Final
 
 from roosync_p2p import limits
@@ -28,10 +29,23 @@ _UNSENT: Final = "receipts"  # key of the row with what is to be told
 
 
 class Receipting:
-    """Marks messages, and writes the receipts. ``unsent``: what an earlier run had not written yet."""
+    """Marks messages, and writes the receipts.
 
-    def __init__(self, desk: Desk, authorship: Authorship, unsent: bytes | None) -> None:
+    Args:
+        unsent: what an earlier run had not written yet.
+        heard: called with message, reader, workspace and state of what was said about a message.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        authorship: Authorship,
+        unsent: bytes | None,
+        *,
+        heard: Callable[[EntryId, MachineId, str, str], None],
+    ) -> None:
         self._desk = desk
+        self._heard = heard
         self._authorship = authorship
         kept = Receipt(read=[]) if unsent is None else decode(unsent, Receipt, size_max=len(unsent))
         self._read = list(kept.read)
@@ -182,15 +196,17 @@ class Receipting:
                 note=said.note,
             )
         )
-        self._told(message, said.workspace, said.state, ticket, reader=reader)
+        self._told(message, said.workspace, said.state, ticket, by=reader)
         return ticket
 
     def _told(
-        self, message: EntryId, workspace: str, state: str, ticket: Ticket, *, reader: MachineId | None = None
+        self, message: EntryId, workspace: str, state: str, ticket: Ticket, *, by: MachineId | None = None
     ) -> None:
+        reader = self._desk.me if by is None else by
+        self._heard(message, reader, workspace, state)
         data: dict[str, object] = {
             "entry": message.hex(),
-            "reader": self._desk.me if reader is None else reader,
+            "reader": reader,
             "workspace": workspace,
             "state": state,
         }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import anyio.to_thread
 
+from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.mail_rows import AmendmentRow
 from roosync_p2p.core.ports import Reader
@@ -22,6 +23,8 @@ from roosync_p2p.node.performer import Performer
 __all__ = ["Known", "MailFacts"]
 
 T = TypeVar("T")
+
+_LIFE_MS: Final = round(limits.UNREAD_LIFE_S * 1000)
 
 
 class Known(NamedTuple):
@@ -115,7 +118,7 @@ class MailFacts:
             delivered=delivered,
             said=lambda machine, box: said.get((machine, box)),
             gone=gone,
-            overdue=0 < row.expires_ms <= core.desk.now.wall_ms,
+            overdue=min(row.expires_ms or limits.WALL_MS_MAX, row.time_ms + _LIFE_MS) <= core.desk.now.wall_ms,
         )
 
     async def shown(self, known: Known, workspace: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.fleet import Fleet, Machine, until
+from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
 WITHIN_S = 50.0
 
@@ -169,3 +169,49 @@ def test_words_are_found_without_their_accents_also_in_what_was_amended(fleet: F
     assert found(berta, "ecurie") == []
     refused = berta.refusal("search", "!!!", code=2)
     assert refused["code"] == "bad_search"
+
+
+def test_the_sender_hears_unasked_of_what_did_not_arrive_and_of_who_did_not_answer(fleet: Fleet) -> None:
+    alice, berta, carla = fleet.machines.values()
+    carla.stop()
+    alice.until_state("carla", "leaving", "offline")
+    late = alice.json("send", "carla", "Vite", "--expires", "2s")
+    task = alice.json("send", "berta", "Tâche", "--type", "task", "--ack-within", "2s", "--escalate", "berta:web")
+
+    def notices(machine: Machine, about: str) -> list[dict[str, Any]]:
+        return [row for row in machine.inbox() if row["in_reply_to"] == about and "delivery" in row["tags"]]
+
+    until(lambda: bool(notices(alice, late["id"])), WITHIN_S, what="expired is told", shown=fleet.report)
+    until(lambda: bool(notices(alice, task["id"])), WITHIN_S, what="overdue is told", shown=fleet.report)
+    for sent, verdict in ((late, "expired"), (task, "overdue")):
+        (row,) = notices(alice, sent["id"])
+        assert (row["tags"], row["signer"], row["thread_id"]) == (["delivery", verdict], "alice", sent["thread_id"])
+    until(lambda: bool(notices(berta, task["id"])), WITHIN_S, what="the escalation arrives")
+    assert [row["workspace"] for row in notices(berta, task["id"])] == ["web"]
+    assert alice.client.message(late["id"])["states"] == {"carla": "expired"}
+    carla.start()
+    fleet.until_linked()
+    _until_states(fleet, alice, late["id"], {"carla": "expired"})
+    _until_arrived(fleet, carla, late["id"])
+    row = next(row for row in carla.inbox() if row["id"] == late["id"])
+    assert row["status"] == "archived"
+    assert len(notices(alice, late["id"])) == 1
+
+
+@pytest.mark.parametrize(("verb", "name"), [("retire", "carla"), ("revoke", "berta")])
+def test_what_a_machine_never_read_bounces_when_it_is_put_out(fleet: Fleet, verb: str, name: str) -> None:
+    alice, machine = fleet.machines["alice"], fleet.machines[name]
+    machine.stop()
+    alice.until_state(name, "leaving", "offline")
+    sent = alice.json("send", name, "Adieu", "corps")
+    # The last of two voters to go takes the majority along; that it is out is heard all the same.
+    alice.json(verb, name, "--yes", "--reason", "perdue", tool=ADMIN, code=0 if verb == "retire" else None)
+    _until_states(fleet, alice, sent["id"], {name: "bounced"})
+
+    until(
+        lambda: [row["tags"] for row in alice.inbox() if row["in_reply_to"] == sent["id"]] == [["delivery", "bounced"]],
+        WITHIN_S,
+        what="the bounce is told once",
+        shown=fleet.report,
+    )
+    assert alice.refusal("send", name, "encore")["code"] == "unknown_recipient"
