@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from roosync_p2p.core.ports import Aged
 from roosync_p2p.core.rows import DeliveryRow, IdempotencyRow
 from roosync_p2p.ids import Address, EntryId, MachineId, MessageId
 
@@ -16,6 +17,7 @@ __all__ = [
     "KeepMessage",
     "MailCommand",
     "MarkRead",
+    "Retain",
     "SendMessage",
 ]
 
@@ -96,4 +98,11 @@ class AmendMessage:
     reason: str
 
 
-MailCommand: TypeAlias = SendMessage | MarkRead | AnswerMessage | ArchiveMessages | KeepMessage | AmendMessage
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Retain:
+    """Do what the age of messages asks for."""
+
+    aged: Aged
+
+
+MailCommand: TypeAlias = SendMessage | MarkRead | AnswerMessage | ArchiveMessages | KeepMessage | AmendMessage | Retain

@@ -27,6 +27,7 @@ class MailTables:
         self.amendments: dict[EntryId, AmendmentRow] = {}
         self.words: dict[EntryId, WordsRow] = {}  # by message
         self.watches: dict[EntryId, WatchRow] = {}
+        self.dropped: set[EntryId] = set()
 
     def copy(self) -> MailTables:
         """Independent tables with the same rows."""
@@ -35,6 +36,7 @@ class MailTables:
         twin.amendments = dict(self.amendments)
         twin.words = dict(self.words)
         twin.watches = dict(self.watches)
+        twin.dropped = set(self.dropped)
         return twin
 
     def apply(self, row: MailRow, messages: Mapping[EntryId, MessageRow], drop_body: Callable[[EntryId], None]) -> None:
@@ -53,6 +55,8 @@ class MailTables:
             case WatchRow():
                 self.watches[row.entry] = row
             case BodyDropRow(message=message):
+                if message in messages:
+                    self.dropped.add(message)
                 for entry in (message, *(amendment.entry for amendment in self.counting(message, messages))):
                     drop_body(entry)
                 if message in self.words:

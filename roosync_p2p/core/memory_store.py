@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from roosync_p2p.core.mail_rows import AmendmentRow
 from roosync_p2p.core.memory_tables import Tables
-from roosync_p2p.core.ports import InboxPage, InboxQuery, SearchPage, SearchQuery
+from roosync_p2p.core.ports import Aged, AgedQuery, InboxPage, InboxQuery, SearchPage, SearchQuery
 from roosync_p2p.core.rows import (
     CommitRow,
     DeliveryRow,
@@ -203,6 +203,11 @@ class MemoryStore:
         """Whether a user asked to keep it for good."""
         self._require_open()
         return message in self._tables.mail.kept
+
+    def aged(self, query: AgedQuery) -> Aged:
+        """Messages whose time is over, the oldest change or message first."""
+        self._require_open()
+        return self._tables.aged(query)
 
     def idempotency(self, key: str) -> IdempotencyRow | None:
         """The remembered answer to a request key."""

@@ -12,9 +12,10 @@ from typing import TypeAlias, TypeVar
 
 from roosync_p2p import limits
 from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.memory_aged import aged_messages
 from roosync_p2p.core.memory_mail import MailTables, wanted
 from roosync_p2p.core.memory_order import OrderTables
-from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery
+from roosync_p2p.core.ports import Aged, AgedQuery, InboxItem, InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
     AddressRow,
     ChainCutRow,
@@ -282,6 +283,12 @@ class Tables:
     def invite_rows(self) -> list[InviteRow]:
         """The invites, ordered by id."""
         return [self.invites[key] for key in sorted(self.invites)]
+
+    def aged(self, query: AgedQuery) -> Aged:
+        """What retention looks for."""
+        return aged_messages(
+            query, self.messages, self.entries, self.delivered, lambda entry: self.receipts.get(entry, {}), self.mail
+        )
 
     def inbox(self, query: InboxQuery) -> InboxPage:
         """One page, by falling rank."""

@@ -21,9 +21,10 @@ from roosync_p2p.core.mail_commands import (
     KeepMessage,
     MailCommand,
     MarkRead,
+    Retain,
     SendMessage,
 )
-from roosync_p2p.core.mail_rows import AmendmentRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
 from roosync_p2p.core.outgoing import Outgoing
 from roosync_p2p.core.receipting import Receipting
 from roosync_p2p.core.rows import DeliveryRow, IdempotencyRow, Loaded, MessageRow
@@ -177,14 +178,21 @@ class Messaging:
             case AnswerMessage():
                 return {}, self._receipting.answer(command)
             case ArchiveMessages(deliveries=deliveries):
-                now_ms = self._desk.now.wall_ms
-                archived = (dataclasses.replace(row, status="archived", changed_ms=now_ms) for row in deliveries)
-                self._desk.persist(*archived)
-                return {}, self._desk.newest_ticket
+                return {}, self._archive(deliveries)
             case KeepMessage(message=message, kept=kept):
                 return {}, self._desk.persist(KeptRow(entry=message, kept=kept))
             case AmendMessage():
                 return {}, self._amend(command)
+            case Retain(aged=aged):
+                for author, late in aged.expire:
+                    self._receipting.expired(late.entry, author, (late.workspace,))
+                self._desk.persist(*(BodyDropRow(message=message) for message in aged.drop))
+                return {}, self._archive(aged.archive)
+
+    def _archive(self, deliveries: Iterable[DeliveryRow]) -> Ticket:
+        now_ms = self._desk.now.wall_ms
+        self._desk.persist(*(dataclasses.replace(row, status="archived", changed_ms=now_ms) for row in deliveries))
+        return self._desk.newest_ticket
 
     def _amend(self, command: AmendMessage) -> Ticket:
         amendment = Amendment(
@@ -257,7 +265,7 @@ class Messaging:
         if mine and not any(address.machine == self._desk.me for address in message.addresses()):
             return  # a broadcast does not come back to its author
         if 0 < message.expires_ms <= now_ms and not mine:
-            self._receipting.expired(entry.id, entry.author, boxes, "archived")
+            self._receipting.expired(entry.id, entry.author, boxes)
             return
         for workspace in boxes:
             row = DeliveryRow(

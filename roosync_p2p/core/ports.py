@@ -28,6 +28,8 @@ from roosync_p2p.core.rows import (
 from roosync_p2p.ids import Chain, CommitNumber, EntryId, LogIndex, MachineId, MessageId
 
 __all__ = [
+    "Aged",
+    "AgedQuery",
     "DialFailed",
     "DialId",
     "DialOutcome",
@@ -103,6 +105,34 @@ class SearchPage:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AgedQuery:
+    """What retention looks for (docs/protocol/messages.md §9). All times in wall clock, included.
+
+    ``read_ms``: read then or before. ``unread_ms``: sent then or before, and arrived by ``shown_ms``. ``archived_ms``:
+    archived then or before; ``elsewhere_ms``: of messages in no inbox here, received then or before. ``cited``: ids of
+    messages that are exempt. ``mine``: this machine, whose answers end the exemption of tasks.
+    """
+
+    mine: MachineId
+    read_ms: int
+    unread_ms: int
+    shown_ms: int
+    archived_ms: int
+    elsewhere_ms: int
+    cited: tuple[str, ...]
+    limit: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Aged:
+    """What was found, ``limit`` of each at most: to archive, to expire with its author, to take the body from."""
+
+    archive: tuple[DeliveryRow, ...]
+    expire: tuple[tuple[MachineId, DeliveryRow], ...]
+    drop: tuple[EntryId, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
     """One message in one inbox."""
 
@@ -156,6 +186,9 @@ class Reader(Protocol):
 
     def kept(self, message: EntryId) -> bool:
         """Whether a user asked to keep it for good."""
+
+    def aged(self, query: AgedQuery) -> Aged:
+        """Messages whose time is over, the oldest change or message first."""
 
     def idempotency(self, key: str) -> IdempotencyRow | None:
         """The remembered answer to a request key."""

@@ -118,14 +118,11 @@ class Receipting:
             self._to_be_told()
         return ticket
 
-    def expired(self, message: EntryId, author: MachineId, workspaces: tuple[str, ...], status: str) -> None:
+    def expired(self, message: EntryId, author: MachineId, workspaces: tuple[str, ...]) -> None:
         """Its time was over before anybody here was shown it: it is put aside, and its author is told."""
         now_ms = self._desk.now.wall_ms
         for workspace in workspaces:
-            self._desk.persist(
-                DeliveryRow(entry=message, workspace=workspace, status=status, arrived_ms=now_ms, changed_ms=now_ms),
-                ReceiptRow(message=message, reader=self._desk.me, workspace=workspace, state=EXPIRED, time_ms=now_ms),
-            )
+            self._put(message, workspace, "archived", EXPIRED)
         if author != self._desk.me:
             self._expired += [
                 ReceiptItem(message=message, workspace=workspace, time_ms=now_ms) for workspace in workspaces
@@ -133,12 +130,15 @@ class Receipting:
             self._to_be_told()
 
     def _mark(self, message: EntryId, workspaces: tuple[str, ...]) -> None:
-        now_ms = self._desk.now.wall_ms
         for workspace in workspaces:
-            self._desk.persist(
-                DeliveryRow(entry=message, workspace=workspace, status="read", arrived_ms=now_ms, changed_ms=now_ms),
-                ReceiptRow(message=message, reader=self._desk.me, workspace=workspace, state=READ, time_ms=now_ms),
-            )
+            self._put(message, workspace, "read", READ)
+
+    def _put(self, message: EntryId, workspace: str, status: str, state: str) -> None:
+        now_ms = self._desk.now.wall_ms
+        self._desk.persist(
+            DeliveryRow(entry=message, workspace=workspace, status=status, arrived_ms=now_ms, changed_ms=now_ms),
+            ReceiptRow(message=message, reader=self._desk.me, workspace=workspace, state=state, time_ms=now_ms),
+        )
 
     def _remember(self, command: AnswerMessage, workspace: str) -> None:
         self._answered[(command.message, workspace)] = command.state

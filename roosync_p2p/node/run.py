@@ -61,6 +61,7 @@ from roosync_p2p.node.mailbox_service import MailboxService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.power_watch import watch_battery, watch_power
+from roosync_p2p.node.retention import Retention
 from roosync_p2p.node.stopped import check_machine
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
@@ -236,7 +237,8 @@ class _Node:
             tasks.start_soon(watch_battery, performer)
             folder = await self._open_folder(performer, membership, loaded, tasks)
             around.folder = None if folder is None else folder.place
-            tasks.start_soon(certificates.watch)
+            for task in (certificates.watch, Retention(performer, self._store).run):
+                tasks.start_soon(task)
             self._ready(around, ready_file)
             await around.stop.wait()
             _LOG.info("stopping: %s", around.stop_reason)

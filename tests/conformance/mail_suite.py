@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import pytest
 
 from roosync_p2p import limits
 from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
-from roosync_p2p.core.ports import InboxQuery, SearchQuery, Store
-from roosync_p2p.core.rows import MessageRow
+from roosync_p2p.core.ports import Aged, AgedQuery, InboxQuery, SearchQuery, Store
+from roosync_p2p.core.rows import DeliveryRow, MessageRow, ReceiptRow
 from roosync_p2p.errors import UsageError
 from tests.conformance.store_rows import AUTHORS, delivery, entry, entry_id, message
 
@@ -51,6 +51,17 @@ def found(store: Store, text: str, *, mine: str = A, limit: int = 50, before: st
     """Numbers of the messages that a search finds."""
     page = store.search(SearchQuery(words=text, mine=mine, limit=limit, before=before))  # type: ignore[arg-type]  # name
     return [int(row.message_id[-6:]) for row in page.messages]
+
+
+def aged(store: Store, *, cited: tuple[str, ...] = (), limit: int = 9, **times: int) -> Aged:
+    """What retention finds; times that are not given are before everything."""
+    names = ("read_ms", "unread_ms", "shown_ms", "archived_ms", "elsewhere_ms")
+    return store.aged(AgedQuery(mine=A, cited=cited, limit=limit, **{name: times.get(name, -1) for name in names}))
+
+
+def _numbers(rows: Iterable[DeliveryRow]) -> list[int]:
+    numbers = {entry_id(A, entry(1).chain, number): number for number in range(10)}
+    return [numbers[row.entry] for row in rows]
 
 
 class MailSuite:
@@ -185,6 +196,69 @@ class MailSuite:
         assert store.inbox(InboxQuery(**filters)).items == ()  # type: ignore[arg-type]  # by name
         archived = store.inbox(InboxQuery(status="archived", **filters))  # type: ignore[arg-type]  # by name
         assert [int(item.message.message_id[-6:]) for item in archived.items] == expected
+
+    # --- age ----------------------------------------------------------------------------------------------------
+
+    def test_what_was_read_long_ago_is_to_be_archived_and_nothing_newer(self, reopen: Reopen) -> None:
+        store = reopen()
+        for number, at_ms in ((1, 10), (2, 30), (3, 20)):
+            store.commit([entry(number), message(number), delivery(number, status="read", at_ms=at_ms)])
+        store.commit([message(4), delivery(4, at_ms=5)])
+        assert _numbers(aged(store, read_ms=20).archive) == [1, 3]
+        assert _numbers(aged(store, read_ms=20, limit=1).archive) == [1]
+        assert aged(store).archive == ()
+
+    def test_what_is_unread_expires_by_its_sending_and_not_on_its_first_day_here(self, reopen: Reopen) -> None:
+        store = reopen()
+        store.commit([message(1), delivery(1, at_ms=50), message(2, author=B), delivery(2, "w", at_ms=20, author=B)])
+        sent_ms = message(2).time_ms
+        found_ = aged(store, unread_ms=sent_ms, shown_ms=20).expire
+        assert [(author, row.workspace) for author, row in found_] == [(B, "w")]
+        assert aged(store, unread_ms=sent_ms - 1, shown_ms=99).expire == ((A, delivery(1, at_ms=50)),)
+
+    def test_a_body_goes_when_every_inbox_has_archived_it_long_ago(self, reopen: Reopen) -> None:
+        store = reopen()
+        late_ms = message(9).time_ms
+        store.commit([entry(1), message(1), delivery(1, status="archived", at_ms=late_ms)])
+        store.commit([entry(2), message(2), delivery(2, status="archived", at_ms=late_ms), delivery(2, "w")])
+        store.commit([entry(3), message(3), delivery(3, status="archived", at_ms=late_ms + 1)])
+        assert aged(store, archived_ms=late_ms).drop == (message(1).entry,)
+        store.commit([BodyDropRow(message=message(1).entry)])
+        assert aged(reopen(), archived_ms=late_ms).drop == ()
+
+    def test_a_body_stays_while_an_amendment_is_young(self, reopen: Reopen) -> None:
+        store = reopen()
+        late_ms = message(9).time_ms
+        store.commit([entry(1), message(1), delivery(1, status="archived"), amendment(1, 2)])
+        store.commit([dataclasses.replace(amendment(1, 3), time_ms=late_ms)])
+        assert aged(store, archived_ms=late_ms - 1).drop == ()
+        assert aged(store, archived_ms=late_ms).drop == (message(1).entry,)
+
+    def test_a_body_that_is_in_no_inbox_here_goes_later(self, reopen: Reopen) -> None:
+        store = reopen()
+        received_ms = entry(1).received_ms
+        store.commit([entry(1), message(1)])
+        assert aged(store, archived_ms=2 * received_ms, elsewhere_ms=received_ms - 1).drop == ()
+        assert aged(store, archived_ms=2 * received_ms, elsewhere_ms=received_ms).drop == (message(1).entry,)
+
+    @pytest.mark.parametrize("exemption", ["kept", "cited", "task"])
+    def test_some_messages_are_exempt(self, reopen: Reopen, exemption: str) -> None:
+        store = reopen()
+        ever = {"read_ms": 1 << 50, "unread_ms": 1 << 50, "shown_ms": 1 << 50, "archived_ms": 1 << 50}
+        for number, status in ((1, "read"), (2, "unread"), (3, "archived")):
+            said = dataclasses.replace(message(number), type="task" if exemption == "task" else "text")
+            store.commit([entry(number), said, delivery(number, status=status)])
+            if exemption == "kept":
+                store.commit([KeptRow(entry=said.entry, kept=True)])
+        cited = tuple(message(number).message_id for number in (1, 2, 3)) if exemption == "cited" else ()
+        found_ = aged(store, cited=cited, **ever)
+        assert (found_.archive, found_.expire, found_.drop) == ((), (), ())
+        for number in (1, 2, 3):
+            store.commit([KeptRow(entry=message(number).entry, kept=False)])
+            said_ = ReceiptRow(message=message(number).entry, reader=A, workspace="", state="declined", time_ms=1)
+            store.commit([said_])
+        found_ = aged(store, **ever)  # type: ignore[arg-type]  # by name
+        assert (_numbers(found_.archive), len(found_.expire), found_.drop) == ([1], 1, (message(3).entry,))
 
     @pytest.mark.parametrize("text", ["", "  ", "!!!", "- *", "a " * (limits.SEARCH_WORDS_MAX + 1)])
     def test_a_search_without_words_is_refused(self, reopen: Reopen, text: str) -> None:

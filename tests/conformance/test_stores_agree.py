@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from roosync_p2p.adapters.sqlite import SqliteStore
 from roosync_p2p.core.memory_store import MemoryStore
-from roosync_p2p.core.ports import InboxQuery, SearchQuery, Store
+from roosync_p2p.core.ports import AgedQuery, InboxQuery, SearchQuery, Store
 from roosync_p2p.core.rows import Loaded, Row
 from roosync_p2p.core.store_rules import PromiseBroken
 from roosync_p2p.ids import CommitNumber, LogIndex
@@ -96,6 +96,22 @@ def mail_answers(store: Store) -> Iterator[tuple[str, object]]:
         yield f"{query}", page
         if page.next is not None:
             yield f"next of {query}", store.inbox(dataclasses.replace(query, before=page.next))
+    for at_ms, cited in itertools.product((0, 1, 3), ((), MESSAGE_IDS[:1])):
+        yield (
+            f"aged {at_ms}",
+            store.aged(
+                AgedQuery(
+                    mine=AUTHORS[0],
+                    read_ms=at_ms,
+                    unread_ms=at_ms,
+                    shown_ms=at_ms,
+                    archived_ms=at_ms,
+                    elsewhere_ms=1_700_000_000_000 + at_ms,
+                    cited=cited,
+                    limit=2,
+                )
+            ),
+        )
     for words in (
         "reunion",
         "REUN*",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.by_hand import by_hand
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
 WITHIN_S = 50.0
@@ -171,6 +172,7 @@ def test_words_are_found_without_their_accents_also_in_what_was_amended(fleet: F
     assert refused["code"] == "bad_search"
 
 
+@by_hand
 def test_the_sender_hears_unasked_of_what_did_not_arrive_and_of_who_did_not_answer(fleet: Fleet) -> None:
     alice, berta, carla = fleet.machines.values()
     carla.stop()
@@ -198,7 +200,7 @@ def test_the_sender_hears_unasked_of_what_did_not_arrive_and_of_who_did_not_answ
     assert len(notices(alice, late["id"])) == 1
 
 
-@pytest.mark.parametrize(("verb", "name"), [("retire", "carla"), ("revoke", "berta")])
+@pytest.mark.parametrize(("verb", "name"), [("retire", "carla"), pytest.param("revoke", "berta", marks=by_hand)])
 def test_what_a_machine_never_read_bounces_when_it_is_put_out(fleet: Fleet, verb: str, name: str) -> None:
     alice, machine = fleet.machines["alice"], fleet.machines[name]
     machine.stop()

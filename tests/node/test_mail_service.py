@@ -11,14 +11,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from roosync_p2p.adapters.sqlite.store import SqliteStore
-from roosync_p2p.core.rows import MemberRow
 from roosync_p2p.errors import InputFault, RoosyncError, StoreError
 from roosync_p2p.node.mail_service import MailService
-from roosync_p2p.node.sessions import Sessions
-from tests.helpers.asking import asked
-from tests.helpers.cores import A, B, identity
-from tests.helpers.running_node import Node, running
+from tests.helpers.asking import asked, mail_node
+from tests.helpers.cores import A
+from tests.helpers.running_node import Node
 
 pytestmark = pytest.mark.anyio
 
@@ -52,15 +49,8 @@ class _Reply:
 
 @contextlib.asynccontextmanager
 async def _mailing(tmp_path: Path) -> AsyncIterator[tuple[MailService, Node]]:
-    store = SqliteStore.open(tmp_path / "node.db")
-    try:
-        other = identity(B)
-        store.commit([MemberRow(machine=B, key_id=other.key.key_id, leaf=other.leaf, issuer=other.issuer)])
-        async with running(identity(A), store) as node:
-            sessions = Sessions(tmp_path / "sessions.json", now_ms=lambda: 0)
-            yield MailService(node.performer, store, node.events, sessions), node
-    finally:
-        store.close()
+    async with mail_node(tmp_path) as on:
+        yield MailService(on.node.performer, on.store, on.node.events, on.sessions), on.node
 
 
 async def test_a_sent_message_has_an_id_a_thread_and_a_state_for_each_recipient(tmp_path: Path) -> None:

@@ -12,45 +12,15 @@ from typing import Any
 import pytest
 
 from roosync_p2p.adapters.sqlite.store import SqliteStore
-from roosync_p2p.core.rows import MemberRow
 from roosync_p2p.errors import InputFault, StoreError, UsageError
 from roosync_p2p.ids import EntryId
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.mailbox_service import MailboxService
 from roosync_p2p.node.sessions import Sessions
 from tests.conformance.order_rows import commit
-from tests.helpers.asking import asked
-from tests.helpers.cores import A, B, identity
-from tests.helpers.running_node import running
+from tests.helpers.asking import Ack, Amend, Archive, Search, asked, mail_node
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclasses.dataclass(frozen=True)
-class _Ack:
-    decline: bool = False
-    note: str = ""
-    workspace: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Archive:
-    ids: tuple[str, ...]
-    workspace: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Amend:
-    body: str
-    reason: str = ""
-    secret: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Search:
-    words: str
-    limit: int = 50
-    before: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,20 +33,13 @@ class _Mail:
 
 @contextlib.asynccontextmanager
 async def _mailing(tmp_path: Path) -> AsyncIterator[_Mail]:
-    store = SqliteStore.open(tmp_path / "node.db")
-    try:
-        other = identity(B)
-        store.commit([MemberRow(machine=B, key_id=other.key.key_id, leaf=other.leaf, issuer=other.issuer)])
-        async with running(identity(A), store) as node:
-            sessions = Sessions(tmp_path / "sessions.json", now_ms=lambda: 0)
-            yield _Mail(
-                MailService(node.performer, store, node.events, sessions),
-                MailboxService(node.performer, store, sessions),
-                sessions,
-                store,
-            )
-    finally:
-        store.close()
+    async with mail_node(tmp_path) as on:
+        yield _Mail(
+            MailService(on.node.performer, on.store, on.node.events, on.sessions),
+            MailboxService(on.node.performer, on.store, on.sessions),
+            on.sessions,
+            on.store,
+        )
 
 
 async def _refused(asked: Any, code: str) -> InputFault:
@@ -92,7 +55,7 @@ async def _refused(asked: Any, code: str) -> InputFault:
 async def test_an_answer_is_shown_with_its_note(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as mail:
         sent = await mail.send.send(asked())
-        shown = await mail.box.ack(sent["id"], _Ack(note="fait"))
+        shown = await mail.box.ack(sent["id"], Ack(note="fait"))
         assert (shown["status"], shown["states"]) == ("read", {"machine-a": "acted"})
         assert [(row["state"], row["note"]) for row in shown["receipts"]] == [("acted", "fait")]
         assert (await mail.send.message(sent["id"]))["states"] == {"machine-a": "acted"}
@@ -101,25 +64,25 @@ async def test_an_answer_is_shown_with_its_note(tmp_path: Path) -> None:
 async def test_an_answer_is_remembered_over_a_restart(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as mail:
         sent = await mail.send.send(asked())
-        await mail.box.ack(sent["id"], _Ack(decline=True))
+        await mail.box.ack(sent["id"], Ack(decline=True))
     async with _mailing(tmp_path) as mail:
-        fault = await _refused(mail.box.ack(sent["id"], _Ack()), "already_answered")
+        fault = await _refused(mail.box.ack(sent["id"], Ack()), "already_answered")
         assert fault.details == {"state": "declined"}
-        assert (await mail.box.ack(sent["id"], _Ack(decline=True)))["states"] == {"machine-a": "declined"}
+        assert (await mail.box.ack(sent["id"], Ack(decline=True)))["states"] == {"machine-a": "declined"}
 
 
 async def test_an_answer_is_for_the_inbox_of_its_workspace(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as mail:
         sent = await mail.send.send(asked("machine-a:web"))
-        fault = await _refused(mail.box.ack(sent["id"], _Ack(workspace="api")), "not_a_recipient")
+        fault = await _refused(mail.box.ack(sent["id"], Ack(workspace="api")), "not_a_recipient")
         assert fault.details == {"workspaces": ["web"]}
-        assert (await mail.box.ack(sent["id"], _Ack(workspace="web")))["states"] == {"machine-a:web": "acted"}
+        assert (await mail.box.ack(sent["id"], Ack(workspace="web")))["states"] == {"machine-a:web": "acted"}
 
 
 async def test_what_is_in_no_inbox_here_is_not_answered(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as mail:
         sent = await mail.send.send(asked("machine-b"))
-        await _refused(mail.box.ack(sent["id"], _Ack()), "not_a_recipient")
+        await _refused(mail.box.ack(sent["id"], Ack()), "not_a_recipient")
         assert (await mail.send.message(sent["id"]))["states"] == {"machine-b": "sent"}
 
 
@@ -129,17 +92,17 @@ async def test_what_is_in_no_inbox_here_is_not_answered(tmp_path: Path) -> None:
 async def test_messages_are_archived_all_or_none(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as mail:
         ids = tuple([(await mail.send.send(asked()))["id"] for _ in range(3)])
-        await _refused(mail.box.archive(_Archive((*ids, "msg-20260115T091530-ffffff"))), "no_such_message")
+        await _refused(mail.box.archive(Archive((*ids, "msg-20260115T091530-ffffff"))), "no_such_message")
         assert [(await mail.send.message(one))["status"] for one in ids] == ["unread"] * 3
-        assert await mail.box.archive(_Archive((*ids, ids[0]))) == {"archived": list(ids)}
+        assert await mail.box.archive(Archive((*ids, ids[0]))) == {"archived": list(ids)}
         assert [(await mail.send.message(one))["status"] for one in ids] == ["archived"] * 3
-        assert await mail.box.archive(_Archive(ids)) == {"archived": list(ids)}
+        assert await mail.box.archive(Archive(ids)) == {"archived": list(ids)}
 
 
 async def test_archiving_is_not_reading(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as mail:
         sent = await mail.send.send(asked())
-        await mail.box.archive(_Archive((sent["id"],)))
+        await mail.box.archive(Archive((sent["id"],)))
         assert (await mail.send.message(sent["id"]))["states"] == {"machine-a": "delivered"}
 
 
@@ -160,8 +123,8 @@ async def test_an_amended_message_shows_every_body_and_who_read_which(tmp_path: 
         sent = await mail.send.send(asked(body="un"))
         assert (await mail.send.message(sent["id"]))["history"] == []
         await mail.send.read(sent["id"], None)
-        await mail.box.amend(sent["id"], _Amend("deux", "mieux"))
-        shown = await mail.box.amend(sent["id"], _Amend("trois"))
+        await mail.box.amend(sent["id"], Amend("deux", "mieux"))
+        shown = await mail.box.amend(sent["id"], Amend("trois"))
     assert (shown["body"], shown["amended"]) == ("trois", True)
     assert [(row["body"], row["reason"]) for row in shown["history"]] == [("un", ""), ("deux", "mieux"), ("trois", "")]
     assert shown["history"][0]["time"] <= shown["history"][1]["time"]
@@ -172,16 +135,16 @@ async def test_only_the_session_that_sent_a_message_amends_it(tmp_path: Path) ->
         one = await mail.sessions.open(workspace="", client="", lease_s=60)
         two = await mail.sessions.open(workspace="", client="", lease_s=60)
         sent = await mail.send.send(asked(secret=one.secret))
-        await _refused(mail.box.amend(sent["id"], _Amend("non")), "another_session")
-        await _refused(mail.box.amend(sent["id"], _Amend("non", secret=two.secret)), "another_session")
-        await _refused(mail.box.amend(sent["id"], _Amend("non", secret="rs-wrong")), "unknown_session")
-        assert (await mail.box.amend(sent["id"], _Amend("oui", secret=one.secret)))["body"] == "oui"
+        await _refused(mail.box.amend(sent["id"], Amend("non")), "another_session")
+        await _refused(mail.box.amend(sent["id"], Amend("non", secret=two.secret)), "another_session")
+        await _refused(mail.box.amend(sent["id"], Amend("non", secret="rs-wrong")), "unknown_session")
+        assert (await mail.box.amend(sent["id"], Amend("oui", secret=one.secret)))["body"] == "oui"
 
 
 async def test_an_amendment_that_the_disk_changed_is_not_shown(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as mail:
         sent = await mail.send.send(asked(body="un"))
-        await mail.box.amend(sent["id"], _Amend("pay 100"))
+        await mail.box.amend(sent["id"], Amend("pay 100"))
     with contextlib.closing(sqlite3.connect(tmp_path / "node.db")) as database:
         (row, body), *_ = database.execute("SELECT rowid, body FROM entries ORDER BY rowid DESC LIMIT 1")
         database.execute("UPDATE entries SET body = ? WHERE rowid = ?", (body.replace(b"100", b"900"), row))
@@ -199,16 +162,16 @@ async def test_a_search_finds_what_is_in_an_inbox_and_what_was_sent(tmp_path: Pa
     async with _mailing(tmp_path) as mail:
         mine = await mail.send.send(asked())
         other = await mail.send.send(asked("machine-b"))
-        page = await mail.box.search(_Search("reunion pret"))
+        page = await mail.box.search(Search("reunion pret"))
         assert [(row["id"], row["status"]) for row in page["messages"]] == [
             (other["id"], "sent"),
             (mine["id"], "unread"),
         ]
-        first = await mail.box.search(_Search("reunion", limit=1))
-        rest = await mail.box.search(_Search("reunion", before=first["next"]))
+        first = await mail.box.search(Search("reunion", limit=1))
+        rest = await mail.box.search(Search("reunion", before=first["next"]))
         assert [row["id"] for row in first["messages"] + rest["messages"]] == [other["id"], mine["id"]]
         with pytest.raises(UsageError):
-            await mail.box.search(_Search("?"))
+            await mail.box.search(Search("?"))
 
 
 async def test_a_thread_is_found_by_its_name_and_by_any_message_in_it(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def _drop_bodies(connection: sqlite3.Connection, message: EntryId) -> None:
     amended = [entry for (entry,) in connection.execute(f"SELECT amendments.entry{_COUNTING}", (message,))]
     for entry in (message, *amended):
         connection.execute("UPDATE entries SET body = NULL WHERE id = ?", (entry,))
+    connection.execute("UPDATE messages SET dropped = 1 WHERE entry = ?", (message,))
     connection.execute("UPDATE words SET body = '' WHERE rowid = (SELECT no FROM messages WHERE entry = ?)", (message,))
 
 

@@ -143,6 +143,10 @@ _MAILBOX: Final = Migration(
             WHEN old.status <> new.status BEGIN
             UPDATE delivery_tags SET status = new.status WHERE rank = new.rank;
         END""",
+        # For retention, which looks at the oldest first and must not look at what it is done with.
+        "CREATE INDEX deliveries_by_change ON deliveries (status, changed_ms)",
+        "ALTER TABLE messages ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX messages_by_age ON messages (time_ms) WHERE dropped = 0",
         "CREATE TABLE kept (entry BLOB PRIMARY KEY) WITHOUT ROWID",
         """CREATE TABLE amendments (
             entry BLOB PRIMARY KEY, message BLOB NOT NULL, author TEXT NOT NULL, session TEXT NOT NULL,
