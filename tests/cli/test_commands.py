@@ -244,6 +244,14 @@ def test_a_message_is_answered_amended_kept_found_and_put_aside(api: RunningApi)
     assert document(roosync(api.home, "inbox", "--json"))["messages"] == []
 
 
+def test_where_a_message_is_is_told_in_words_and_for_scripts(api: RunningApi) -> None:
+    sent = document(roosync(api.home, "send", "myia-po-2023", "s", "--json"))["id"]
+    assert document(roosync(api.home, "why", sent, "--json"))["recipients"][0]["waits_for"] == "return"
+    head, line = roosync(api.home, "why", sent).stdout.decode().splitlines()
+    assert head == f"{sent}, signed by myia-ai-01; held by myia-ai-01"
+    assert line.endswith("from anybody who holds it; its machine: offline (direct, 7200 s)")
+
+
 def test_a_thread_is_drawn_as_a_tree_that_nothing_in_a_body_can_break(api: RunningApi) -> None:
     first = document(roosync(api.home, "send", "myia-ai-01", "s", "``` \x1b[2J", "--json"))
     answer = document(roosync(api.home, "reply", first["id"], "oui", "--json"))["id"]
