@@ -15,6 +15,7 @@ from roosync_p2p.api.calls import JsonObject, path_of
 from roosync_p2p.api.claim_methods import ClaimMethods
 from roosync_p2p.api.decision_methods import DecisionMethods
 from roosync_p2p.api.exchange import Call
+from roosync_p2p.api.mailbox_methods import MailboxMethods
 from roosync_p2p.api.ordered_methods import OrderedMethods
 
 __all__ = ["JsonObject", "Methods"]
@@ -22,7 +23,7 @@ __all__ = ["JsonObject", "Methods"]
 A = TypeVar("A")
 
 
-class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
+class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
     """``A`` is what a call gives: an object, or something to await."""
 
     def status(self) -> A:
@@ -45,6 +46,10 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
         thread_id: str | None = None,
         workspace: str | None = None,
         idempotency_key: str | None = None,
+        expires_s: float | None = None,
+        ack_within_s: float | None = None,
+        escalate: str | None = None,
+        secret: str | None = None,
     ) -> A:
         """Sends a message: ``{"id", "thread_id", "states"}`` once it is on this machine's disk.
 
@@ -52,6 +57,10 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
             to: ``machine``, ``machine:workspace``, ``all:workspace``, ``all``, or several of them.
             workspace: the sender's.
             idempotency_key: the same key sends the same message once, however often it is called.
+            expires_s: nobody need read it later than this from now.
+            ack_within_s: its sender hears if somebody has not acted on or declined it by then; ``escalate``, an
+                address, too.
+            secret: of the session that sends it: only there it can be amended.
         """
         message = {
             "to": [to] if isinstance(to, str) else list(to),
@@ -63,6 +72,10 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
             "thread_id": thread_id,
             "workspace": workspace,
             "idempotency_key": idempotency_key,
+            "expires_s": expires_s,
+            "ack_within_s": ack_within_s,
+            "escalate": escalate,
+            "secret": secret,
         }
         return self._do(Call(method="POST", path="/v1/messages", body=message))
 
@@ -76,6 +89,7 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
         tags: Sequence[str] = (),
         workspace: str | None = None,
         idempotency_key: str | None = None,
+        secret: str | None = None,
     ) -> A:
         """Replies in the message's thread; the result is that of :meth:`send`."""
         reply = {
@@ -85,6 +99,7 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
             "tags": list(tags),
             "workspace": workspace,
             "idempotency_key": idempotency_key,
+            "secret": secret,
         }
         return self._do(Call(method="POST", path=_message(message_id, "/reply"), body=reply))
 
@@ -97,6 +112,11 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
         before: str | None = None,
         sender: str | None = None,
         thread_id: str | None = None,
+        priority: str | None = None,
+        type: str | None = None,  # noqa: A002 - the field's name everywhere
+        tag: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
         wait_s: float = 0.0,
     ) -> A:
         """A page of the inbox: ``{"messages", "next"}``.
@@ -105,9 +125,19 @@ class Methods(OrderedMethods[A], ClaimMethods[A], DecisionMethods[A]):
             status: unread, read, archived or all.
             workspaces: the inboxes to look into, "" for the machine's own; None for all.
             before: the ``next`` of the page before.
+            since, until: when it was sent, RFC 3339 with an offset; the first included, the second not.
             wait_s: with an empty page, wait this many seconds for a message.
         """
-        optional = {"before": before, "sender": sender, "thread_id": thread_id}
+        optional = {
+            "before": before,
+            "sender": sender,
+            "thread_id": thread_id,
+            "priority": priority,
+            "type": type,
+            "tag": tag,
+            "since": since,
+            "until": until,
+        }
         query = [("status", status), ("limit", str(limit)), ("wait_s", str(wait_s))]
         query += [("workspaces", workspace) for workspace in workspaces or ()]
         query += [(name, value) for name, value in optional.items() if value is not None]

@@ -8,6 +8,7 @@ from roosync_p2p.api import schemas
 from roosync_p2p.api.backend import Backend
 from roosync_p2p.api.claim_operations import CLAIM_OPERATIONS
 from roosync_p2p.api.decision_operations import DECISION_OPERATIONS
+from roosync_p2p.api.mailbox_operations import MAILBOX_OPERATIONS
 from roosync_p2p.api.operation import Operation
 from roosync_p2p.api.ordered_operations import ORDERED_OPERATIONS
 
@@ -214,6 +215,7 @@ _NODE_OPERATIONS: tuple[Operation, ...] = (
 
 OPERATIONS: tuple[Operation, ...] = (
     *_NODE_OPERATIONS,
+    *MAILBOX_OPERATIONS,
     *ORDERED_OPERATIONS,
     *CLAIM_OPERATIONS,
     *DECISION_OPERATIONS,

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from roosync_p2p import limits
 from roosync_p2p.api.records import Answer, Request, check_name, check_workspace
+from roosync_p2p.clock import parse_rfc3339
 from roosync_p2p.ids import parse_address, parse_machine_id
 
 __all__ = [
@@ -52,6 +53,8 @@ _Tag = Annotated[str, Meta(min_length=1, max_length=limits.TAG_CHARS_MAX)]
 _Tags = Annotated[tuple[_Tag, ...], Meta(max_length=limits.TAGS_MAX)]
 _Thread = Annotated[str, Meta(min_length=1, max_length=limits.THREAD_ID_CHARS_MAX)]
 _Key = Annotated[str, Meta(min_length=1, max_length=limits.IDEMPOTENCY_KEY_CHARS_MAX)]
+_Secret = Annotated[str, Meta(min_length=1, max_length=limits.SESSION_SECRET_CHARS_MAX)]
+_Life = Annotated[float, Meta(gt=0, le=limits.MESSAGE_LIFE_S_MAX)]
 _Recipients = Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.RECIPIENTS_MAX)]
 
 
@@ -59,7 +62,11 @@ _Recipients = Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.RE
 
 
 class SendRequest(Request, frozen=True, kw_only=True):
-    """A message to send. ``workspace`` is the sender's."""
+    """A message to send. ``workspace`` is the sender's, ``secret`` that of its session.
+
+    ``expires_s``: nobody need read it later. ``ack_within_s``: the sender hears if somebody has not answered by then,
+    and ``escalate``, an address, too.
+    """
 
     to: _Recipients
     subject: _Subject
@@ -70,11 +77,19 @@ class SendRequest(Request, frozen=True, kw_only=True):
     thread_id: _Thread | None = None
     workspace: str | None = None
     idempotency_key: _Key | None = None
+    expires_s: _Life | None = None
+    ack_within_s: _Life | None = None
+    escalate: str | None = None
+    secret: _Secret | None = None
 
     def __post_init__(self) -> None:
         for address in self.to:
             check_name(parse_address, address)
         check_workspace(self.workspace)
+        if self.escalate is not None:
+            check_name(parse_address, self.escalate)
+            if self.ack_within_s is None:
+                raise ValueError("escalate tells somebody that nobody answered in time: it takes ack_within_s")
 
 
 class ReplyRequest(Request, frozen=True, kw_only=True):
@@ -86,6 +101,7 @@ class ReplyRequest(Request, frozen=True, kw_only=True):
     tags: _Tags = ()
     workspace: str | None = None
     idempotency_key: _Key | None = None
+    secret: _Secret | None = None
 
     def __post_init__(self) -> None:
         check_workspace(self.workspace)
@@ -104,7 +120,8 @@ class InboxRequest(Request, frozen=True, kw_only=True):
     """Which messages are wanted.
 
     ``workspaces``: the inboxes to look into, "" being the machine's own; None means all. ``before``: the ``next`` of
-    the page before. ``wait_s``: with an empty page, wait this long for a message to arrive.
+    the page before. ``since`` (included) and ``until`` (not included): when it was sent, RFC 3339 with an offset.
+    ``wait_s``: with an empty page, wait this long for a message to arrive.
     """
 
     status: Literal["unread", "read", "archived", "all"] = "unread"
@@ -113,6 +130,11 @@ class InboxRequest(Request, frozen=True, kw_only=True):
     before: Annotated[str, Meta(max_length=200)] | None = None
     sender: str | None = None
     thread_id: _Thread | None = None
+    priority: Priority | None = None
+    type: _Type | None = None
+    tag: _Tag | None = None
+    since: str | None = None
+    until: str | None = None
     wait_s: Annotated[float, Meta(ge=0, le=limits.API_WAIT_S_MAX)] = 0.0
 
     def __post_init__(self) -> None:
@@ -120,6 +142,9 @@ class InboxRequest(Request, frozen=True, kw_only=True):
             check_workspace(workspace or None)
         if self.sender is not None:
             check_name(parse_machine_id, self.sender)
+        for moment in (self.since, self.until):
+            if moment is not None:
+                parse_rfc3339(moment)
 
 
 class InviteRequest(Request, frozen=True, kw_only=True):
@@ -242,6 +267,8 @@ class InboxMessage(Answer, frozen=True, kw_only=True, rename={"sender": "from"})
     time: str
     verified: bool
     signer: str | None
+    expires: str | None = None
+    ack_by: str | None = None
 
 
 class Inbox(Answer, frozen=True, kw_only=True):
@@ -252,11 +279,23 @@ class Inbox(Answer, frozen=True, kw_only=True):
 
 
 class Message(InboxMessage, frozen=True, kw_only=True, rename={"sender": "from"}):
-    """A message with its body and the states of its recipients as far as this node knows them."""
+    """A message with its body and the states of its recipients as far as this node knows them.
+
+    Attributes:
+        receipts: who said what about it: ``machine, workspace, state, time, note``.
+        history: of an amended one every body it has had, oldest first: ``body, time, reason, read_by``.
+        commits: those that it cites, with their outcomes: ``number, kind, author, time, outcome``.
+    """
 
     body: str | None
     attachments: list[dict[str, Any]]
     states: dict[str, str]
+    receipts: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    escalate: str | None = None
+    kept: bool = False
+    amended: bool = False
+    history: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    commits: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
 class Invite(Answer, frozen=True, kw_only=True):

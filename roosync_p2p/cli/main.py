@@ -41,6 +41,19 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
     ),
     "read": CommandEntry("roosync_p2p.cli.messages", "read", _EVERY_DAY, "Show a message and mark it as read."),
     "reply": CommandEntry("roosync_p2p.cli.messages", "reply", _EVERY_DAY, "Reply to a message, in its thread."),
+    "ack": CommandEntry(
+        "roosync_p2p.cli.mailbox", "ack", _EVERY_DAY, "Say that a message was acted on, or decline it."
+    ),
+    "thread": CommandEntry(
+        "roosync_p2p.cli.mailbox", "thread", _EVERY_DAY, "Show a thread as a tree, with who read what."
+    ),
+    "search": CommandEntry(
+        "roosync_p2p.cli.mailbox", "search", _EVERY_DAY, "Find messages by words in subject, body or tags."
+    ),
+    "amend": CommandEntry("roosync_p2p.cli.mailbox", "amend", _EVERY_DAY, "Give a message that you sent another body."),
+    "archive": CommandEntry("roosync_p2p.cli.mailbox", "archive", _EVERY_DAY, "Put messages aside."),
+    "keep": CommandEntry("roosync_p2p.cli.mailbox", "keep", _EVERY_DAY, "Keep a message for good, whatever its age."),
+    "why": CommandEntry("roosync_p2p.cli.mailbox", "why", _CARE, "Tell where a message is, and what it waits for."),
     "session": CommandEntry(
         "roosync_p2p.cli.claims",
         "session",

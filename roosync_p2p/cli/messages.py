@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from roosync_p2p import limits
+from roosync_p2p.api.durations import parse_duration_s, parse_moment
 from roosync_p2p.api.naming import parse_type_argument
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import (
@@ -30,7 +32,7 @@ from roosync_p2p.cli.workspace import find_workspace
 from roosync_p2p.errors import MalformedError, NetworkError, UsageError
 from roosync_p2p.ids import parse_address
 
-__all__ = ["fence", "inbox", "read", "render_message", "reply", "send"]
+__all__ = ["cited_line", "fence", "inbox", "read", "render_list", "render_message", "reply", "send"]
 
 _PRIORITY = click.Choice(("LOW", "MEDIUM", "HIGH", "URGENT"), case_sensitive=False)
 _ENDED_WELL = frozenset({"read", "acted", "declined"})
@@ -50,6 +52,9 @@ _WORKSPACE = click.option(
 @click.option("--type", "kind", default="text", show_default=True, metavar="T", help="Such as task, question, status.")
 @click.option("--tag", "tags", multiple=True, metavar="T", help="A tag (repeatable).")
 @click.option("--thread", metavar="ID", help="Put it into this thread.")
+@click.option("--expires", metavar="TIME", help="Nobody need read it later than this from now: 2h, 1d.")
+@click.option("--ack-within", metavar="TIME", help="You hear if somebody has not acted on or declined it by then: 30m.")
+@click.option("--escalate", metavar="ADDRESS", help="And this address hears it too, once.")
 @_WORKSPACE
 @click.option("--idempotency-key", metavar="KEY", help="The same key sends the same message once.")
 @click.option("--wait", is_flag=True, help="Return when every recipient has read it.")
@@ -63,6 +68,9 @@ def send(
     kind: str,
     tags: tuple[str, ...],
     thread: str | None,
+    expires: str | None,
+    ack_within: str | None,
+    escalate: str | None,
     workspace: str | None,
     idempotency_key: str | None,
     wait: bool,
@@ -75,7 +83,10 @@ def send(
     Examples:
       roosync send myia-po-2023 "Tests are red" "main fails since 3f2a1c" --priority HIGH
       git diff | roosync send all:roosync "Please review" - --type question --wait
+      roosync send myia-po-2023 "Deploy 1.4" --type task --ack-within 30m --escalate myia-ai-01
     """
+    if escalate is not None and ack_within is None:
+        raise UsageError("--escalate tells somebody that nobody answered in time: it takes --ack-within")
     client = SyncClient(invocation.home)
     post = functools.partial(
         client.send,
@@ -88,6 +99,10 @@ def send(
         thread_id=thread,
         workspace=_own_workspace(workspace),
         idempotency_key=idempotency_key,
+        expires_s=_span_s(expires),
+        ack_within_s=_span_s(ack_within),
+        escalate=None if escalate is None else _recipients(escalate)[0],
+        secret=os.environ.get("ROOSYNC_SESSION") or None,
     )
     if wait:
         return _send_and_wait(invocation, client, post)
@@ -98,6 +113,13 @@ def send(
 @click.command()
 @click.option("--status", type=click.Choice(["unread", "read", "archived", "all"]), default="unread", show_default=True)
 @_WORKSPACE
+@click.option("--from", "sender", metavar="MACHINE", help="Only what this machine sent.")
+@click.option("--priority", metavar="LOW|MEDIUM|HIGH|URGENT", type=_PRIORITY, help="Only of this priority.")
+@click.option("--type", "kind", metavar="T", help="Only of this type.")
+@click.option("--tag", metavar="T", help="Only with this tag.")
+@click.option("--thread", metavar="ID", help="Only of this thread.")
+@click.option("--since", metavar="TIME", help="Only what was sent then or later: 2026-01-15, an RFC 3339 time, 2d ago.")
+@click.option("--until", metavar="TIME", help="Only what was sent before.")
 @click.option("--limit", type=click.IntRange(1, limits.INBOX_PAGE_MAX), default=50, show_default=True)
 @click.option("--before", metavar="NEXT", help="Continue a page: its `next`.")
 @click.option(
@@ -110,25 +132,52 @@ def send(
 )
 @common_options
 def inbox(
-    invocation: Invocation, status: str, workspace: str | None, limit: int, before: str | None, wait_s: float
+    invocation: Invocation,
+    status: str,
+    workspace: str | None,
+    sender: str | None,
+    priority: str | None,
+    kind: str | None,
+    tag: str | None,
+    thread: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    before: str | None,
+    wait_s: float,
 ) -> None:
     """This machine's messages and this workspace's.
+
+    HIGH and URGENT come first, then the newest arrival.
 
     \b
     Examples:
       roosync inbox
       roosync inbox --wait 600 --json
       roosync inbox --status all --workspace roosync
+      roosync inbox --type task --from myia-ai-01 --since 2d
     """
+    now_ms = time.time_ns() // 1_000_000
     own = _own_workspace(workspace)
     page = SyncClient(invocation.home).inbox(
-        status=status, workspaces=["", own] if own else [""], limit=limit, before=before, wait_s=wait_s
+        status=status,
+        workspaces=["", own] if own else [""],
+        limit=limit,
+        before=before,
+        sender=sender,
+        thread_id=thread,
+        priority=priority.upper() if priority else None,
+        type=None if kind is None else parse_type_argument(kind),
+        tag=tag,
+        since=None if since is None else parse_moment(since, now_ms=now_ms),
+        until=None if until is None else parse_moment(until, now_ms=now_ms),
+        wait_s=wait_s,
     )
     if invocation.as_json:
         invocation.print_json(page)
         return
     texts = load_texts(invocation.home)
-    invocation.print(_render_inbox(page, texts) if page["messages"] else texts.get("inbox.empty"))
+    invocation.print(render_list(page, texts) if page["messages"] else texts.get("inbox.empty"))
 
 
 @click.command()
@@ -182,6 +231,7 @@ def reply(
         tags=tags,
         workspace=_own_workspace(workspace),
         idempotency_key=idempotency_key,
+        secret=os.environ.get("ROOSYNC_SESSION") or None,
     )
     _print_sent(invocation, sent)
 
@@ -197,13 +247,56 @@ def render_message(message: dict[str, Any], texts: Texts) -> str:
         "message.subject": message["subject"],
         "message.time": message["time"],
         "message.thread": message["thread_id"],
+        "message.expires": message.get("expires"),
+        "message.ack_by": message.get("ack_by"),
         "message.states": ", ".join(f"{who} {state}" for who, state in message.get("states", {}).items()),
     }
     width = max(len(texts.get(key)) for key in head)
     lines = [f"{texts.get(key):<{width}}  {safe_line(str(value))}" for key, value in head.items() if value]
     body = message.get("body")
     shown = texts.get("message.no_body") if body is None else fence(safe_block(body))
-    return "\n".join([*lines, _signer(message, texts), "", shown])
+    return "\n".join(
+        [*lines, *_answers(message, texts), _signer(message, texts), "", shown, *_history(message, texts)]
+        + [safe_line(cited_line(commit, texts)) for commit in message.get("commits", ())]
+    )
+
+
+def cited_line(commit: dict[str, Any], texts: Texts) -> str:
+    """A commit that a text cites, with its outcome."""
+    outcome = commit["outcome"]
+    word = texts.get("cited.accepted") if outcome["accepted"] else texts.get("cited.refused", reason=outcome["reason"])
+    return f"#{commit['number']}: {commit['kind']} {commit['author'] or ''}, {word}"
+
+
+def _answers(message: dict[str, Any], texts: Texts) -> list[str]:
+    """What recipients wrote when they acted on it or declined it."""
+    return [
+        safe_line(
+            texts.get(
+                "message.answered",
+                who=receipt["machine"] + (f":{receipt['workspace']}" if receipt["workspace"] else ""),
+                state=receipt["state"],
+                note=receipt["note"],
+            )
+        )
+        for receipt in message.get("receipts", ())
+        if receipt["note"]
+    ]
+
+
+def _history(message: dict[str, Any], texts: Texts) -> list[str]:
+    """The bodies that an amended message had before, and who has read which."""
+    versions = message.get("history") or []
+    if not versions:
+        return []
+    lines = ["", texts.get("message.amended", time=versions[-1]["time"], reason=versions[-1]["reason"])]
+    for number, version in enumerate(versions):
+        readers = ", ".join(version["read_by"]) or texts.get("message.nobody")
+        lines.append(safe_line(texts.get("message.version", number=number + 1, time=version["time"], readers=readers)))
+        if number < len(versions) - 1:
+            body = version["body"]
+            lines.append(texts.get("message.no_body") if body is None else fence(safe_block(body)))
+    return [lines[0], safe_line(lines[1]), *lines[2:]]
 
 
 def fence(body: str) -> str:
@@ -219,7 +312,8 @@ def _signer(message: dict[str, Any], texts: Texts) -> str:
     return texts.get("unsigned")
 
 
-def _render_inbox(page: dict[str, Any], texts: Texts) -> str:
+def render_list(page: dict[str, Any], texts: Texts) -> str:
+    """A page of messages as a table."""
     names = ("id", "from", "subject", "priority", "type", "status", "time")
     columns = [*(texts.get(f"column.{name}") for name in names), texts.get("column.signed")]
     rows = [
@@ -265,6 +359,10 @@ def _send_and_wait(invocation: Invocation, client: SyncClient, post: Callable[[]
 
 def _own_workspace(option: str | None) -> str | None:
     return find_workspace(option, os.environ, Path.cwd())
+
+
+def _span_s(text: str | None) -> int | None:
+    return None if text is None else parse_duration_s(text, longest_s=limits.MESSAGE_LIFE_S_MAX)
 
 
 def _recipients(to: str) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TypeAlias
 
-from roosync_p2p.core.rows import IdempotencyRow, OrderKeyRow
-from roosync_p2p.ids import Address, EntryId, MachineId, MessageId
+from roosync_p2p.core.mail_commands import MailCommand, MarkRead, SendMessage
+from roosync_p2p.core.rows import OrderKeyRow
+from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.bodies import OrderedBody
 from roosync_p2p.trust.keys import SigningKey
 
@@ -18,6 +19,7 @@ __all__ = [
     "HandOver",
     "IssueRenewal",
     "KeyCommand",
+    "MailCommand",
     "MarkRead",
     "OfferCertificate",
     "OfferCountersignature",
@@ -32,35 +34,6 @@ __all__ = [
     "SeeLost",
     "SendMessage",
 ]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SendMessage:
-    """Write a message to this machine's mail chain.
-
-    ``remembered``: what the store knows of ``idempotency_key`` (the core knows those of the last minutes itself).
-    """
-
-    to: tuple[Address, ...]
-    subject: str
-    body: str
-    type: str
-    priority: str
-    tags: tuple[str, ...]
-    workspace: str | None
-    thread_id: str | None
-    in_reply_to: MessageId | None
-    idempotency_key: str | None
-    remembered: IdempotencyRow | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MarkRead:
-    """A message in this machine's inbox was read, in these workspaces' boxes ("" the machine's own)."""
-
-    message: EntryId
-    author: MachineId
-    workspaces: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +170,4 @@ OrderCommand: TypeAlias = OrderEntry | ReadLedger | AcceptClock | HandOver | Rec
 KeyCommand: TypeAlias = Revoke | OfferLost | RenewCertificate | OfferCertificate | IssueRenewal | Rotate
 """What is asked about keys and certificates."""
 
-Command: TypeAlias = (
-    SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | OrderCommand | KeyCommand
-)
+Command: TypeAlias = MailCommand | AddInvite | AdmitMachine | OfferCountersignature | OrderCommand | KeyCommand

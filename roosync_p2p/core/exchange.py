@@ -26,9 +26,12 @@ from roosync_p2p.gossip.frontier import Span, check_spans, digest_of
 from roosync_p2p.gossip.mesh import first_in_order
 from roosync_p2p.gossip.pulls import Pulls
 from roosync_p2p.ids import Chain, EntryId, MachineId
+from roosync_p2p.mailbox.amendments import KIND as AMENDMENT
+from roosync_p2p.mailbox.message import KIND as MESSAGE
 
 __all__ = ["Exchange"]
 
+_MORTAL: Final = frozenset({MESSAGE, AMENDMENT})  # kinds whose bodies retention drops
 OFFER_DELAY_S: Final = 0.1  # offers of what came from elsewhere are gathered this long
 HEADER_BYTES_TYPICAL: Final = 400  # an entry's size on the wire beyond its body
 
@@ -163,7 +166,7 @@ class Exchange:
                 self._desk.count("entries.after_fork")
             case Fit.NEXT if not self._forks.keeps(entry):
                 self._went_astray(source, entry.place)
-            case Fit.NEXT if entry.body is None:
+            case Fit.NEXT if entry.body is None and not self._outlived(entry):
                 # Whoever dropped the body has nothing to give: it is asked of somebody else.
                 self._desk.count("entries.no_body")
             case Fit.NEXT if self._floors.get(entry.place, entry.id) != entry.id:
@@ -211,6 +214,12 @@ class Exchange:
         if not self._chains.state(key).ids:
             self._chains.begin_at(key, sequence)
             self._floors[key] = entry
+
+    def _outlived(self, entry: Entry) -> bool:
+        """Whether its body may be gone everywhere by its age (docs/protocol/messages.md §9)."""
+        header = entry.header
+        old = header.time_ms + round(limits.UNREAD_LIFE_S * 1000) <= self._desk.now.wall_ms
+        return old and header.chain == MAIL and header.kind in _MORTAL
 
     def _prove_fork(self, source: MachineId | None, entry: Entry) -> None:
         """Another entry stands in its place here. A person settles a fork where it began: that is walked back to."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
+from roosync_p2p.core.mail_rows import AmendmentRow
 from roosync_p2p.core.memory_tables import Tables
-from roosync_p2p.core.ports import InboxPage, InboxQuery
+from roosync_p2p.core.ports import Aged, AgedQuery, InboxPage, InboxQuery, SearchPage, SearchQuery
 from roosync_p2p.core.rows import (
     CommitRow,
     DeliveryRow,
@@ -182,6 +183,31 @@ class MemoryStore:
         """
         self._require_open()
         return self._tables.inbox(query)
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        """One page of what holds the words.
+
+        Raises:
+            UsageError: the query's words, cursor or limit are none.
+        """
+        self._require_open()
+        tables = self._tables
+        return tables.mail.search(query, tables.messages, lambda entry: bool(tables.ranks.get(entry)))
+
+    def amendments(self, message: EntryId) -> list[AmendmentRow]:
+        """The amendments of a message that count, in the order of its author's chain."""
+        self._require_open()
+        return self._tables.mail.counting(message, self._tables.messages)
+
+    def kept(self, message: EntryId) -> bool:
+        """Whether a user asked to keep it for good."""
+        self._require_open()
+        return message in self._tables.mail.kept
+
+    def aged(self, query: AgedQuery) -> Aged:
+        """Messages whose time is over, the oldest change or message first."""
+        self._require_open()
+        return self._tables.aged(query)
 
     def idempotency(self, key: str) -> IdempotencyRow | None:
         """The remembered answer to a request key."""

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
 from roosync_p2p import limits
+from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.memory_aged import aged_messages
+from roosync_p2p.core.memory_mail import MailTables, wanted
 from roosync_p2p.core.memory_order import OrderTables
-from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery
+from roosync_p2p.core.ports import Aged, AgedQuery, InboxItem, InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
     AddressRow,
     ChainCutRow,
@@ -73,6 +76,7 @@ class Tables:
         self.invites: dict[bytes, InviteRow] = {}
         self.pending: dict[int, PendingRow] = {}
         self.addresses: dict[MachineId, dict[str, AddressRow]] = {}
+        self.mail = MailTables()
         self.order = OrderTables()
 
     def copy(self) -> Tables:
@@ -95,6 +99,7 @@ class Tables:
         twin.invites = dict(self.invites)
         twin.pending = dict(self.pending)
         twin.addresses = _copy_nested(self.addresses)
+        twin.mail = self.mail.copy()
         twin.order = self.order.copy()
         return twin
 
@@ -169,6 +174,8 @@ class Tables:
                 _put_or_remove(self.pending, row.number, row if row.body is not None else None)
             case AddressRow():
                 self._put_address(row)
+            case KeptRow() | AmendmentRow() | WordsRow() | WatchRow() | BodyDropRow():
+                self.mail.apply(row, self.messages, self._drop_body)
             case _:
                 self.order.apply(row)
 
@@ -177,6 +184,14 @@ class Tables:
         before = {sequence: entry for sequence, entry in chain.items() if sequence < row.first}
         if before:
             self.chains[_chain_key(row)] = before
+
+    def _drop_body(self, entry: EntryId) -> None:
+        row = self.entries.get(entry)
+        if row is not None:
+            self.entries[entry] = bare = dataclasses.replace(row, body=None)
+            chain = self.chains.get(_chain_key(row), {})
+            if chain.get(row.sequence) == row:
+                chain[row.sequence] = bare
 
     def _put_record(self, row: RecordRow) -> None:
         key = (row.kind, row.author, row.subject)
@@ -233,6 +248,7 @@ class Tables:
             state=self.order.state_pairs(),
             commits=last.number if last else CommitNumber(0),
             last_commit=last,
+            watches=self.mail.watch_rows(),
         )
 
     def run(self, key: ChainKey, first: int, count_max: int, bytes_max: int) -> list[EntryRow]:
@@ -268,6 +284,12 @@ class Tables:
         """The invites, ordered by id."""
         return [self.invites[key] for key in sorted(self.invites)]
 
+    def aged(self, query: AgedQuery) -> Aged:
+        """What retention looks for."""
+        return aged_messages(
+            query, self.messages, self.entries, self.delivered, lambda entry: self.receipts.get(entry, {}), self.mail
+        )
+
     def inbox(self, query: InboxQuery) -> InboxPage:
         """One page, by falling rank."""
         below, statuses, limit = parse_cursor(query.before), queried_statuses(query), queried_limit(query)
@@ -276,18 +298,15 @@ class Tables:
             for rank, row in sorted(self.delivered.items(), reverse=True)
             if query.workspaces is None or row.workspace in query.workspaces
         ]
-        wanted = [
-            (rank, InboxItem(message=message, delivery=row))
+        found = [
+            (rank, item)
             for rank, row in inboxes
-            for message in [self.messages[row.entry]]
-            if rank < below
-            and row.status in statuses
-            and query.sender in (None, message.author)
-            and query.thread_id in (None, message.thread_id)
+            for item in [InboxItem(message=self.messages[row.entry], delivery=row)]
+            if rank < below and row.status in statuses and wanted(item, query)
         ]
         return InboxPage(
-            items=tuple(item for _, item in wanted[:limit]),
-            next=format_cursor(wanted[limit - 1][0]) if len(wanted) > limit else None,
+            items=tuple(item for _, item in found[:limit]),
+            next=format_cursor(found[limit - 1][0]) if len(found) > limit else None,
             unread=sum(row.status == "unread" for _, row in inboxes),
         )
 

@@ -1,41 +1,80 @@
-"""Messages in and out of this machine's mail chain (docs/protocol/messages.md §1, §3 and §4)."""
+"""Messages in and out of this machine's mail chain (docs/protocol/messages.md §1, §4 and §6)."""
 
 from __future__ import annotations
 
 import collections
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.canonical import pack
 from roosync_p2p.codec.digests import sha256
-from roosync_p2p.codec.records import decode, encode
+from roosync_p2p.codec.records import encode
 from roosync_p2p.core.authorship import Authorship
-from roosync_p2p.core.commands import MarkRead, SendMessage
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
-from roosync_p2p.core.rows import DeliveryRow, IdempotencyRow, MessageRow, MetaRow, ReceiptRow
+from roosync_p2p.core.mail_commands import (
+    AmendMessage,
+    AnswerMessage,
+    ArchiveMessages,
+    KeepMessage,
+    MailCommand,
+    MarkRead,
+    Retain,
+    SendMessage,
+)
+from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.outgoing import Outgoing
+from roosync_p2p.core.receipting import Receipting
+from roosync_p2p.core.rows import DeliveryRow, IdempotencyRow, Loaded, MessageRow
+from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import MAIL, Entry
 from roosync_p2p.errors import InputFault, MalformedError
 from roosync_p2p.ids import EntryId, MachineId, MessageId, format_message_id
-from roosync_p2p.mailbox import receipts
+from roosync_p2p.mailbox.amendments import KIND as AMENDMENT
+from roosync_p2p.mailbox.amendments import Amendment, check_amendment, decode_amendment
 from roosync_p2p.mailbox.message import KIND as MESSAGE
 from roosync_p2p.mailbox.message import MessageBody, check_message, decode_message
 from roosync_p2p.mailbox.receipts import KIND as RECEIPT
-from roosync_p2p.mailbox.receipts import Receipt, ReceiptItem, decode_receipt
+from roosync_p2p.mailbox.receipts import decode_receipt, said_in
 
-__all__ = ["Messaging"]
+if TYPE_CHECKING:
+    from roosync_p2p.core.node_core import NodeCore
+
+__all__ = ["Messaging", "messaging_of"]
 
 KEYS_REMEMBERED = 4_096  # idempotency keys kept in memory: longer than a commit takes, so none is missed between
 
 
 class Messaging:
-    """Writes messages and receipts, and takes in those of others."""
+    """Writes messages, amendments and receipts, and takes in those of others."""
 
-    def __init__(self, desk: Desk, authorship: Authorship, unsent: bytes | None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        authorship: Authorship,
+        unsent: bytes | None,
+        watches: Iterable[WatchRow],
+        *,
+        holds: Callable[[MachineId, ChainKey, int], bool],
+        gone: Callable[[MachineId], bool],
+        members_seen: Callable[[], tuple[object, ...]],
+    ) -> None:
+        """``unsent``: receipts that an earlier run had not written; the rest is for :class:`Outgoing`."""
         self._desk = desk
         self._authorship = authorship
-        self._unsent = list(decode(unsent, Receipt, size_max=len(unsent)).read) if unsent is not None else []
-        self._receipt_at: float | None = 0.0 if self._unsent else None
+        self._gone = gone
+        self._outgoing = Outgoing(
+            desk,
+            authorship,
+            watches,
+            holds=holds,
+            gone=gone,
+            members_seen=members_seen,
+            write=self._write,
+        )
+        self._receipting = Receipting(desk, authorship, unsent, heard=self._outgoing.heard)
         self._remembered: collections.OrderedDict[str, IdempotencyRow] = collections.OrderedDict()
 
     # --- sending --------------------------------------------------------------------------------------------------
@@ -55,8 +94,8 @@ class Messaging:
         self._check_recipients(command)
         message = self._message(command)
         check_message(message)
-        entry, ticket = self._authorship.append(MAIL, MESSAGE, encode(message))
-        self._index(entry, message)
+        entry, ticket = self._write(message)
+        self._outgoing.sent(entry, message)
         row = IdempotencyRow(
             key=command.idempotency_key or "", request=request, entry=entry.id, message_id=message.message_id
         )
@@ -64,6 +103,11 @@ class Messaging:
             self._desk.persist(row)
             self._remember(row)
         return row, ticket
+
+    def _write(self, message: MessageBody) -> tuple[Entry, Ticket]:
+        entry, ticket = self._authorship.append(MAIL, MESSAGE, encode(message))
+        self._index(entry, message)
+        return entry, ticket
 
     def _known(self, command: SendMessage, request: bytes) -> IdempotencyRow | None:
         if command.idempotency_key is None:
@@ -85,13 +129,15 @@ class Messaging:
 
     def _check_recipients(self, command: SendMessage) -> None:
         members = self._desk.directory.members
-        for address in command.to:
-            if address.machine != "all" and address.machine not in members:
+        escalate = () if command.escalate is None else (command.escalate,)
+        for address in (*command.to, *escalate):
+            machine = MachineId(address.machine)
+            if machine != "all" and (machine not in members or self._gone(machine)):
                 raise InputFault(
-                    f"no machine {address.machine} is known in this fleet; nothing was sent",
+                    f"no machine {machine} is known in this fleet; nothing was sent",
                     code="unknown_recipient",
                     remedy="roosync machines lists them",
-                    details={"machine": address.machine, "known": sorted(members)},
+                    details={"machine": machine, "known": sorted(m for m in members if not self._gone(m))},
                 )
 
     def _message(self, command: SendMessage) -> MessageBody:
@@ -106,47 +152,66 @@ class Messaging:
             workspace=command.workspace,
             thread=command.thread_id or "",
             in_reply_to=command.in_reply_to,
+            expires_ms=self._later(command.expires_s),
+            ack_by_ms=self._later(command.ack_within_s),
+            escalate="" if command.escalate is None else str(command.escalate),
+            session=command.session,
         )
 
-    # --- reading --------------------------------------------------------------------------------------------------
+    def _later(self, after_s: float | None) -> int:
+        return 0 if after_s is None else self._desk.now.wall_ms + max(1, round(after_s * 1000))
 
-    def mark_read(self, command: MarkRead) -> Ticket:
-        """Remembers that a message was read, and that its author is to be told; both in one transaction."""
+    # --- other commands -------------------------------------------------------------------------------------------
+
+    def take(self, command: MailCommand) -> tuple[dict[str, object], Ticket]:
+        """Does what a user asks; the answer, and when it is durable.
+
+        Raises:
+            RoosyncError: it cannot be done; nothing was changed.
+        """
+        match command:
+            case SendMessage():
+                row, ticket = self.send(command)
+                return {"id": row.message_id, "entry": row.entry.hex()}, ticket
+            case MarkRead():
+                return {}, self._receipting.mark_read(command)
+            case AnswerMessage():
+                return {}, self._receipting.answer(command)
+            case ArchiveMessages(deliveries=deliveries):
+                return {}, self._archive(deliveries)
+            case KeepMessage(message=message, kept=kept):
+                return {}, self._desk.persist(KeptRow(entry=message, kept=kept))
+            case AmendMessage():
+                return {}, self._amend(command)
+            case Retain(aged=aged):
+                for author, late in aged.expire:
+                    self._receipting.expired(late.entry, author, (late.workspace,))
+                self._desk.persist(*(BodyDropRow(message=message) for message in aged.drop))
+                return {}, self._archive(aged.archive)
+
+    def _archive(self, deliveries: Iterable[DeliveryRow]) -> Ticket:
         now_ms = self._desk.now.wall_ms
-        rows = [
-            DeliveryRow(entry=command.message, workspace=workspace, status="read", arrived_ms=now_ms, changed_ms=now_ms)
-            for workspace in command.workspaces
-        ]
-        ticket = self._desk.persist(*rows)
-        if command.author == self._desk.me:
-            for workspace in command.workspaces:
-                self._told(command.message, self._desk.me, workspace, ticket)
-        else:
-            self._unsent += [
-                ReceiptItem(message=command.message, workspace=workspace, time_ms=now_ms)
-                for workspace in command.workspaces
-            ]
-            self._desk.persist(self._unsent_row())
-            if self._receipt_at is None:
-                self._receipt_at = self._desk.now.monotonic_s
+        self._desk.persist(*(dataclasses.replace(row, status="archived", changed_ms=now_ms) for row in deliveries))
+        return self._desk.newest_ticket
+
+    def _amend(self, command: AmendMessage) -> Ticket:
+        amendment = Amendment(
+            message=command.message, body=command.body, reason=command.reason, session=command.session
+        )
+        check_amendment(amendment)
+        entry, ticket = self._authorship.append(MAIL, AMENDMENT, encode(amendment))
+        self._amended(entry, amendment)
         return ticket
 
     def next_deadline(self) -> float | None:
-        """When receipts are to be written (monotonic seconds)."""
-        return self._receipt_at if self._unsent and self._authorship.phase.value == "ready" else None
+        """When receipts are to be written, or a message is to be judged (monotonic seconds)."""
+        times = (self._receipting.next_deadline(), self._outgoing.next_deadline())
+        return min((at for at in times if at is not None), default=None)
 
     def tick(self) -> None:
-        """Writes the receipts that are due: at once after a pause, else one entry a second."""
-        at = self.next_deadline()
-        if at is None or at > self._desk.now.monotonic_s:
-            return
-        batch, self._unsent = self._unsent[: limits.RECEIPT_IDS_MAX], self._unsent[limits.RECEIPT_IDS_MAX :]
-        self._authorship.append(MAIL, RECEIPT, encode(Receipt(read=batch)))
-        self._desk.persist(self._unsent_row())
-        self._receipt_at = self._desk.now.monotonic_s + limits.RECEIPT_INTERVAL_S
-
-    def _unsent_row(self) -> MetaRow:
-        return MetaRow(key="receipts", value=encode(Receipt(read=self._unsent)) if self._unsent else None)
+        """Writes the receipts that are due, and tells what has to be told of messages that were sent."""
+        self._receipting.tick()
+        self._outgoing.tick()
 
     # --- what others wrote ----------------------------------------------------------------------------------------
 
@@ -158,7 +223,10 @@ class Messaging:
             if entry.header.kind == MESSAGE:
                 self._index(entry, decode_message(entry.body))
             elif entry.header.kind == RECEIPT:
-                self._receipt(entry.author, decode_receipt(entry.body))
+                for said in said_in(decode_receipt(entry.body)):
+                    self._receipting.received(entry.author, said)
+            elif entry.header.kind == AMENDMENT:
+                self._amended(entry, decode_amendment(entry.body))
         except MalformedError as fault:
             self._desk.fault(fault)
 
@@ -178,12 +246,27 @@ class Messaging:
                 tags=message.tags,
                 thread_id=message.thread_id,
                 in_reply_to=message.in_reply_to if message.in_reply_to is None else MessageId(message.in_reply_to),
-            )
+                expires_ms=message.expires_ms,
+                ack_by_ms=message.ack_by_ms,
+                escalate=message.escalate,
+                session=message.session,
+            ),
+            WordsRow(
+                message=entry.id,
+                author=entry.author,
+                session=message.session,
+                incarnation=entry.header.incarnation,
+                sequence=entry.header.sequence,
+                body=message.body,
+            ),
         )
         boxes = message.boxes(self._desk.me)
         mine = entry.author == self._desk.me
         if mine and not any(address.machine == self._desk.me for address in message.addresses()):
             return  # a broadcast does not come back to its author
+        if 0 < message.expires_ms <= now_ms and not mine:
+            self._receipting.expired(entry.id, entry.author, boxes)
+            return
         for workspace in boxes:
             row = DeliveryRow(
                 entry=entry.id, workspace=workspace, status="unread", arrived_ms=now_ms, changed_ms=now_ms
@@ -201,26 +284,50 @@ class Messaging:
             }
             self._desk.notify("message", data, after=ticket)
 
-    def _receipt(self, reader: MachineId, receipt: Receipt) -> None:
-        for item in receipt.read:
-            ticket = self._desk.persist(
-                ReceiptRow(
-                    message=EntryId(item.message),
-                    reader=reader,
-                    workspace=item.workspace,
-                    state=receipts.READ,
-                    time_ms=item.time_ms,
-                )
-            )
-            self._told(EntryId(item.message), reader, item.workspace, ticket)
+    def _amended(self, entry: Entry, amendment: Amendment) -> None:
+        """Whether it counts is found where the message is: it may not be here."""
+        message = EntryId(amendment.message)
+        place = {"incarnation": entry.header.incarnation, "sequence": entry.header.sequence}
+        ticket = self._desk.persist(
+            AmendmentRow(
+                entry=entry.id,
+                message=message,
+                author=entry.author,
+                session=amendment.session,
+                time_ms=entry.header.time_ms,
+                **place,
+            ),
+            WordsRow(message=message, author=entry.author, session=amendment.session, body=amendment.body, **place),
+        )
+        self._desk.notify("amended", {"entry": message.hex(), "by": entry.author}, after=ticket)
 
-    def _told(self, message: EntryId, reader: MachineId, workspace: str, ticket: Ticket) -> None:
-        data: dict[str, object] = {"entry": message.hex(), "reader": reader, "workspace": workspace}
-        self._desk.notify("receipt", data, after=ticket)
+
+def messaging_of(core: NodeCore, loaded: Loaded) -> Messaging:
+    """The mail of that core, with what its other parts know of members and of what they hold."""
+
+    def gone(machine: MachineId) -> bool:
+        register = core.commit.seats.known.register
+        return machine != core.me and (register.ended(machine) or core.revocations.out(machine) is not None)
+
+    return Messaging(
+        core.desk,
+        core.authorship,
+        loaded.meta.get("receipts"),
+        loaded.watches,
+        holds=core.delivery.holds,
+        gone=gone,
+        members_seen=lambda: (core.commit.seats.known.register, core.desk.directory),
+    )
 
 
 def _digest(command: SendMessage) -> bytes:
     """What makes two requests the same: everything that the sender said."""
+    later = (
+        str(command.expires_s or ""),
+        str(command.ack_within_s or ""),
+        str(command.escalate or ""),
+        command.session,
+    )
     return sha256(
         pack(
             [
@@ -233,6 +340,8 @@ def _digest(command: SendMessage) -> bytes:
                 command.workspace,
                 command.thread_id,
                 command.in_reply_to,
+                # What came later counts only where it is used: a key of an older version stays the same request.
+                *([list(later)] if any(later) else []),
             ]
         )
     )

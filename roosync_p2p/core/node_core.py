@@ -39,7 +39,7 @@ from roosync_p2p.core.link_events import dial_failed, greeting, link_closed, lin
 from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.meshing import PARTED, meshing_of
-from roosync_p2p.core.messaging import Messaging
+from roosync_p2p.core.messaging import messaging_of
 from roosync_p2p.core.moments import Moments, notice_jump
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkOpened
 from roosync_p2p.core.presence import Presence
@@ -123,7 +123,7 @@ class NodeCore:
             self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.cut
         )
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
-        self.messaging = Messaging(self.desk, self.authorship, loaded.meta.get("receipts"))
+        self.messaging = messaging_of(self, loaded)
         self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
         self._lives = Lives(self.desk, loaded.meta, cut=self.cut)
         self.commit = CommitLog(

@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 from typing import NewType, Protocol, TypeAlias
 
+from roosync_p2p.core.mail_rows import AmendmentRow
 from roosync_p2p.core.rows import (
     CommitRow,
     DeliveryRow,
@@ -27,6 +28,8 @@ from roosync_p2p.core.rows import (
 from roosync_p2p.ids import Chain, CommitNumber, EntryId, LogIndex, MachineId, MessageId
 
 __all__ = [
+    "Aged",
+    "AgedQuery",
     "DialFailed",
     "DialId",
     "DialOutcome",
@@ -42,6 +45,8 @@ __all__ = [
     "LinkId",
     "LinkOpened",
     "Reader",
+    "SearchPage",
+    "SearchQuery",
     "Store",
     "Transport",
     "TransportEvent",
@@ -60,7 +65,8 @@ class InboxQuery:
 
     ``workspaces``: the inboxes to look into ("" is the machine's own); ``None`` means all of them. ``status``: one
     of unread, read, archived, or None for all but archived; "all" for everything. ``before``: the ``next`` of the
-    page before, opaque to the caller. ``limit`` is at most ``limits.INBOX_PAGE_MAX``.
+    page before, opaque to the caller. ``limit`` is at most ``limits.INBOX_PAGE_MAX``. ``since_ms`` (included) and
+    ``until_ms`` (not included): when it was sent, by its sender's clock.
     """
 
     workspaces: tuple[str, ...] | None = None
@@ -69,6 +75,61 @@ class InboxQuery:
     before: str | None = None
     sender: MachineId | None = None
     thread_id: str | None = None
+    priority: str | None = None
+    type: str | None = None
+    tag: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """Messages to or from this machine that hold all words, in subject, body or tags.
+
+    ``words``: as a person wrote them; accents and case do not matter, a ``*`` at the end of a word stands for any
+    ending. ``mine``: this machine. ``before`` and ``limit`` as in :class:`InboxQuery`.
+    """
+
+    words: str
+    mine: MachineId
+    limit: int = 50
+    before: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """The newest arrival first; ``next`` continues, None at the end."""
+
+    messages: tuple[MessageRow, ...]
+    next: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AgedQuery:
+    """What retention looks for (docs/protocol/messages.md §9). All times in wall clock, included.
+
+    ``read_ms``: read then or before. ``unread_ms``: sent then or before, and arrived by ``shown_ms``. ``archived_ms``:
+    archived then or before; ``elsewhere_ms``: of messages in no inbox here, received then or before. ``cited``: ids of
+    messages that are exempt. ``mine``: this machine, whose answers end the exemption of tasks.
+    """
+
+    mine: MachineId
+    read_ms: int
+    unread_ms: int
+    shown_ms: int
+    archived_ms: int
+    elsewhere_ms: int
+    cited: tuple[str, ...]
+    limit: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Aged:
+    """What was found, ``limit`` of each at most: to archive, to expire with its author, to take the body from."""
+
+    archive: tuple[DeliveryRow, ...]
+    expire: tuple[tuple[MachineId, DeliveryRow], ...]
+    drop: tuple[EntryId, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +177,18 @@ class Reader(Protocol):
 
     def inbox(self, query: InboxQuery) -> InboxPage:
         """One page of this machine's inboxes."""
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        """One page of what holds the words."""
+
+    def amendments(self, message: EntryId) -> list[AmendmentRow]:
+        """The amendments of a message that count, in the order of its author's chain."""
+
+    def kept(self, message: EntryId) -> bool:
+        """Whether a user asked to keep it for good."""
+
+    def aged(self, query: AgedQuery) -> Aged:
+        """Messages whose time is over, the oldest change or message first."""
 
     def idempotency(self, key: str) -> IdempotencyRow | None:
         """The remembered answer to a request key."""

@@ -18,7 +18,7 @@ from roosync_p2p.core.commands import (
     AdmitMachine,
     IssueRenewal,
     KeyCommand,
-    MarkRead,
+    MailCommand,
     OfferCertificate,
     OfferCountersignature,
     OfferLost,
@@ -27,12 +27,12 @@ from roosync_p2p.core.commands import (
     RenewCertificate,
     Revoke,
     Rotate,
-    SendMessage,
 )
 from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, Ticket
+from roosync_p2p.core.mail_commands import AnswerMessage, ArchiveMessages, KeepMessage, MarkRead, Retain
 from roosync_p2p.core.messaging import Messaging
 from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.core.rotations import Rotations
@@ -41,7 +41,20 @@ from roosync_p2p.errors import EnvironmentFault, RoosyncError
 __all__ = ["Requests"]
 
 # What needs no own chain.
-_WRITE_NOTHING = (MarkRead, AddInvite, ReadLedger, Revoke, OfferLost, RenewCertificate, OfferCertificate, IssueRenewal)
+_WRITE_NOTHING = (
+    MarkRead,
+    AnswerMessage,
+    ArchiveMessages,
+    KeepMessage,
+    Retain,
+    AddInvite,
+    ReadLedger,
+    Revoke,
+    OfferLost,
+    RenewCertificate,
+    OfferCertificate,
+    IssueRenewal,
+)
 
 
 class Requests:
@@ -119,14 +132,11 @@ class Requests:
             raise EnvironmentFault(f"{fault.message}; nothing was done", code=fault.code, remedy=fault.remedy)
 
     def _command(
-        self, command: SendMessage | MarkRead | AddInvite | AdmitMachine | OfferCountersignature | KeyCommand
+        self, command: MailCommand | AddInvite | AdmitMachine | OfferCountersignature | KeyCommand
     ) -> tuple[dict[str, object], Ticket]:
+        if isinstance(command, MailCommand):
+            return self._messaging.take(command)
         match command:
-            case SendMessage():
-                row, ticket = self._messaging.send(command)
-                return {"id": row.message_id, "entry": row.entry.hex()}, ticket
-            case MarkRead():
-                return {}, self._messaging.mark_read(command)
             case AddInvite():
                 return {}, self._admission.add_invite(command)
             case AdmitMachine():

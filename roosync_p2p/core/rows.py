@@ -11,6 +11,7 @@ import dataclasses
 from typing import ClassVar, TypeAlias
 
 from roosync_p2p.codec.records import Record
+from roosync_p2p.core.mail_rows import MailRow, WatchRow
 from roosync_p2p.entries.entry import Entry
 from roosync_p2p.ids import (
     Chain,
@@ -155,7 +156,8 @@ class ForkRow:
 class MessageRow:
     """The indexed face of a message entry; the text itself stays in the entry's body.
 
-    ``to`` holds the addresses as the sender wrote them in canonical form. Times are the sender's wall clock.
+    ``to`` holds the addresses as the sender wrote them in canonical form. Times are the sender's wall clock, 0 for
+    never; the rest is as :class:`~roosync_p2p.mailbox.message.MessageBody` has it.
     """
 
     entry: EntryId
@@ -170,6 +172,10 @@ class MessageRow:
     tags: tuple[str, ...]
     thread_id: str
     in_reply_to: MessageId | None
+    expires_ms: int = 0
+    ack_by_ms: int = 0
+    escalate: str = ""
+    session: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +199,9 @@ class ReceiptRow:
     message: EntryId
     reader: MachineId
     workspace: str  # "" for the machine's own inbox
-    state: str  # read
+    state: str  # expired, read, acted, declined
     time_ms: int
+    note: str = ""  # of who acted or declined
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +331,7 @@ Row: TypeAlias = (
     | InviteRow
     | PendingRow
     | AddressRow
+    | MailRow
     | OrderRow
 )
 
@@ -374,3 +382,4 @@ class Loaded:
     state: tuple[tuple[str, bytes], ...]  # by key
     commits: CommitNumber  # the highest one, or 0
     last_commit: CommitRow | None
+    watches: tuple[WatchRow, ...] = ()  # by entry

@@ -1,16 +1,18 @@
 """What every store decides the same way, so that the fake and the real one cannot drift apart.
 
 Rules: the order of an inbox and its cursor, which statuses a query means, which receipt goes further than another,
-and how many addresses of one machine are kept (docs/protocol/store.md §3). Pure values, no storage.
+what the words of a search are, and how many addresses of one machine are kept (docs/protocol/store.md §3). Pure values,
+no storage.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+import unicodedata
+from typing import Final, NamedTuple
 
 from roosync_p2p import limits
-from roosync_p2p.core.ports import InboxQuery
+from roosync_p2p.core.ports import InboxQuery, SearchQuery
 from roosync_p2p.errors import UsageError
 
 __all__ = [
@@ -18,12 +20,15 @@ __all__ = [
     "RANK_END",
     "STATUSES",
     "PromiseBroken",
+    "Term",
     "format_cursor",
     "parse_cursor",
     "queried_limit",
     "queried_statuses",
     "rank_base",
     "receipt_step",
+    "searched_terms",
+    "tokens",
 ]
 
 
@@ -40,7 +45,7 @@ IMPORTANT_BASE: Final = 1 << 62
 RANK_END: Final = (1 << 63) - 1  # above every rank, and the largest integer that SQLite stores
 
 _IMPORTANT: Final = frozenset({"URGENT", "HIGH"})
-_RECEIPT_STEPS: Final = {"read": 1, "declined": 2, "acted": 2}
+_RECEIPT_STEPS: Final = {"expired": 0, "read": 1, "declined": 2, "acted": 2}
 _CURSOR: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
@@ -88,7 +93,7 @@ def queried_statuses(query: InboxQuery) -> tuple[str, ...]:
     return (query.status,)
 
 
-def queried_limit(query: InboxQuery) -> int:
+def queried_limit(query: InboxQuery | SearchQuery) -> int:
     """How many items the page holds at most.
 
     Raises:
@@ -108,3 +113,34 @@ def receipt_step(state: str) -> int:
     if state not in _RECEIPT_STEPS:
         raise PromiseBroken(f"{state!r} is not the state of a receipt")
     return _RECEIPT_STEPS[state]
+
+
+class Term(NamedTuple):
+    """One word of a search: its tokens stand together in a text. ``prefix``: the last one may go on."""
+
+    tokens: tuple[str, ...]
+    prefix: bool
+
+
+def tokens(text: str) -> list[str]:
+    """Runs of letters and digits without case and accents, as SQLite's ``unicode61 remove_diacritics 2`` has them."""
+    plain = (character for character in unicodedata.normalize("NFD", text) if unicodedata.category(character) != "Mn")
+    kept = (c.lower() if unicodedata.category(c)[0] in "LN" or unicodedata.category(c) == "Co" else " " for c in plain)
+    return "".join(kept).split()
+
+
+def searched_terms(words: str) -> list[Term]:
+    """What a search looks for.
+
+    Raises:
+        UsageError: there is no letter or digit in it, or it has too many words (``bad_search``).
+    """
+    terms = [Term(tuple(tokens(word)), word.endswith("*")) for word in words.split()]
+    found = [term for term in terms if term.tokens]
+    if not 1 <= len(found) <= limits.SEARCH_WORDS_MAX:
+        raise UsageError(
+            f"a search is 1 to {limits.SEARCH_WORDS_MAX} words with letters or digits",
+            code="bad_search",
+            remedy='such as: roosync search réunion "config-sync" écur*',
+        )
+    return found

@@ -27,6 +27,7 @@ __all__ = [
     "EXPIRE_DAYS",
     "MANUAL",
     "POLICIES",
+    "RETENTION_ARCHIVE",
     "ROLLBACK_DAYS",
     "STRATEGIES",
     "Policy",
@@ -47,6 +48,7 @@ APPROVALS_DECISIONS: Final = "approvals.decisions"
 APPROVALS_POLICY: Final = "approvals.policy"
 CONFLICT_STRATEGY: Final = "conflict.strategy"
 EXPIRE_DAYS: Final = "decisions.expire_days"
+RETENTION_ARCHIVE: Final = "retention.archive"
 ROLLBACK_DAYS: Final = "decisions.rollback_days"
 
 _ANYTHING: Final = "*"
@@ -106,7 +108,7 @@ POLICIES: Final[Mapping[str, Policy]] = MappingProxyType(
             _one_of(*STRATEGIES),
             f"what a machine does whose own configuration differs from the baseline: {', '.join(STRATEGIES)}",
         ),
-        "retention.archive": Policy(
+        RETENTION_ARCHIVE: Policy(
             "drop", _one_of("drop", "keep"), "bodies of archived messages after their time: drop or keep"
         ),
         "voters.most": Policy(

@@ -36,7 +36,11 @@ _RE = re.compile(r"^\s*(re\s*:\s*)+", re.IGNORECASE)
 
 
 class MessageBody(Record, frozen=True, kw_only=True):
-    """``to`` are addresses in canonical form; ``thread`` is empty for a message that begins its own thread."""
+    """``to`` are addresses in canonical form; ``thread`` is empty for a message that begins its own thread.
+
+    ``expires_ms`` and ``ack_by_ms`` are of the sender's wall clock, 0 for never. ``escalate`` is an address that is
+    told when nobody answered by then. ``session``: in which session of the sender's machine it was written.
+    """
 
     id: str
     to: list[str]
@@ -48,6 +52,10 @@ class MessageBody(Record, frozen=True, kw_only=True):
     workspace: str | None = None
     thread: str = ""
     in_reply_to: str | None = None
+    expires_ms: int = 0
+    ack_by_ms: int = 0
+    escalate: str = ""
+    session: str = ""
 
     @property
     def thread_id(self) -> str:
@@ -109,6 +117,13 @@ def check_message(message: MessageBody) -> None:
         raise _bad("thread", f"at most {limits.THREAD_ID_CHARS_MAX} characters on one line")
     if message.in_reply_to is not None:
         parse_message_id(message.in_reply_to)
+    for field, time_ms in (("expires_ms", message.expires_ms), ("ack_by_ms", message.ack_by_ms)):
+        if not 0 <= time_ms <= limits.WALL_MS_MAX:
+            raise _bad(field, "milliseconds since 1970")
+    if message.escalate and str(parse_address(message.escalate)) != message.escalate:
+        raise _bad("escalate", "an address in lower case without spaces")
+    if len(message.session) > limits.SESSION_CHARS_MAX:
+        raise _bad("session", f"at most {limits.SESSION_CHARS_MAX} characters")
 
 
 def reply_subject(subject: str) -> str:

@@ -18,6 +18,7 @@ from roosync_p2p.node.encoded import decoded
 from roosync_p2p.node.event_log import EventLog, NodeEvent
 from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.mail_service import MailService
+from roosync_p2p.node.mailbox_service import MailboxService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.reminders import reminders
@@ -34,6 +35,7 @@ class NodeBackend:
         self,
         performer: Performer,
         mail: MailService,
+        mailbox: MailboxService,
         membership: MembershipService,
         certificates: CertificateService,
         services: LedgerServices,
@@ -47,6 +49,7 @@ class NodeBackend:
         self._sessions = services.sessions
         self._performer = performer
         self._mail = mail
+        self.mailbox = mailbox
         self._membership = membership
         self._certificates = certificates
         self._events = events

@@ -5,7 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
-__all__ = ["InboxAsked", "InviteAsked", "IssueAsked", "OfferAsked", "ReplyAsked", "SendAsked", "SendLike"]
+__all__ = [
+    "AckAsked",
+    "AmendAsked",
+    "ArchiveAsked",
+    "InboxAsked",
+    "InviteAsked",
+    "IssueAsked",
+    "OfferAsked",
+    "ReplyAsked",
+    "SearchAsked",
+    "SendAsked",
+    "SendLike",
+]
 
 
 class SendLike(Protocol):
@@ -29,6 +41,14 @@ class SendLike(Protocol):
     def workspace(self) -> str | None: ...
     @property
     def idempotency_key(self) -> str | None: ...
+    @property
+    def expires_s(self) -> float | None: ...
+    @property
+    def ack_within_s(self) -> float | None: ...
+    @property
+    def escalate(self) -> str | None: ...
+    @property
+    def secret(self) -> str | None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +64,10 @@ class SendAsked:
     thread_id: str | None
     workspace: str | None
     idempotency_key: str | None
+    expires_s: float | None = None
+    ack_within_s: float | None = None
+    escalate: str | None = None
+    secret: str | None = None
 
 
 class ReplyAsked(Protocol):
@@ -61,6 +85,8 @@ class ReplyAsked(Protocol):
     def workspace(self) -> str | None: ...
     @property
     def idempotency_key(self) -> str | None: ...
+    @property
+    def secret(self) -> str | None: ...
 
 
 class InboxAsked(Protocol):
@@ -79,7 +105,59 @@ class InboxAsked(Protocol):
     @property
     def thread_id(self) -> str | None: ...
     @property
+    def priority(self) -> str | None: ...
+    @property
+    def type(self) -> str | None: ...
+    @property
+    def tag(self) -> str | None: ...
+    @property
+    def since(self) -> str | None: ...
+    @property
+    def until(self) -> str | None: ...
+    @property
     def wait_s(self) -> float: ...
+
+
+class AckAsked(Protocol):
+    """A message was acted on, or declined."""
+
+    @property
+    def decline(self) -> bool: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def workspace(self) -> str | None: ...
+
+
+class ArchiveAsked(Protocol):
+    """Messages to put aside."""
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+    @property
+    def workspace(self) -> str | None: ...
+
+
+class AmendAsked(Protocol):
+    """Another body for an own message."""
+
+    @property
+    def body(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def secret(self) -> str | None: ...
+
+
+class SearchAsked(Protocol):
+    """Which messages are looked for."""
+
+    @property
+    def words(self) -> str: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def before(self) -> str | None: ...
 
 
 class InviteAsked(Protocol):

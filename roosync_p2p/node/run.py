@@ -57,9 +57,11 @@ from roosync_p2p.node.folder_service import FolderService
 from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.logs import open_log
 from roosync_p2p.node.mail_service import MailService
+from roosync_p2p.node.mailbox_service import MailboxService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.power_watch import watch_battery, watch_power
+from roosync_p2p.node.retention import Retention
 from roosync_p2p.node.stopped import check_machine
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
@@ -214,11 +216,20 @@ class _Node:
             tasks.start_soon(self._watch_addresses, performer, around, host, port)
             if mdns:
                 tasks.start_soon(self._discover, performer, around, port)
-            mail = MailService(performer, self._store, self._events)
             services = LedgerServices.over(
                 performer, self._store, self._events, around, tasks=tasks, sessions_file=self._home.sessions_file
             )
-            backend = NodeBackend(performer, mail, membership, certificates, services, self._events, around)
+            mail = MailService(performer, self._store, self._events, services.sessions)
+            backend = NodeBackend(
+                performer,
+                mail,
+                MailboxService(performer, self._store, services.sessions),
+                membership,
+                certificates,
+                services,
+                self._events,
+                around,
+            )
             await tasks.start(_started(self._serve_api, backend, self._home.path))
             await tasks.start(_signals, around)  # whoever reads "ready" may send one
             tasks.start_soon(performer.run)
@@ -226,7 +237,8 @@ class _Node:
             tasks.start_soon(watch_battery, performer)
             folder = await self._open_folder(performer, membership, loaded, tasks)
             around.folder = None if folder is None else folder.place
-            tasks.start_soon(certificates.watch)
+            for task in (certificates.watch, Retention(performer, self._store).run):
+                tasks.start_soon(task)
             self._ready(around, ready_file)
             await around.stop.wait()
             _LOG.info("stopping: %s", around.stop_reason)
@@ -268,7 +280,7 @@ class _Node:
 
     def _heard(self, event: effects.Notify) -> None:
         data = dict(event.data)
-        if event.event == "receipt":  # the core knows messages by their entries, clients by their ids
+        if event.event in ("receipt", "amended"):  # the core knows messages by their entries, clients by their ids
             row = self._store.message(EntryId(bytes.fromhex(str(data["entry"]))))
             data["id"] = None if row is None else row.message_id
         self._events.add(event.event, data)

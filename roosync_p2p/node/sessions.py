@@ -134,7 +134,15 @@ class Sessions:
         """
         if asked.secret is None:
             return _id_of_process(str(asked.user), asked.workspace or "", asked.process)
-        session = msgspec.structs.replace(self._known(asked.secret), used_ms=self._now_ms())
+        return await self.known(asked.secret)
+
+    async def known(self, secret: str) -> str:
+        """The id of the session with that secret; a use of it, which prolongs its lease.
+
+        Raises:
+            InputFault: ``unknown_session``.
+        """
+        session = msgspec.structs.replace(self._known(secret), used_ms=self._now_ms())
         self._sessions[session.id] = session
         if session.used_ms - self._written.get(session.id, 0) > _WRITTEN_AGAIN * session.lease_ms:
             await self._write()

@@ -223,3 +223,60 @@ def test_a_join_code_that_is_damaged_is_refused_before_anything_happens(tmp_path
     assert done.returncode == 1
     assert error(done)["code"]
     assert not (tmp_path / "home").exists()
+
+
+def test_a_message_is_answered_amended_kept_found_and_put_aside(api: RunningApi) -> None:
+    sent = document(roosync(api.home, "send", "myia-ai-01", "Déjà vu", "corps", "--expires", "2h", "--json"))["id"]
+    acted = document(roosync(api.home, "ack", sent, "--note", "fait \x1b[2J", "--json"))
+    assert acted["states"] == {"myia-ai-01": "acted"}
+    shown = roosync(api.home, "ack", sent, "--note", "fait \x1b[2J").stdout
+    assert "myia-ai-01:roosync acted: fait \\x1b[2J" in shown.decode()
+    refused = roosync(api.home, "ack", sent, "--decline", "--json")
+    assert (refused.returncode, error(refused)["code"]) == (1, "already_answered")
+    lines = roosync(api.home, "amend", sent, "-", "--reason", "mieux", stdin=b"nouveau").stdout.decode().splitlines()
+    assert [line for line in lines if line in ("nouveau", "corps")] == ["nouveau", "corps"]
+    assert any("read by myia-po-2023" in line for line in lines)
+    assert [row["id"] for row in document(roosync(api.home, "search", "Déjà", "--json"))["messages"]] == [sent]
+    assert roosync(api.home, "search", "rien").stdout == b"nothing found\n"
+    assert document(roosync(api.home, "keep", sent, "--json")) == {"id": sent, "kept": True}
+    assert roosync(api.home, "keep", sent, "--no-longer").stdout == b"no longer kept for good\n"
+    assert roosync(api.home, "archive", sent).stdout == b"archived: 1\n"
+    assert document(roosync(api.home, "inbox", "--json"))["messages"] == []
+
+
+def test_where_a_message_is_is_told_in_words_and_for_scripts(api: RunningApi) -> None:
+    sent = document(roosync(api.home, "send", "myia-po-2023", "s", "--json"))["id"]
+    assert document(roosync(api.home, "why", sent, "--json"))["recipients"][0]["waits_for"] == "return"
+    head, line = roosync(api.home, "why", sent).stdout.decode().splitlines()
+    assert head == f"{sent}, signed by myia-ai-01; held by myia-ai-01"
+    assert line.endswith("from anybody who holds it; its machine: offline (direct, 7200 s)")
+
+
+def test_a_thread_is_drawn_as_a_tree_that_nothing_in_a_body_can_break(api: RunningApi) -> None:
+    first = document(roosync(api.home, "send", "myia-ai-01", "s", "``` \x1b[2J", "--json"))
+    answer = document(roosync(api.home, "reply", first["id"], "oui", "--json"))["id"]
+    assert document(roosync(api.home, "thread", first["thread_id"], "--json"))["count"] == 2
+    lines = roosync(api.home, "thread", first["thread_id"]).stdout.decode().splitlines()
+    assert "\x1b" not in "".join(lines)
+    assert any(line.startswith(f"  {answer}") for line in lines)
+    assert lines[lines.index("````") + 1] == "``` \\x1b[2J"
+    assert lines[-1] == "#42: claim.acquire myia-ai-01, refused: claim_held"
+    assert error(roosync(api.home, "thread", "none", "--json"))["code"] == "no_such_thread"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["send", "all", "s", "--escalate", "myia-ai-01"],
+        ["send", "all", "s", "--expires", "soon"],
+        ["inbox", "--since", "yesterday"],
+        ["inbox", "--since", "2026-01-15T09:15:30"],
+        ["inbox", "--type", "Not A Type"],
+        ["search"],
+        ["archive"],
+    ],
+)
+def test_wrong_words_about_messages_exit_two(tmp_path: Path, args: list[str]) -> None:
+    done = roosync(tmp_path, "--json", *args)
+    assert done.returncode == 2, done
+    assert error(done)["code"]

@@ -7,6 +7,7 @@ import hashlib
 
 from hypothesis import strategies as st
 
+from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
 from roosync_p2p.core.rows import (
     AddressRow,
     DeliveryRow,
@@ -45,6 +46,7 @@ THREADS = ("t-1", "t-2")
 MESSAGE_IDS = (MessageId("msg-20260115T091530-a1b2c3"), MessageId("msg-20260115T091531-d4e5f6"))
 PRIORITIES = ("LOW", "MEDIUM", "HIGH", "URGENT")
 STATUSES = ("unread", "read", "archived")
+TYPES = ("text", "task")
 
 
 def entry_id(*parts: object) -> EntryId:
@@ -112,7 +114,9 @@ _workspace = st.sampled_from(WORKSPACES)
 _message = st.tuples(_small, _author)
 
 
-def _message_row(key: tuple[int, MachineId], message_id: MessageId, priority: str, thread: str) -> MessageRow:
+def _message_row(
+    key: tuple[int, MachineId], message_id: MessageId, priority: str, thread: str, tags: tuple[str, ...], session: str
+) -> MessageRow:
     number, author = key
     return MessageRow(
         entry=entry_id(author, CHAINS[0], number),
@@ -121,17 +125,26 @@ def _message_row(key: tuple[int, MachineId], message_id: MessageId, priority: st
         workspace=None if number % 2 else "roo-extensions",
         time_ms=number // 2,
         to=("all",) * number,
-        subject="Sujet",
-        type="text",
+        subject="Sujet d'été",
+        type=TYPES[number % 2],
         priority=priority,
-        tags=(),
+        tags=tags,
         thread_id=thread,
         in_reply_to=message_id if number % 2 else None,
+        expires_ms=number,
+        session=session,
     )
 
 
+_session = st.sampled_from(("", "s"))
 _faces = st.builds(
-    _message_row, _message, st.sampled_from(MESSAGE_IDS), st.sampled_from(PRIORITIES), st.sampled_from(THREADS)
+    _message_row,
+    _message,
+    st.sampled_from(MESSAGE_IDS),
+    st.sampled_from(PRIORITIES),
+    st.sampled_from(THREADS),
+    st.sampled_from(((), ("a",), ("a", "épargne", "a"), ("deux mots",))),
+    _session,
 )
 
 
@@ -182,8 +195,9 @@ _singles = st.one_of(
         message=_message.map(lambda key: entry_id(key[1], CHAINS[0], key[0])),
         reader=_author,
         workspace=_workspace,
-        state=st.sampled_from(("read", "acted", "declined")),
+        state=st.sampled_from(("expired", "read", "acted", "declined")),
         time_ms=_small,
+        note=st.sampled_from(("", "déjà fait")),
     ),
     st.builds(
         IdempotencyRow,
@@ -207,7 +221,38 @@ def _runs(draw: st.DrawFn) -> list[Row]:
     ]
 
 
+_mail_entry = _message.map(lambda key: entry_id(key[1], CHAINS[0], key[0]))
+_mail_rows: st.SearchStrategy[Row] = st.one_of(
+    st.builds(KeptRow, entry=_mail_entry, kept=st.booleans()),
+    st.builds(WatchRow, entry=_mail_entry, data=st.none() | _blob),
+    st.builds(
+        AmendmentRow,
+        entry=_small.map(lambda number: entry_id("amendment", number)) | _mail_entry,
+        message=_mail_entry,
+        author=_author,
+        session=_session,
+        incarnation=st.just(1),
+        sequence=_small,
+        time_ms=_small,
+    ),
+    st.builds(
+        WordsRow,
+        message=_mail_entry,
+        author=_author,
+        session=_session,
+        incarnation=st.just(1),
+        sequence=_small,
+        body=st.text("aéèœÉ ß-_\"'*9²\n\0", max_size=8) | st.sampled_from(("la réunion", "Réunion de l'écurie")),
+    ),
+    st.builds(BodyDropRow, message=_mail_entry),
+)
+
 row_groups: st.SearchStrategy[list[Row]] = st.one_of(
-    _singles.map(lambda row: [row]), _runs(), _faces.map(lambda row: [row]), _deliveries(), _addresses()
+    _singles.map(lambda row: [row]),
+    _runs(),
+    _faces.map(lambda row: [row]),
+    _deliveries(),
+    _addresses(),
+    _mail_rows.map(lambda row: [row]),
 )
 """A few rows that belong together, in their order."""

@@ -33,6 +33,7 @@ from roosync_p2p.core.rows import (
 from roosync_p2p.core.store_rules import PromiseBroken
 from roosync_p2p.errors import StoreError, UsageError
 from roosync_p2p.ids import EntryId, KeyId
+from tests.conformance.mail_suite import MailSuite
 from tests.conformance.order_suite import OrderSuite, Reopen
 from tests.conformance.store_rows import AUTHORS, CHAINS, delivery, entry, entry_id, mail, message
 
@@ -48,7 +49,7 @@ def subjects(page: InboxPage) -> list[int]:
     return [int(item.message.message_id[-6:]) for item in page.items]
 
 
-class StoreSuite(OrderSuite):
+class StoreSuite(MailSuite, OrderSuite):
     """The tests of the contract; see the module."""
 
     # --- commits ------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from roosync_p2p.adapters.sqlite import SqliteStore
 from roosync_p2p.core.memory_store import MemoryStore
-from roosync_p2p.core.ports import InboxQuery, Store
+from roosync_p2p.core.ports import AgedQuery, InboxQuery, SearchQuery, Store
 from roosync_p2p.core.rows import Loaded, Row
 from roosync_p2p.core.store_rules import PromiseBroken
 from roosync_p2p.ids import CommitNumber, LogIndex
@@ -59,6 +60,8 @@ def answers(store: Store) -> Iterator[tuple[str, object]]:
             yield "message", store.message(entry)
             yield "deliveries", store.deliveries(entry)
             yield "receipts", store.receipts(entry)
+            yield "amendments", store.amendments(entry)
+            yield "kept", store.kept(entry)
     yield from ((f"messages {name}", store.messages(name)) for name in MESSAGE_IDS)
     yield from ((f"thread {name}", store.thread(name)) for name in THREADS)
     yield from ((f"idempotency {key}", store.idempotency(key)) for key in ("k1", "k2"))
@@ -77,6 +80,58 @@ def answers(store: Store) -> Iterator[tuple[str, object]]:
             yield f"next of {query}", store.inbox(InboxQuery(status=query.status, before=page.next))
 
 
+def mail_answers(store: Store) -> Iterator[tuple[str, object]]:
+    """The filters of the inbox, and searches."""
+    for changes in (
+        {"priority": "HIGH"},
+        {"type": "task"},
+        {"tag": "a"},
+        {"tag": "épargne", "workspaces": WORKSPACES[:2]},
+        {"since_ms": 1},
+        {"until_ms": 1, "type": "text"},
+        {"tag": "a", "since_ms": 0, "until_ms": 1, "sender": AUTHORS[0], "thread_id": THREADS[0]},
+    ):
+        query = InboxQuery(status="all", limit=2, **changes)
+        page = store.inbox(query)
+        yield f"{query}", page
+        if page.next is not None:
+            yield f"next of {query}", store.inbox(dataclasses.replace(query, before=page.next))
+    for at_ms, cited in itertools.product((0, 1, 3), ((), MESSAGE_IDS[:1])):
+        yield (
+            f"aged {at_ms}",
+            store.aged(
+                AgedQuery(
+                    mine=AUTHORS[0],
+                    read_ms=at_ms,
+                    unread_ms=at_ms,
+                    shown_ms=at_ms,
+                    archived_ms=at_ms,
+                    elsewhere_ms=1_700_000_000_000 + at_ms,
+                    cited=cited,
+                    limit=2,
+                )
+            ),
+        )
+    for words in (
+        "reunion",
+        "REUN*",
+        "été",
+        "sujet aé",
+        "la-reunion",
+        "epargne",
+        "deux-mots",
+        "d",
+        "9",
+        "²",
+        "œ",
+        "ss",
+    ):
+        found = store.search(SearchQuery(words=words, mine=AUTHORS[1], limit=1))
+        yield f"search {words}", found
+        if found.next is not None:
+            yield f"next of {words}", store.search(SearchQuery(words=words, mine=AUTHORS[1], before=found.next))
+
+
 @settings(max_examples=80)
 @given(row_batches)
 def test_both_stores_answer_every_read_alike(batches: list[list[Row]]) -> None:
@@ -87,7 +142,11 @@ def test_both_stores_answer_every_read_alike(batches: list[list[Row]]) -> None:
             for rows in batches:
                 memory.commit(rows)
                 disk.commit(rows)
-            for (question, expected), (_, found) in zip(answers(memory), answers(disk), strict=True):
+            pairs = itertools.chain(
+                zip(answers(memory), answers(disk), strict=True),
+                zip(mail_answers(memory), mail_answers(disk), strict=True),
+            )
+            for (question, expected), (_, found) in pairs:
                 assert found == expected, question
             disk.check()
         finally:

@@ -314,7 +314,7 @@ def test_a_receipt_of_another_machine_is_kept_and_told() -> None:
     author.receipt(EntryId(bytes(32)), workspace="écurie")
     rig, _ = _received(*author.chains[MAIL])
     assert [(row.reader, row.workspace, row.state) for row in rig.rows(ReceiptRow)] == [(A, "écurie", "read")]
-    assert rig.told("receipt") == [{"entry": bytes(32).hex(), "reader": A, "workspace": "écurie"}]
+    assert rig.told("receipt") == [{"entry": bytes(32).hex(), "reader": A, "workspace": "écurie", "state": "read"}]
 
 
 def test_message_ids_are_of_the_form_that_old_clients_know() -> None:

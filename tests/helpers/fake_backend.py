@@ -21,6 +21,7 @@ from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import MachineId, parse_address
 from tests.helpers.fake_decisions import FakeBaseline, FakeDecisions
 from tests.helpers.fake_ledger import FakeClaims, FakeLedger
+from tests.helpers.fake_mailbox import FakeMailbox
 
 __all__ = ["FakeBackend"]
 
@@ -45,8 +46,10 @@ class FakeBackend:
     claims: FakeClaims = dataclasses.field(init=False)
     decisions: FakeDecisions = dataclasses.field(init=False)
     baseline: FakeBaseline = dataclasses.field(init=False)
+    mailbox: FakeMailbox = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
+        self.mailbox = FakeMailbox(self.messages)
         self.ledger = FakeLedger(self.machine)
         self.claims = FakeClaims(self.ledger)
         self.decisions = FakeDecisions(self.ledger)

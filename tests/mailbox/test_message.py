@@ -64,6 +64,10 @@ def test_a_subject_in_french_arrives_as_it_was_written() -> None:
         ("tags", ("a\tb",)),
         ("thread", "x" * (limits.THREAD_ID_CHARS_MAX + 1)),
         ("thread", "a\x00b"),
+        ("expires_ms", -1),
+        ("ack_by_ms", limits.WALL_MS_MAX + 1),
+        ("escalate", "Machine-A"),
+        ("session", "x" * (limits.SESSION_CHARS_MAX + 1)),
     ],
 )
 def test_a_field_that_breaks_its_bound_is_named(field: str, value: object) -> None:

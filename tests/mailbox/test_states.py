@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from roosync_p2p.ids import MachineId, parse_address
-from roosync_p2p.mailbox.states import DELIVERED, READ, SENT, states
+from roosync_p2p.mailbox.receipts import ACTED, DECLINED, EXPIRED, READ
+from roosync_p2p.mailbox.states import BOUNCED, DELIVERED, SENT, states
 
 _A, _B, _C = (MachineId(f"machine-{letter}") for letter in "abc")
 
 
 def _states(
-    *to: str, delivered: tuple[MachineId, ...] = (), read: tuple[tuple[MachineId, str], ...] = ()
+    *to: str,
+    delivered: tuple[MachineId, ...] = (),
+    read: tuple[tuple[MachineId, str], ...] = (),
+    said: dict[tuple[MachineId, str], str] | None = None,
+    gone: tuple[MachineId, ...] = (),
+    overdue: bool = False,
 ) -> dict[str, str]:
+    known = {**dict.fromkeys(read, READ), **(said or {})}
     return states(
         [parse_address(text) for text in to],
         author=_A,
         members=[_C, _B, _A],
         delivered=lambda machine: machine in delivered,
-        read=lambda machine, workspace: (machine, workspace) in read,
+        said=lambda machine, workspace: known.get((machine, workspace)),
+        gone=lambda machine: machine in gone,
+        overdue=overdue,
     )
 
 
@@ -59,3 +68,23 @@ def test_a_message_to_oneself_has_a_state() -> None:
 
 def test_a_recipient_that_is_no_member_any_more_still_has_a_state() -> None:
     assert _states("machine-z") == {"machine-z": SENT}
+
+
+def test_each_recipient_has_the_state_that_it_said() -> None:
+    found = _states("all", "machine-b:web", delivered=(_B, _C), said={(_B, "web"): DECLINED, (_C, ""): ACTED})
+    assert found == {"machine-b": DELIVERED, "machine-b:web": DECLINED, "machine-c": ACTED}
+
+
+def test_what_did_not_arrive_in_time_is_expired_and_what_arrived_is_not() -> None:
+    assert _states("all", delivered=(_B,), overdue=True) == {"machine-b": DELIVERED, "machine-c": EXPIRED}
+
+
+def test_what_a_recipient_says_counts_more_than_that_its_time_is_over() -> None:
+    found = _states("all", said={(_B, ""): READ, (_C, ""): EXPIRED}, delivered=(_B, _C), overdue=True)
+    assert found == {"machine-b": READ, "machine-c": EXPIRED}
+
+
+def test_what_a_machine_that_is_gone_never_read_bounced() -> None:
+    assert _states("machine-b", gone=(_B,)) == {"machine-b": BOUNCED}
+    assert _states("machine-b", gone=(_B,), delivered=(_B,), overdue=True) == {"machine-b": BOUNCED}
+    assert _states("machine-b", gone=(_B,), read=((_B, ""),)) == {"machine-b": READ}

@@ -11,13 +11,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from roosync_p2p.adapters.sqlite.store import SqliteStore
-from roosync_p2p.core.rows import MemberRow
 from roosync_p2p.errors import InputFault, RoosyncError, StoreError
 from roosync_p2p.node.mail_service import MailService
-from roosync_p2p.node.requests import SendAsked
-from tests.helpers.cores import A, B, identity
-from tests.helpers.running_node import Node, running
+from tests.helpers.asking import asked, mail_node
+from tests.helpers.cores import A
+from tests.helpers.running_node import Node
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +28,11 @@ class _Asked:
     before: str | None = None
     sender: str | None = None
     thread_id: str | None = None
+    priority: str | None = None
+    type: str | None = None
+    tag: str | None = None
+    since: str | None = None
+    until: str | None = None
     wait_s: float = 0.0
 
 
@@ -41,45 +44,25 @@ class _Reply:
     tags: tuple[str, ...] = ()
     workspace: str | None = None
     idempotency_key: str | None = None
-
-
-def _asked(to: str = "machine-a", **changes: object) -> SendAsked:
-    asked = SendAsked(
-        to=(to,),
-        subject="Réunion",
-        body="Prêt ? 🎉",
-        type="question",
-        priority="HIGH",
-        tags=("équipe",),
-        thread_id=None,
-        workspace=None,
-        idempotency_key=None,
-    )
-    return dataclasses.replace(asked, **changes)  # type: ignore[arg-type]  # fields of the test's choice
+    secret: str | None = None
 
 
 @contextlib.asynccontextmanager
 async def _mailing(tmp_path: Path) -> AsyncIterator[tuple[MailService, Node]]:
-    store = SqliteStore.open(tmp_path / "node.db")
-    try:
-        other = identity(B)
-        store.commit([MemberRow(machine=B, key_id=other.key.key_id, leaf=other.leaf, issuer=other.issuer)])
-        async with running(identity(A), store) as node:
-            yield MailService(node.performer, store, node.events), node
-    finally:
-        store.close()
+    async with mail_node(tmp_path) as on:
+        yield MailService(on.node.performer, on.store, on.node.events, on.sessions), on.node
 
 
 async def test_a_sent_message_has_an_id_a_thread_and_a_state_for_each_recipient(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        sent = await mail.send(_asked("all:web"))
+        sent = await mail.send(asked("all:web"))
     assert sent["thread_id"] == sent["id"]
     assert sent["states"] == {"machine-b:web": "sent"}
 
 
 async def test_a_message_is_shown_as_it_was_written_with_its_signer(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        sent = await mail.send(_asked())
+        sent = await mail.send(asked())
         shown = await mail.message(sent["id"])
     assert (shown["subject"], shown["body"], shown["tags"]) == ("Réunion", "Prêt ? 🎉", ["équipe"])
     assert (shown["from"], shown["signer"], shown["verified"], shown["status"]) == (A, A, True, "unread")
@@ -99,7 +82,7 @@ async def test_a_message_that_the_disk_changed_is_neither_shown_nor_marked(
     tmp_path: Path, table: str, column: str, before: bytes, after: bytes
 ) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        sent = await mail.send(_asked(body="pay 100"))
+        sent = await mail.send(asked(body="pay 100"))
     with contextlib.closing(sqlite3.connect(tmp_path / "node.db")) as database:
         newest = f"SELECT rowid, CAST({column} AS BLOB) FROM {table} ORDER BY rowid DESC LIMIT 1"
         rows = [row for row in database.execute(newest) if before in row[1]]
@@ -110,9 +93,9 @@ async def test_a_message_that_the_disk_changed_is_neither_shown_nor_marked(
         database.commit()
     assert rows
     async with _mailing(tmp_path) as (mail, _):
-        for asked in (mail.message, lambda message: mail.read(message, None)):
+        for look in (mail.message, lambda message: mail.read(message, None)):
             with pytest.raises(StoreError) as caught:
-                await asked(sent["id"])
+                await look(sent["id"])
             assert caught.value.code == "store_corrupt"
             assert sent["id"] in caught.value.message
         assert (await mail.inbox(_Asked()))["unread"] == 1
@@ -120,24 +103,24 @@ async def test_a_message_that_the_disk_changed_is_neither_shown_nor_marked(
 
 async def test_sending_twice_with_one_key_is_sending_once(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        one = await mail.send(_asked(idempotency_key="k"))
-        two = await mail.send(_asked(idempotency_key="k"))
+        one = await mail.send(asked(idempotency_key="k"))
+        two = await mail.send(asked(idempotency_key="k"))
         assert one["id"] == two["id"]
         with pytest.raises(InputFault) as caught:
-            await mail.send(_asked(idempotency_key="k", subject="another"))
+            await mail.send(asked(idempotency_key="k", subject="another"))
     assert caught.value.code == "key_reused"
 
 
 async def test_a_key_is_remembered_over_a_restart(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        one = await mail.send(_asked(idempotency_key="k"))
+        one = await mail.send(asked(idempotency_key="k"))
     async with _mailing(tmp_path) as (mail, _):
-        assert (await mail.send(_asked(idempotency_key="k")))["id"] == one["id"]
+        assert (await mail.send(asked(idempotency_key="k")))["id"] == one["id"]
 
 
 async def test_reading_marks_the_message_and_showing_it_does_not(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        sent = await mail.send(_asked())
+        sent = await mail.send(asked())
         await mail.message(sent["id"])
         assert (await mail.inbox(_Asked()))["unread"] == 1
         read = await mail.read(sent["id"], None)
@@ -147,7 +130,7 @@ async def test_reading_marks_the_message_and_showing_it_does_not(tmp_path: Path)
 
 async def test_reading_in_a_workspace_leaves_the_others_boxes_unread(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        sent = await mail.send(_asked(to="machine-a:web"))
+        sent = await mail.send(asked(to="machine-a:web"))
         await mail.read(sent["id"], "api")
         assert (await mail.inbox(_Asked(workspaces=("web",))))["unread"] == 1
         await mail.read(sent["id"], "web")
@@ -156,7 +139,7 @@ async def test_reading_in_a_workspace_leaves_the_others_boxes_unread(tmp_path: P
 
 async def test_an_answer_goes_to_the_author_in_its_thread_with_one_re(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        sent = await mail.send(_asked())
+        sent = await mail.send(asked())
         first = await mail.reply(sent["id"], _Reply(body="oui"))
         second = await mail.reply(first["id"], _Reply(body="parfait"))
         shown = await mail.message(second["id"])
@@ -175,7 +158,7 @@ async def test_an_inbox_that_waits_returns_as_soon_as_something_arrives(tmp_path
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(wait)
                 await anyio.sleep(0.05)
-                await mail.send(_asked())
+                await mail.send(asked())
     assert len(found) == 1
 
 
@@ -186,7 +169,7 @@ async def test_an_inbox_that_waits_in_vain_is_empty(tmp_path: Path) -> None:
 
 async def test_an_inbox_is_paged(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
-        sent = [(await mail.send(_asked(subject=f"{number}")))["id"] for number in range(5)]
+        sent = [(await mail.send(asked(subject=f"{number}")))["id"] for number in range(5)]
         page = await mail.inbox(_Asked(limit=3))
         rest = await mail.inbox(_Asked(limit=3, before=page["next"]))
     assert [line["id"] for line in page["messages"] + rest["messages"]] == sent[::-1]
@@ -216,6 +199,6 @@ async def test_a_message_that_is_not_here_is_refused(tmp_path: Path, name: str, 
 async def test_a_message_that_breaks_a_bound_is_refused(tmp_path: Path, changes: dict[str, object], code: str) -> None:
     async with _mailing(tmp_path) as (mail, _):
         with pytest.raises(RoosyncError) as caught:
-            await mail.send(_asked(**changes))  # type: ignore[arg-type]  # one lie
+            await mail.send(asked(**changes))  # type: ignore[arg-type]  # one lie
         assert caught.value.code == code
         assert (await mail.inbox(_Asked(status="all")))["messages"] == []

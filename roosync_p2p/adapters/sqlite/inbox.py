@@ -15,7 +15,7 @@ from roosync_p2p.adapters.sqlite.mapping import MESSAGE_COLUMNS, delivery_row, m
 from roosync_p2p.core.ports import InboxItem, InboxPage, InboxQuery
 from roosync_p2p.core.store_rules import format_cursor, parse_cursor, queried_limit, queried_statuses
 
-__all__ = ["inbox_page"]
+__all__ = ["inbox_page", "inbox_statement"]
 
 
 def inbox_page(connection: sqlite3.Connection, query: InboxQuery) -> InboxPage:
@@ -38,32 +38,61 @@ def inbox_page(connection: sqlite3.Connection, query: InboxQuery) -> InboxPage:
 def _streams(query: InboxQuery, count: int) -> Iterator[tuple[str, tuple[object, ...]]]:
     below, statuses = parse_cursor(query.before), queried_statuses(query)
     workspaces = (None,) if query.workspaces is None else tuple(dict.fromkeys(query.workspaces))
-    statement = _statement(query)
+    statement = inbox_statement(query)
     for workspace, status in itertools.product(workspaces, statuses):
-        values = (workspace, query.sender, query.thread_id)
-        yield statement, (*(value for value in values if value is not None), status, below, count)
+        values = (query.tag, status, below, workspace, *(value for _, value in _filters(query)))
+        yield statement, (*(value for value in values if value is not None), count)
 
 
-def _statement(query: InboxQuery) -> str:
-    """The ranks of one stream, with the index that fits the narrowest filter."""
-    if query.thread_id is not None:
-        index = "deliveries_by_thread"
-    elif query.sender is not None:
-        index = "deliveries_by_author"
-    elif query.workspaces is not None:
-        index = "deliveries_by_workspace"
-    else:
-        index = "deliveries_by_status"
+def inbox_statement(query: InboxQuery) -> str:
+    """The ranks of one stream, by the index of the narrowest filter; the other filters look at what that finds.
+
+    Its parameters: the tag, the status, the rank below which it begins, the workspace, the other filters, the count.
+    """
     conditions = [
-        *(["workspace = ?"] if query.workspaces is not None else []),
-        *(["author = ?"] if query.sender is not None else []),
-        *(["thread_id = ?"] if query.thread_id is not None else []),
+        *(["deliveries.workspace = ?"] if query.workspaces is not None else []),
+        *(condition for condition, _ in _filters(query)),
     ]
+    if query.tag is not None:
+        ranks, status = "delivery_tags.rank", "delivery_tags.status"
+        source = "delivery_tags CROSS JOIN deliveries ON deliveries.rank = delivery_tags.rank"
+        first = ["tag = ?"]
+    else:
+        ranks, status = "deliveries.rank", "deliveries.status"
+        source = f"deliveries INDEXED BY {_index(query)}"
+        first = []
     return (
-        f"SELECT rank FROM deliveries INDEXED BY {index} WHERE "  # noqa: S608 - constants of this function
-        + " AND ".join([*conditions, "status = ?", "rank < ?"])
-        + " ORDER BY rank DESC LIMIT ?"
+        f"SELECT {ranks} FROM {source} WHERE "  # noqa: S608 - constants of this module
+        + " AND ".join([*first, f"{status} = ?", f"{ranks} < ?", *conditions])
+        + f" ORDER BY {ranks} DESC LIMIT ?"
     )
+
+
+def _index(query: InboxQuery) -> str:
+    """Most threads are shorter than what one sender wrote, and so on; days are few where somebody asks for them."""
+    if query.thread_id is not None:
+        return "deliveries_by_thread"
+    if query.sender is not None:
+        return "deliveries_by_author"
+    if query.since_ms is not None or query.until_ms is not None:
+        return "deliveries_by_time"
+    if query.type is not None:
+        return "deliveries_by_type"
+    if query.priority is not None:
+        return "deliveries_by_priority"
+    return "deliveries_by_status" if query.workspaces is None else "deliveries_by_workspace"
+
+
+def _filters(query: InboxQuery) -> list[tuple[str, object]]:
+    asked = (
+        ("deliveries.author = ?", query.sender),
+        ("deliveries.thread_id = ?", query.thread_id),
+        ("deliveries.priority = ?", query.priority),
+        ("deliveries.type = ?", query.type),
+        ("deliveries.sent_ms >= ?", query.since_ms),
+        ("deliveries.sent_ms < ?", query.until_ms),
+    )
+    return [(condition, value) for condition, value in asked if value is not None]
 
 
 def _item(connection: sqlite3.Connection, rank: int) -> InboxItem:

@@ -54,7 +54,7 @@ ENTRY_COLUMNS: Final = (
 MESSAGE_COLUMNS: Final = (
     "messages.entry, messages.message_id, messages.author, messages.workspace, messages.time_ms,"
     " messages.recipients, messages.subject, messages.type, messages.priority, messages.tags, messages.thread_id,"
-    " messages.in_reply_to"
+    " messages.in_reply_to, messages.expires_ms, messages.ack_by_ms, messages.escalate, messages.session"
 )
 COMMIT_COLUMNS: Final = "number, log_index, time_ms, epoch, entry, author, kind, accepted, reason, leaf, detail"
 
@@ -77,7 +77,8 @@ def entry_row(columns: Columns) -> EntryRow:
 
 def message_row(columns: Columns) -> MessageRow:
     """From ``MESSAGE_COLUMNS``."""
-    entry, message_id, author, workspace, time_ms, to, subject, type_, priority, tags, thread_id, in_reply_to = columns
+    entry, message_id, author, workspace, time_ms, to, subject, type_, priority, tags, *rest = columns
+    thread_id, in_reply_to, expires_ms, ack_by_ms, escalate, session = rest
     return MessageRow(
         entry=entry,
         message_id=message_id,
@@ -91,6 +92,10 @@ def message_row(columns: Columns) -> MessageRow:
         tags=tuple(json.loads(tags)),
         thread_id=thread_id,
         in_reply_to=in_reply_to,
+        expires_ms=expires_ms,
+        ack_by_ms=ack_by_ms,
+        escalate=escalate,
+        session=session,
     )
 
 
@@ -109,6 +114,10 @@ def message_values(row: MessageRow) -> Columns:
         json.dumps(row.tags, ensure_ascii=False),
         row.thread_id,
         row.in_reply_to,
+        row.expires_ms,
+        row.ack_by_ms,
+        row.escalate,
+        row.session,
     )
 
 
@@ -119,9 +128,9 @@ def delivery_row(columns: Columns) -> DeliveryRow:
 
 
 def receipt_row(columns: Columns) -> ReceiptRow:
-    """From message, reader, workspace, state, time_ms."""
-    message, reader, workspace, state, time_ms = columns
-    return ReceiptRow(message=message, reader=reader, workspace=workspace, state=state, time_ms=time_ms)
+    """From message, reader, workspace, state, time_ms, note."""
+    message, reader, workspace, state, time_ms, note = columns
+    return ReceiptRow(message=message, reader=reader, workspace=workspace, state=state, time_ms=time_ms, note=note)
 
 
 def member_row(columns: Columns) -> MemberRow:

@@ -161,6 +161,8 @@ def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> N
     for migration in migrations:
         for statement in migration.statements:
             connection.execute(statement)
+        if migration.fill is not None:
+            migration.fill(connection)
         connection.execute(f"PRAGMA user_version = {migration.number}")
 
 

@@ -9,6 +9,7 @@ import contextlib
 import sqlite3
 
 from roosync_p2p.adapters.sqlite.connect import transaction
+from roosync_p2p.adapters.sqlite.mailbox import watches
 from roosync_p2p.adapters.sqlite.mapping import (
     ENTRY_COLUMNS,
     MESSAGE_COLUMNS,
@@ -97,6 +98,7 @@ def load(connection: sqlite3.Connection) -> Loaded:
             state=whole_state(connection),
             commits=last.number if last else CommitNumber(0),
             last_commit=last,
+            watches=watches(connection),
         )
 
 
@@ -167,7 +169,8 @@ def deliveries_of(connection: sqlite3.Connection, entry: EntryId) -> list[Delive
 def receipts_of(connection: sqlite3.Connection, entry: EntryId) -> list[ReceiptRow]:
     """The receipts for one message, ordered by reader and workspace."""
     found = connection.execute(
-        "SELECT message, reader, workspace, state, time_ms FROM receipts WHERE message = ? ORDER BY reader, workspace",
+        "SELECT message, reader, workspace, state, time_ms, note FROM receipts WHERE message = ?"
+        " ORDER BY reader, workspace",
         (entry,),
     )
     return list(map(receipt_row, found))

@@ -7,8 +7,11 @@ transaction with the new ``user_version``, so a database is at one version or at
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping
 from typing import Final
+
+from roosync_p2p.adapters.sqlite.filling import fill_words
 
 __all__ = ["APPLICATION_ID", "CORE_TABLES", "MIGRATIONS", "Migration"]
 
@@ -17,10 +20,14 @@ APPLICATION_ID: Final = 0x526F6F53  # "RooS", in the file's header: a database o
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """The step from version ``number - 1`` to ``number``."""
+    """The step from version ``number - 1`` to ``number``.
+
+    ``fill`` runs after the statements, in their transaction: what SQL alone cannot make of the rows that are there.
+    """
 
     number: int
     statements: tuple[str, ...]
+    fill: Callable[[sqlite3.Connection], None] | None = None
 
 
 _FIRST: Final = Migration(
@@ -109,7 +116,51 @@ _ORDER: Final = Migration(
     ),
 )
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_FIRST, _ORDER)
+_MAILBOX: Final = Migration(
+    number=3,
+    statements=(
+        "ALTER TABLE receipts ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE messages ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE messages ADD COLUMN ack_by_ms INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE messages ADD COLUMN escalate TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE messages ADD COLUMN session TEXT NOT NULL DEFAULT ''",
+        # Repeated from the message for the filters of the inbox, as author and thread are.
+        "ALTER TABLE deliveries ADD COLUMN type TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE deliveries ADD COLUMN priority TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE deliveries ADD COLUMN sent_ms INTEGER NOT NULL DEFAULT 0",
+        """UPDATE deliveries SET (type, priority, sent_ms) =
+            (SELECT type, priority, time_ms FROM messages WHERE no = message_no)""",
+        "CREATE INDEX deliveries_by_type ON deliveries (type, status)",
+        "CREATE INDEX deliveries_by_priority ON deliveries (priority, status)",
+        "CREATE INDEX deliveries_by_time ON deliveries (status, sent_ms)",
+        """CREATE TABLE delivery_tags (
+            tag TEXT NOT NULL, status TEXT NOT NULL, rank INTEGER NOT NULL,
+            PRIMARY KEY (tag, status, rank)) WITHOUT ROWID""",
+        "CREATE INDEX delivery_tags_by_rank ON delivery_tags (rank)",
+        """INSERT OR IGNORE INTO delivery_tags SELECT value, status, rank FROM deliveries
+            JOIN messages ON messages.no = message_no, json_each(messages.tags)""",
+        """CREATE TRIGGER delivery_tags_follow AFTER UPDATE OF status ON deliveries
+            WHEN old.status <> new.status BEGIN
+            UPDATE delivery_tags SET status = new.status WHERE rank = new.rank;
+        END""",
+        # For retention, which looks at the oldest first and must not look at what it is done with.
+        "CREATE INDEX deliveries_by_change ON deliveries (status, changed_ms)",
+        "ALTER TABLE messages ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX messages_by_age ON messages (time_ms) WHERE dropped = 0",
+        "CREATE TABLE kept (entry BLOB PRIMARY KEY) WITHOUT ROWID",
+        """CREATE TABLE amendments (
+            entry BLOB PRIMARY KEY, message BLOB NOT NULL, author TEXT NOT NULL, session TEXT NOT NULL,
+            incarnation INTEGER NOT NULL, sequence INTEGER NOT NULL, time_ms INTEGER NOT NULL)""",
+        "CREATE INDEX amendments_by_message ON amendments (message)",
+        "CREATE TABLE watches (entry BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
+        """CREATE VIRTUAL TABLE words USING fts5 (
+            subject, body, tags, incarnation UNINDEXED, sequence UNINDEXED,
+            tokenize = 'unicode61 remove_diacritics 2')""",
+    ),
+    fill=fill_words,
+)
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_FIRST, _ORDER, _MAILBOX)
 
 # What a core starts from, and since which version: checked at every start, also when the whole file is too large to be
 # read then. Of the commits a core reads only the last.
@@ -125,4 +176,5 @@ CORE_TABLES: Final[Mapping[str, int]] = {
     "addresses": 1,
     "log_items": 2,
     "state": 2,
+    "watches": 3,
 }

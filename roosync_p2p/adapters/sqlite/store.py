@@ -11,12 +11,15 @@ from pathlib import Path
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.sqlite import opening, order_read, read
+from roosync_p2p.adapters.sqlite.aged import aged_messages
 from roosync_p2p.adapters.sqlite.connect import ReaderPool, connect_writer, transaction
 from roosync_p2p.adapters.sqlite.faults import explaining
 from roosync_p2p.adapters.sqlite.inbox import inbox_page
+from roosync_p2p.adapters.sqlite.mailbox import amendments_of, is_kept, search_page
 from roosync_p2p.adapters.sqlite.schema import MIGRATIONS, Migration
 from roosync_p2p.adapters.sqlite.write import RowWriter
-from roosync_p2p.core.ports import InboxPage, InboxQuery
+from roosync_p2p.core.mail_rows import AmendmentRow
+from roosync_p2p.core.ports import Aged, AgedQuery, InboxPage, InboxQuery, SearchPage, SearchQuery
 from roosync_p2p.core.rows import (
     CommitRow,
     DeliveryRow,
@@ -212,6 +215,30 @@ class SqliteStore:
         """
         with self._reading() as connection:
             return inbox_page(connection, query)
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        """One page of what holds the words.
+
+        Raises:
+            UsageError: the query's words, cursor or limit are none.
+        """
+        with self._reading() as connection:
+            return search_page(connection, query)
+
+    def amendments(self, message: EntryId) -> list[AmendmentRow]:
+        """The amendments of a message that count, in the order of its author's chain."""
+        with self._reading() as connection:
+            return amendments_of(connection, message)
+
+    def kept(self, message: EntryId) -> bool:
+        """Whether a user asked to keep it for good."""
+        with self._reading() as connection:
+            return is_kept(connection, message)
+
+    def aged(self, query: AgedQuery) -> Aged:
+        """Messages whose time is over, the oldest change or message first."""
+        with self._reading() as connection:
+            return aged_messages(connection, query)
 
     def idempotency(self, key: str) -> IdempotencyRow | None:
         """The remembered answer to a request key."""

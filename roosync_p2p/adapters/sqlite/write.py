@@ -10,8 +10,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from roosync_p2p import limits
+from roosync_p2p.adapters.sqlite.mailbox import write_arrival, write_mail_row
 from roosync_p2p.adapters.sqlite.mapping import message_values
 from roosync_p2p.adapters.sqlite.order_write import write_order_row
+from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
 from roosync_p2p.core.rows import (
     AddressRow,
     ChainCutRow,
@@ -92,6 +94,8 @@ class RowWriter:
                 self._pending(row)
             case AddressRow():
                 self._address(row)
+            case KeptRow() | AmendmentRow() | WordsRow() | WatchRow() | BodyDropRow():
+                write_mail_row(self._connection, row)
             case _:
                 write_order_row(self._connection, row)
 
@@ -147,36 +151,22 @@ class RowWriter:
     def _message(self, row: MessageRow) -> None:
         self._execute(
             "INSERT INTO messages (entry, message_id, author, workspace, time_ms, recipients, subject, type, priority,"
-            " tags, thread_id, in_reply_to) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entry) DO NOTHING",
+            " tags, thread_id, in_reply_to, expires_ms, ack_by_ms, escalate, session)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entry) DO NOTHING",
             message_values(row),
         )
 
     def _delivery(self, row: DeliveryRow) -> None:
-        message = self._execute(
-            "SELECT no, priority, author, thread_id FROM messages WHERE entry = ?", (row.entry,)
-        ).fetchone()
+        message = self._execute("SELECT no, priority FROM messages WHERE entry = ?", (row.entry,)).fetchone()
         if message is None:
             raise PromiseBroken("a delivery of a message that is not kept")
-        number, priority, author, thread_id = message
+        number, priority = message
         known = self._execute(
             "UPDATE deliveries SET status = ?, changed_ms = ? WHERE message_no = ? AND workspace = ?",
             (row.status, row.changed_ms, number, row.workspace),
         )
         if known.rowcount == 0:
-            self._execute(
-                "INSERT INTO deliveries (rank, message_no, workspace, status, arrived_ms, changed_ms, author,"
-                " thread_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    self._next_rank(rank_base(priority)),
-                    number,
-                    row.workspace,
-                    row.status,
-                    row.arrived_ms,
-                    row.changed_ms,
-                    author,
-                    thread_id,
-                ),
-            )
+            write_arrival(self._connection, message_no=number, rank=self._next_rank(rank_base(priority)), row=row)
 
     def _next_rank(self, base: int) -> int:
         last = self._last_ranks.get(base)
@@ -190,10 +180,10 @@ class RowWriter:
 
     def _receipt(self, row: ReceiptRow) -> None:
         self._execute(
-            "INSERT INTO receipts (message, reader, workspace, state, step, time_ms) VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO receipts (message, reader, workspace, state, step, time_ms, note) VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (message, reader, workspace) DO UPDATE SET state = excluded.state, step = excluded.step,"
-            " time_ms = excluded.time_ms WHERE excluded.step > step",
-            (row.message, row.reader, row.workspace, row.state, receipt_step(row.state), row.time_ms),
+            " time_ms = excluded.time_ms, note = excluded.note WHERE excluded.step > step",
+            (row.message, row.reader, row.workspace, row.state, receipt_step(row.state), row.time_ms, row.note),
         )
 
     def _idempotency(self, row: IdempotencyRow) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sqlite3
 from pathlib import Path
@@ -14,12 +15,15 @@ from roosync_p2p.adapters.sqlite import SqliteStore
 from roosync_p2p.adapters.sqlite.connect import connect_reader
 from roosync_p2p.adapters.sqlite.opening import require_migrated
 from roosync_p2p.adapters.sqlite.schema import MIGRATIONS
-from roosync_p2p.core.ports import InboxQuery
+from roosync_p2p.codec.records import encode
+from roosync_p2p.core.ports import InboxQuery, SearchQuery
 from roosync_p2p.core.rows import ReceiptRow
 from roosync_p2p.errors import StoreError
+from roosync_p2p.mailbox.message import MessageBody
 from tests.conformance.order_rows import commit, item
 from tests.conformance.store_rows import AUTHORS, CHAINS, entry, entry_id, mail, message
 
+ID = "msg-20260115T091530-00000"
 VERSION_1 = Path(__file__).with_name("version_1.sql")
 
 # Version 1 had no order: what is new is empty.
@@ -53,10 +57,17 @@ def test_the_first_migration_still_makes_the_tables_of_version_1(version_1: Path
     assert [line for line in dumped(tmp_path / "fresh.db") if not line.startswith("INSERT")] == schema
 
 
-def test_a_database_of_version_1_keeps_every_row_and_gains_the_order(version_1: Path) -> None:
+def test_a_database_of_version_1_gains_the_tables_of_the_order_and_nothing_else(version_1: Path) -> None:
     before = set(dumped(version_1))
+    SqliteStore.open(version_1, migrations=MIGRATIONS[:2]).close()
+    gained = set(dumped(version_1)) - before
+    assert before <= set(dumped(version_1))
+    assert all(any(name in line for name in NEW_IN_2) for line in gained), gained
+
+
+def test_a_database_of_version_1_keeps_every_row(version_1: Path) -> None:
     store = SqliteStore.open(version_1)
-    assert store.facts().migrated == (2,)
+    assert store.facts().migrated == (2, 3)
     loaded = store.load()
     assert loaded.meta == {"start": b"7", "store": bytes(range(16))}
     assert [(heads.author, len(heads.ids) // 32) for heads in loaded.chains] == [(AUTHORS[0], 3), (AUTHORS[1], 2)]
@@ -77,9 +88,6 @@ def test_a_database_of_version_1_keeps_every_row_and_gains_the_order(version_1: 
     assert answer.message_id == message(1).message_id
     store.check()
     store.close()
-    gained = set(dumped(version_1)) - before
-    assert before <= set(dumped(version_1))
-    assert all(any(name in line for name in NEW_IN_2) for line in gained), gained
 
 
 def test_a_migrated_database_takes_old_and_new_rows(version_1: Path) -> None:
@@ -105,7 +113,7 @@ def test_the_copy_made_before_is_what_the_program_of_version_1_left(version_1: P
     old = SqliteStore.open(copy, migrations=MIGRATIONS[:1])  # the older program again
     assert old.facts().migrated == ()
     assert old.entry(entry(3).id) == entry(3)
-    old.commit(mail(4))
+    old.commit([entry(4)])
     old.close()
 
 
@@ -113,7 +121,7 @@ def test_what_a_killed_program_of_version_1_left_in_its_log_is_migrated_and_copi
     version_1: Path, tmp_path: Path
 ) -> None:
     running = SqliteStore.open(version_1, migrations=MIGRATIONS[:1])
-    running.commit(mail(4))
+    running.commit([entry(4)])
     killed = tmp_path / "killed"
     killed.mkdir()
     for name in ("node.db", "node.db-wal"):
@@ -132,7 +140,7 @@ def test_a_large_database_of_version_1_is_checked_by_its_own_tables(
 ) -> None:
     monkeypatch.setattr(limits, "STORE_QUICK_CHECK_BYTES_MAX", 1)
     store = SqliteStore.open(version_1)
-    assert store.facts().migrated == (2,)
+    assert store.facts().migrated == (2, 3)
     store.close()
 
 
@@ -144,3 +152,70 @@ def test_a_reader_beside_an_older_node_is_told_to_restart_it(version_1: Path) ->
         assert "roosync up" in caught.value.remedy
         require_migrated(connection, version_1, 1)
     assert user_version(version_1) == 1
+
+
+# --- the mailbox of version 3 ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def version_2(database: Path) -> Path:
+    """A database that the program of version 2 closed: two messages with words, one without a body, one torn."""
+    bodies = {
+        1: encode(MessageBody(id=f"{ID}1", to=["all"], subject="Sujet", body="Réunion à l'écurie")),
+        2: encode(MessageBody(id=f"{ID}2", to=["all"], subject="Sujet", body="autre", tags=("été",))),
+        3: None,
+        4: b"torn",
+    }
+    store = SqliteStore.open(database, migrations=MIGRATIONS[:2])
+    store.commit([dataclasses.replace(entry(number), body=body) for number, body in bodies.items()])
+    store.close()
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        for number in bodies:
+            tags = '["été"]' if number == 2 else "[]"
+            connection.execute(
+                "INSERT INTO messages (no, entry, message_id, author, workspace, time_ms, recipients, subject, type,"
+                " priority, tags, thread_id, in_reply_to) VALUES (?, ?, ?, ?, NULL, ?, '[\"all\"]', 'Sujet', 'task',"
+                " 'HIGH', ?, 't', NULL)",
+                (number, entry(number).id, f"{ID}{number}", AUTHORS[0], 1000 + number, tags),
+            )
+            connection.execute(
+                "INSERT INTO deliveries VALUES (?, ?, '', ?, 5, 6, ?, 't')",
+                (number, number, "read" if number == 4 else "unread", AUTHORS[0]),
+            )
+        connection.execute(
+            "INSERT INTO receipts (message, reader, workspace, state, step, time_ms) VALUES (?, ?, '', 'read', 1, 9)",
+            (entry(1).id, AUTHORS[1]),
+        )
+        connection.commit()
+    return database
+
+
+def test_the_words_of_messages_that_were_there_are_found(version_2: Path) -> None:
+    store = SqliteStore.open(version_2)
+    assert store.facts().migrated == (3,)
+
+    def found(words: str) -> list[str]:
+        return [row.message_id[-1] for row in store.search(SearchQuery(words=words, mine=AUTHORS[1])).messages]
+
+    assert found("reunion ecurie") == ["1"]
+    assert found("ete") == ["2"]
+    assert found("sujet") == ["2", "1"]
+    store.check()
+    store.close()
+    assert user_version(version_2.with_name("node.db.before-3")) == 2
+
+
+def test_messages_that_were_there_are_filtered_by_what_is_new(version_2: Path) -> None:
+    store = SqliteStore.open(version_2)
+
+    def found(**filters: object) -> list[str]:
+        page = store.inbox(dataclasses.replace(InboxQuery(status="all"), **filters))  # type: ignore[arg-type]  # by name
+        return [item.message.message_id[-1] for item in page.items]
+
+    assert found(type="task", priority="HIGH") == ["4", "3", "2", "1"]
+    assert found(type="text") == []
+    assert found(tag="été") == ["2"]
+    assert found(since_ms=1002, until_ms=1004) == ["3", "2"]
+    assert [row.note for row in store.receipts(entry(1).id)] == [""]
+    assert store.load().watches == ()
+    store.close()

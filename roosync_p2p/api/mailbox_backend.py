@@ -1,0 +1,40 @@
+"""What the API server needs from a node's mailbox; part of :mod:`~roosync_p2p.api.backend`, with its rules."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from roosync_p2p.api.mailbox_schemas import AckRequest, AmendRequest, ArchiveMessagesRequest, SearchRequest
+
+__all__ = ["MailboxBackend"]
+
+
+class MailboxBackend(Protocol):
+    """What is done with messages beyond sending and reading them."""
+
+    async def ack(self, message_id: str, asked: AckRequest) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.schemas.Message`, acted on or declined once that is durable.
+
+        Raises InputFault ``already_answered``, ``not_a_recipient``, ``no_such_message``.
+        """
+
+    async def archive(self, asked: ArchiveMessagesRequest) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.mailbox_schemas.Archived`; all or none. Raises like :meth:`ack`."""
+
+    async def keep(self, message_id: str, *, kept: bool) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.mailbox_schemas.Kept`. Raises InputFault ``no_such_message``."""
+
+    async def amend(self, message_id: str, asked: AmendRequest) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.schemas.Message` with its new body.
+
+        Raises InputFault ``not_the_author``, ``another_session``, ``unknown_session``, ``no_such_message``.
+        """
+
+    async def why(self, message_id: str) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.mailbox_schemas.Why`. Raises InputFault ``no_such_message``."""
+
+    async def search(self, asked: SearchRequest) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.schemas.Inbox`. Raises UsageError ``bad_search``."""
+
+    async def thread(self, thread_id: str) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.mailbox_schemas.Thread`. Raises InputFault ``no_such_thread``."""

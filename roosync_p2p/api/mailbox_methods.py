@@ -1,0 +1,55 @@
+"""What a client can ask about messages beyond sending and reading them (docs/protocol/api.md §4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from roosync_p2p.api.calls import Calls, path_of
+from roosync_p2p.api.exchange import Call
+
+__all__ = ["MailboxMethods"]
+
+A = TypeVar("A")
+
+
+class MailboxMethods(Calls[A]):
+    """``A`` is what a call gives: an object, or something to await."""
+
+    def ack(self, message_id: str, *, decline: bool = False, note: str = "", workspace: str | None = None) -> A:
+        """Says that a message was acted on or, with ``decline``, that nobody will: the message with its states."""
+        body = {"decline": decline, "note": note, "workspace": workspace}
+        return self._do(Call(method="POST", path=path_of("messages", message_id, "/ack"), body=body))
+
+    def amend(self, message_id: str, body: str, *, reason: str = "", secret: str | None = None) -> A:
+        """Gives an own message another body: the message with its history.
+
+        Args:
+            secret: of the session in which it was sent, if it was in one.
+        """
+        request = {"body": body, "reason": reason, "secret": secret}
+        return self._do(Call(method="POST", path=path_of("messages", message_id, "/amend"), body=request))
+
+    def keep(self, message_id: str, *, kept: bool = True) -> A:
+        """Has retention leave a message alone on this machine, or no more: ``{"id", "kept"}``."""
+        return self._do(Call(method="POST", path=path_of("messages", message_id, "/keep"), body={"kept": kept}))
+
+    def why(self, message_id: str) -> A:
+        """Where a message is, and what each recipient's state waits for: ``{"id", "holders", "recipients", …}``."""
+        return self._do(Call(method="GET", path=path_of("messages", message_id, "/why")))
+
+    def archive(self, message_ids: Sequence[str], *, workspace: str | None = None) -> A:
+        """Puts messages aside, all or none: ``{"archived"}``."""
+        return self._do(
+            Call(method="POST", path="/v1/archive", body={"ids": list(message_ids), "workspace": workspace})
+        )
+
+    def search(self, words: str, *, limit: int = 50, before: str | None = None) -> A:
+        """A page of messages to and from this machine that have all the words: ``{"messages", "next"}``."""
+        query = [("words", words), ("limit", str(limit))]
+        query += [] if before is None else [("before", before)]
+        return self._do(Call(method="GET", path="/v1/search", query=tuple(query)))
+
+    def thread(self, thread_id: str) -> A:
+        """A thread by its name or by a message in it: ``{"thread_id", "messages", "participants", …}``."""
+        return self._do(Call(method="GET", path="/v1/thread", query=(("id", thread_id),)))

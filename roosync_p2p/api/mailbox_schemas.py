@@ -1,0 +1,126 @@
+"""What the local API takes and gives about the mailbox beyond sending and reading (docs/protocol/api.md §4.1)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from roosync_p2p import limits
+from roosync_p2p.api.records import Answer, Request, check_workspace
+
+__all__ = [
+    "AckRequest",
+    "AmendRequest",
+    "ArchiveMessagesRequest",
+    "Archived",
+    "KeepRequest",
+    "Kept",
+    "SearchRequest",
+    "Thread",
+    "ThreadRequest",
+    "Why",
+]
+
+_Note = Annotated[str, Meta(max_length=limits.NOTE_CHARS_MAX)]
+_Secret = Annotated[str, Meta(min_length=1, max_length=limits.SESSION_SECRET_CHARS_MAX)]
+_Id = Annotated[str, Meta(min_length=1, max_length=limits.THREAD_ID_CHARS_MAX)]
+
+
+class AckRequest(Request, frozen=True, kw_only=True):
+    """It was acted on, or with ``decline`` nobody will; by a workspace, or None for the machine itself."""
+
+    decline: bool = False
+    note: _Note = ""
+    workspace: str | None = None
+
+    def __post_init__(self) -> None:
+        check_workspace(self.workspace)
+
+
+class ArchiveMessagesRequest(Request, frozen=True, kw_only=True):
+    """Messages to put aside in a workspace's inbox and the machine's own."""
+
+    ids: Annotated[tuple[_Id, ...], Meta(min_length=1, max_length=limits.ARCHIVED_AT_ONCE_MAX)]
+    workspace: str | None = None
+
+    def __post_init__(self) -> None:
+        check_workspace(self.workspace)
+
+
+class KeepRequest(Request, frozen=True, kw_only=True):
+    """Whether retention leaves a message alone on this machine."""
+
+    kept: bool = True
+
+
+class AmendRequest(Request, frozen=True, kw_only=True):
+    """Another body. ``secret``: of the session in which the message was sent, if it was in one."""
+
+    body: Annotated[str, Meta(max_length=limits.ENTRY_BODY_BYTES_MAX)]
+    reason: _Note = ""
+    secret: _Secret | None = None
+
+
+class SearchRequest(Request, frozen=True, kw_only=True):
+    """Words that a message has in subject, body or tags; a ``*`` at the end of one stands for any ending."""
+
+    words: Annotated[str, Meta(min_length=1, max_length=limits.SEARCH_CHARS_MAX)]
+    limit: Annotated[int, Meta(ge=1, le=limits.INBOX_PAGE_MAX)] = 50
+    before: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class ThreadRequest(Request, frozen=True, kw_only=True):
+    """A thread's own name, or the id of any message in it."""
+
+    id: _Id
+
+
+class Archived(Answer, frozen=True, kw_only=True):
+    """The messages that are archived now."""
+
+    archived: list[str]
+
+
+class Kept(Answer, frozen=True, kw_only=True):
+    """Whether it is kept."""
+
+    id: str
+    kept: bool
+
+
+class Thread(Answer, frozen=True, kw_only=True):
+    """A thread, answers below what they answer.
+
+    Attributes:
+        messages: each a :class:`~roosync_p2p.api.schemas.Message` with ``depth`` and ``read_by``.
+        count: how many messages it has; of a very long one only the newest are among ``messages``.
+        participants: machines that wrote in it.
+        unread: how many of the messages shown lie unread in an inbox of this machine.
+        commits: those cited anywhere in it, with their outcomes.
+    """
+
+    thread_id: str
+    messages: list[dict[str, Any]]
+    count: int
+    participants: list[str]
+    last_activity: str
+    unread: int
+    commits: list[dict[str, Any]]
+
+
+class Why(Answer, frozen=True, kw_only=True):
+    """Where a message is, and what it waits for.
+
+    Attributes:
+        here: whether this machine has the signed entry.
+        holders: machines that have signed that they hold it.
+        recipients: each ``recipient, state, waits_for, from, machine, evidence``. ``waits_for`` is ``return`` (of the
+            machine), ``link`` (to somebody who holds it, of ``from``), ``reading``, ``answer`` or ``nothing``.
+    """
+
+    id: str
+    signer: str
+    here: bool
+    holders: list[str]
+    recipients: list[dict[str, Any]]
