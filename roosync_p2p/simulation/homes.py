@@ -70,7 +70,7 @@ class Homes:
             return
         known = {row.machine for row in member.disk.load().members}
         world.start(member)
-        if not member.running:
+        if member.core is None:
             return  # it left or was retired meanwhile, and its home is refused
         world.workload.send_from(member)
         holders = [other for other in world.fleet.running() if self._holds_newer(other, member)]
