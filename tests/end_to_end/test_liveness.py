@@ -36,6 +36,8 @@ def awake(request: pytest.FixtureRequest) -> Iterator[list[Machine]]:
     with Fleet.found(*names) as fleet:
         machines = fleet.start_all(*names[:count])
         fleet.until_linked()
+        for machine in machines:
+            machine.until_reached(*(other.name for other in machines if other is not machine))
         yield machines
 
 
