@@ -26,7 +26,7 @@ FIRST_SEED = {
     "stale-voters-proposed-again": 2,
     "startup-check-off": 39,
     "term-not-persisted": 1,
-    "unconfirmed-reads": 36,
+    "unconfirmed-reads": 37,
 }
 CHECKER = {
     "signature-check-off": {"signatures", "delivery", "liveness", "evidence", "identity", "convergence", "program"},
