@@ -185,6 +185,7 @@ def test_restored_where_its_newest_entries_are_on_a_machine_that_is_off_nothing_
             assert tokens == {"decided after the backup": held["token"], "in the new life": fresh["token"]}
 
 
+@by_hand  # the same without a backup: test_recovery.py
 def test_the_one_that_held_the_only_vote_goes_on_by_the_roots_word() -> None:
     with Fleet.found("alice", "berta") as fleet:
         alice, berta = fleet.start_all()

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from roosync_p2p.clock import parse_rfc3339
+from tests.helpers.by_hand import by_hand
 from tests.helpers.fleet import ADMIN, Fleet, Machine, until
 
 _FAKETIME: Final = str(next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), ""))
@@ -20,6 +21,7 @@ TTL_S: Final = 15
 pytestmark = pytest.mark.skipif(not _FAKETIME, reason="libfaketime is not installed")
 
 
+@by_hand  # the same in virtual time: tests/core/commit/test_wrong_leaders.py
 def test_a_claim_lasts_as_long_as_it_was_granted_for_whatever_the_leaders_clock_shows() -> None:
     with Fleet.found("alice", "berta", "clara", "doris") as fleet:
         fleet.start_all()

@@ -44,7 +44,8 @@ ADMIN: Final = (sys.executable, "-m", "roosync_p2p.admin.main")
 
 READY_S: Final = 30.0  # a node is ready in well under a second; the machine may be busy
 COMMAND_S: Final = 60.0
-POLL_S: Final = 0.05
+POLL_S: Final = 0.03  # at first; each look costs the node and the test some milliseconds, so what takes longer is
+POLL_LONGEST_S: Final = 0.3  # looked at less and less often
 _LOG_LINES_SHOWN: Final = 25
 _PORTS: Final = range(20_000, 32_000)  # below what Linux, macOS and Windows hand out to clients
 
@@ -65,11 +66,12 @@ def free_port() -> int:
 
 def until(done: Callable[[], bool], within_s: float, *, what: str, shown: Callable[[], object] = lambda: "") -> float:
     """Polls until ``done``; the seconds it took. Fails with ``what`` and with what ``shown`` returns."""
-    began = time.monotonic()
+    began, pause_s = time.monotonic(), POLL_S
     while not done():
         if time.monotonic() - began > within_s:
             raise AssertionError(f"not within {within_s:g} s: {what}\n{shown()}")
-        time.sleep(POLL_S)
+        time.sleep(pause_s)
+        pause_s = min(1.25 * pause_s, POLL_LONGEST_S)
     return time.monotonic() - began
 
 
