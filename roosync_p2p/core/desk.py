@@ -93,10 +93,8 @@ class Desk:
         Raises:
             PeerFault: they do not lead to the root, or the machine is pinned to another key.
         """
-        before = self.directory
-        self.directory = before.with_introduced(leaf, issuer) if introduced else before.with_chain(leaf, issuer)
-        self._keep_former(before)
-        self._keep_members(before)
+        known = self.directory
+        self.follow(known.with_introduced(leaf, issuer) if introduced else known.with_chain(leaf, issuer))
 
     def know_oneself(self) -> None:
         """This machine's own key is the one on its disk, whichever its store knew: that may be an older copy.
@@ -118,10 +116,7 @@ class Desk:
         Raises:
             PeerFault: the issuer of the new certificate was given up, or the key was replaced by another before.
         """
-        before = self.directory
-        self.directory = said.taken_into(before)
-        self._keep_former(before)
-        self._keep_members(before)
+        self.follow(said.taken_into(self.directory))
 
     def learn_issuer(self, certificate: bytes) -> None:
         """Takes in an issuer key that the root vouches for. The ledger keeps it.
@@ -139,9 +134,7 @@ class Desk:
 
     def give_up(self, keys: Iterable[KeyId]) -> None:
         """Takes nothing new from these keys any more; what a machine signed with one of them stays verifiable."""
-        before = self.directory
-        self.directory = before.with_given_up(keys)
-        self._keep_former(before)
+        self.follow(self.directory.with_given_up(keys))
 
     def learn_former(self, leaf: bytes, issuer: bytes) -> None:
         """Takes in a key that a machine had before.

@@ -64,7 +64,7 @@ def test_half_an_hour_of_lag_with_every_link_cut_makes_nobody_offline() -> None:
     fleet.until_s(lambda: _states(fleet, "abc") == {State.ONLINE}, 120)
     fleet.share.faults = ShareFaults(lag_s=(1_500.0, 1_800.0))
     seen: set[tuple[State, str]] = set()
-    for _ in range(40):
+    for _ in range(60):
         fleet.run(60)
         seen |= {
             (verdict.state, verdict.reason)
