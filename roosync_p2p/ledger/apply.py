@@ -106,7 +106,8 @@ def _judge(draft: Draft, body: bytes, rules: Rules) -> Detail:
         return {}
     value = unpack(body, size_max=limits.ENTRY_BODY_BYTES_MAX)
     said = records.from_value(value, kind.body)
-    _require_circumstances(draft, said if isinstance(said, Circumstances) else records.from_value(value, Circumstances))
+    circumstances = said if isinstance(said, Circumstances) else records.from_value(value, Circumstances)
+    _require_circumstances(draft, circumstances, outlives=kind.outlives)
     return kind.rule(draft, said)
 
 
@@ -122,13 +123,13 @@ def _require_author(draft: Draft, kind: Kind | None) -> None:
         raise Refused("no_authority", kind=entry.header.kind, needs=kind.who.value)
 
 
-def _require_circumstances(draft: Draft, body: Circumstances) -> None:
+def _require_circumstances(draft: Draft, body: Circumstances, *, outlives: bool) -> None:
     """Epoch, time and fence, in this order.
 
     Raises:
         Refused: ``old_epoch``, ``wrong_epoch``, ``too_late``, ``fenced``.
     """
-    if body.epoch != draft.epoch:
+    if body.epoch > draft.epoch or (body.epoch < draft.epoch and not outlives):
         raise Refused("old_epoch" if body.epoch < draft.epoch else "wrong_epoch", epoch=body.epoch)
     if body.not_after_ms is not None and draft.time_ms > body.not_after_ms:
         raise Refused("too_late", not_after_ms=body.not_after_ms)

@@ -49,11 +49,15 @@ class Who(Enum):
 
 
 class Kind(NamedTuple):
-    """One row of the table. A rule of None moves the cursor, and that is all."""
+    """One row of the table. A rule of None moves the cursor, and that is all.
+
+    ``outlives``: what the entry says holds in every epoch that comes after its own.
+    """
 
     who: Who
     body: type[msgspec.Struct]
     rule: Rule | None
+    outlives: bool = False
 
 
 def may_author(register: Register, machine: str, who: Who) -> bool:
@@ -80,7 +84,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "fleet.recover": Kind(Who.CARRIER, bodies.Carrier, fleet.recover),
         "time.reset": Kind(Who.CARRIER, bodies.Carrier, fleet.reset_time),
         MEMBER_ADMIT: Kind(Who.ISSUER, MemberAdmit, membership.admit),
-        "member.rotate": Kind(Who.EVERYBODY, bodies.MemberRotate, membership.rotate),
+        # Everybody has heard of the rotation, and the old key signs nothing more: refused, it is never said again.
+        "member.rotate": Kind(Who.EVERYBODY, bodies.MemberRotate, membership.rotate, outlives=True),
         "member.roles": Kind(Who.CARRIER, bodies.Carrier, membership.set_roles),
         MEMBER_REMOVE: Kind(Who.CARRIER, bodies.Carrier, membership.remove),
         "member.leave": Kind(Who.EVERYBODY, bodies.MemberLeave, membership.leave),

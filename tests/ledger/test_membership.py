@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from roosync_p2p.codec.records import encode
-from roosync_p2p.ids import MachineId
+from roosync_p2p.ids import Epoch, MachineId
 from roosync_p2p.ledger.bodies import (
     Carrier,
     ClaimAcquire,
@@ -141,6 +141,16 @@ def test_a_rotation_is_signed_with_the_old_key_and_what_follows_with_the_new(his
     author = history.author(B)
     author.sequence, author.previous, author.key = author.sequence - 1, history.log[-1][2].id, NEW
     assert history.say(B, "rules.support", RulesSupport(version=1)).outcome.accepted
+
+
+def test_a_rotation_outlives_the_epoch_in_which_it_was_written(history: History) -> None:
+    entry = history.author(B).write("member.rotate", encode(rotation(B)))
+    history.epoch = Epoch(1)
+    history.voters(C)
+    assert history.commit(entry).outcome.accepted
+    member = register_of(history.state, FLEET.root).present(B)
+    assert member is not None
+    assert member.key == NEW.key_id
 
 
 def test_a_lost_key_takes_the_roots_word(history: History) -> None:
