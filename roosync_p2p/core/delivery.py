@@ -59,6 +59,7 @@ class Delivery:
         self._publish_at = 0.0
         self._start: int | None = None
         self._started = Ticket(0)
+        self._spread_after = Ticket(0)  # all that was spread is durable with this
         self._unlike: dict[MachineId, None] = {}  # peers that may have records which this node lacks, in their order
         self._ask_at = 0.0  # the next of them, at the earliest
         for row in rows:
@@ -182,7 +183,7 @@ class Delivery:
     def spread(self, record: LatestRecord, *, source: MachineId | None = None) -> Ticket:
         """Keeps a record that was judged elsewhere, and tells everybody but the one that it came from."""
         self._latest.offer(record)
-        ticket = self._desk.persist(_row(record))
+        ticket = self._spread_after = self._desk.persist(_row(record))
         frame = RecordFrame(kind=record.kind, envelope=record.envelope)
         # Whom it is about is told when it is shown out.
         self._links.broadcast(frame, after=ticket, but=(record.author, *(() if source is None else (source,))))
@@ -238,7 +239,8 @@ class Delivery:
         if len(frame.versions) > limits.FRONTIER_CHAINS_MAX:
             raise MalformedError(f"{len(frame.versions)} record versions in one frame", code="oversized")
         for record in self._latest.newer_than(frame.versions):
-            self._links.send(peer, RecordFrame(kind=record.kind, envelope=record.envelope), droppable=True)
+            held = RecordFrame(kind=record.kind, envelope=record.envelope)
+            self._links.send(peer, held, after=self._spread_after, droppable=True)
         if frame.answer:
             self._links.send(peer, Versions(versions=self._latest.versions(), answer=False), droppable=True)
 

@@ -58,6 +58,7 @@ class IdentityWatch:
         self._boot = boot
         self._vote_of = vote_of
         self._allows = allows
+        self._keys_shown: dict[MachineId, set[str]] = {}  # by which machines are in conflict
 
     def older_start(self, link: Link) -> None:
         """A link of an older start than the one in use is shown the newer start's heartbeat: it proves the newer."""
@@ -131,7 +132,21 @@ class IdentityWatch:
         """Shows the machine in conflict, if that is what the fault is about."""
         machine = fault.details.get("machine")
         if isinstance(fault, ConflictError) and fault.code == "key_conflict" and isinstance(machine, str):
+            shown = self._keys_shown.setdefault(MachineId(machine), set())
+            shown |= {key for key in (fault.details.get("shown"), fault.details.get("pinned")) if isinstance(key, str)}
             self.in_conflict(MachineId(machine), "key_conflict")
+
+    def follow_keys(self) -> None:
+        """What looked like two keys of one machine was one after the other, if the word of the older one came since."""
+        directory = self._desk.directory
+        for machine, shown in list(self._keys_shown.items()):
+            pinned = directory.members.get(machine)
+            known = {key.hex() for author, key in directory.former if author == machine}
+            if pinned is None or machine == self._desk.me or not shown <= known | {pinned.key_id.hex()}:
+                continue
+            del self._keys_shown[machine]
+            if not self._forks.frozen(machine):
+                self.settled(machine)
 
     def own_query(self, peer: MachineId) -> None:
         """A node that starts asks what is held of it: the newest header of each chain, and its newest heartbeat."""

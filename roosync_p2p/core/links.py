@@ -27,6 +27,7 @@ SHADOW_S: Final = 3.5  # how long a link of an older start is watched: three hea
 SETTLE_S: Final = 10.0  # if the deciding end left two links standing, the other closes the older one after this
 # A member that only one of us knows yet, a machine that each of us pinned differently, a slow relay.
 # What somebody signed who is out, passed on by a peer that has not heard of it yet.
+_AT_ONCE: Final = Ticket(0)
 _NOT_ITS_FAULT: Final = frozenset(
     {
         "unknown_author",
@@ -103,6 +104,7 @@ class Links:
         self._primary: dict[MachineId, LinkId] = {}
         self.detour: Callable[[MachineId, Frame, Ticket], bool] | None = None
         self.proofs: Callable[[MachineId], Iterable[Frame]] = lambda _machine: ()
+        self.own_proofs_after: Callable[[], Ticket] = lambda: Ticket(0)  # when those of this machine are durable
 
     # --- who is there ---------------------------------------------------------------------------------------------
 
@@ -179,6 +181,7 @@ class Links:
             self._desk.emit(CloseLink(link=event.link, reason=_shortened(fault)))
             raise
         now_s = self._desk.now.monotonic_s
+        after = max(after, self.own_proofs_after())
         self._links[event.link] = Link(
             id=event.link,
             machine=certificate.machine,
@@ -212,6 +215,7 @@ class Links:
         first = link.hello is None
         link.hello = hello
         if link.unsaid:
+            link.greeting = max(link.greeting, self.own_proofs_after())
             self._greet(link.id, link.unsaid, after=link.greeting)
             link.unsaid = b""
         return self._arrange(link) if first else []
@@ -258,7 +262,7 @@ class Links:
 
     def _greet(self, link: LinkId, hello: bytes, *, after: Ticket) -> None:
         """Our greeting, behind the proofs for a peer that knows an older key of this machine."""
-        self._show_proofs(link, self._desk.me)
+        self._show_proofs(link, self._desk.me, after=after)
         self.send_on(link, hello, after=after, droppable=False)
 
     def show_out(self, machine: MachineId) -> None:
@@ -270,9 +274,10 @@ class Links:
                 self._show_proofs(link.id, machine)
                 self.close(link, "key_revoked: this machine's key was revoked or replaced")
 
-    def _show_proofs(self, link: LinkId, machine: MachineId) -> None:
+    def _show_proofs(self, link: LinkId, machine: MachineId, *, after: Ticket = _AT_ONCE) -> None:
+        """``after``: what is said of others proves itself; what this machine says of itself has to be on its disk."""
         for frame in self.proofs(machine):
-            self.send_on(link, encode_frame(frame), after=Ticket(0), droppable=False)
+            self.send_on(link, encode_frame(frame), after=after, droppable=False)
 
     def others_of(self, link: Link) -> list[Link]:
         """Greeted links to the same machine id whose other end is another run of it."""

@@ -191,6 +191,7 @@ class NodeCore:
             replaced=lambda machine: replaced(self, machine),
         )
         self.links.proofs = lambda of: [*self.revocations.proofs(of), *self.rotations.proofs(of)]
+        self.links.own_proofs_after = lambda: self.rotations.told_after
         self.requests = Requests(
             self.desk,
             self.authorship,
@@ -481,6 +482,7 @@ class NodeCore:
 
     def follow_directory(self) -> None:
         """Whoever is known is watched."""
+        self.watch.follow_keys()
         if self.members() != self._members_known:
             self._members_known = self.members()
             self.presence.liveness.set_members(self._members_known, self.desk.now)

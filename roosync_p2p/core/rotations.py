@@ -105,6 +105,7 @@ class Rotations:
         self._heard_ms = {key: int.from_bytes(value, "big") for key, value in meta.items() if key.startswith(_HEARD)}
         self._next: SigningKey | None = None
         self.refusal = ""
+        self.told_after = Ticket(0)  # what this machine said of its own keys is durable with this
         for row in rows:
             if row.kind == ROTATION:
                 self._keep(read_rotation(row.envelope), row.envelope)
@@ -366,7 +367,7 @@ class Rotations:
         self._keep(said, envelope)
         # The disk first, then TLS, then the others: whoever has heard of it finds the new certificate here.
         self._desk.emit(InstallCertificate(leaf=enrolment.leaf, issuer=enrolment.issuer, rotates=True, after=ticket))
-        self._delivery.spread(_record(said, envelope))
+        self.told_after = self._delivery.spread(_record(said, envelope))
         self._delivery.frontier_moved()
         data: dict[str, object] = {"machine": self._desk.me, "former": old.key_id.hex(), "key": key.key_id.hex()}
         self._desk.notify("rotated", data, after=ticket)

@@ -12,6 +12,7 @@ from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.rows import EntryRow, MemberRow, RecordRow
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import RoosyncError
+from roosync_p2p.liveness.verdicts import State
 from roosync_p2p.trust.certificates import certificate_request
 from roosync_p2p.trust.rotations import read_rotation
 from roosync_p2p.trust.statements import Cut
@@ -201,6 +202,29 @@ def test_killed_before_it_was_durable_the_old_key_works_and_afterwards_the_new_o
     assert present.key == again.core.desk.identity.key.key_id
 
 
+def test_who_asks_for_records_before_it_is_durable_gets_it_afterwards() -> None:
+    rig = _founder()
+    link = rig.meet(Actor(B))
+    rig.holding = True
+    rig.ask(Rotate(key=rotated_key(A, 1).key))
+    rig.receive(link, wire.Versions(versions=[], answer=False))
+    assert [frame for frame in rig.frames(wire.RecordFrame, link) if frame.kind == "rotation"] == []
+    rig.commit()
+    assert [frame for frame in rig.frames(wire.RecordFrame, link) if frame.kind == "rotation"] != []
+
+
+def test_whoever_links_before_it_is_durable_is_greeted_and_shown_it_afterwards() -> None:
+    rig = _founder()
+    rig.holding = True
+    rig.ask(Rotate(key=rotated_key(A, 1).key))
+    link = rig.open(identity(B))
+    assert (rig.frames(wire.RecordFrame, link), rig.frames(wire.Hello, link)) == ([], [])
+    rig.commit()
+    first, second, *_ = [frame for on, frame in rig.sent if on == link]
+    assert isinstance(first, wire.RecordFrame)
+    assert isinstance(second, wire.Hello)
+
+
 def test_a_member_that_the_fleet_has_not_ordered_yet_keeps_its_key() -> None:
     rig = Rig().ready()
     rig.meet(Actor(A))
@@ -228,3 +252,15 @@ def test_another_valid_key_without_the_old_ones_word_is_a_conflict() -> None:
     link = rig.open(thief.identity)
     rig.receive(link, thief.hello())
     assert rig.closed[link].startswith("key_conflict")
+    assert rig.core.presence.liveness.verdict(C, rig.core.desk.now).state is State.CONFLICT
+    rig.receive(rig.meet(Actor(A)), _record(rotation(C)))
+    assert rig.core.presence.liveness.verdict(C, rig.core.desk.now).state is State.CONFLICT, "of another key"
+
+
+def test_a_key_that_was_shown_before_the_old_ones_word_is_no_conflict_once_that_came() -> None:
+    rig = Rig().ready()
+    carol = _with_key(Actor(C), rotated_key(C, 1))
+    rig.receive(rig.open(carol.identity), carol.hello())
+    assert rig.core.presence.liveness.verdict(C, rig.core.desk.now).state is State.CONFLICT
+    rig.receive(rig.meet(Actor(A)), _record(rotation(C)))
+    assert rig.core.presence.liveness.verdict(C, rig.core.desk.now).state is not State.CONFLICT
