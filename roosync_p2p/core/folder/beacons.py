@@ -23,7 +23,7 @@ from roosync_p2p.gossip.folder_paths import heartbeat_path
 from roosync_p2p.gossip.probes import Probes
 from roosync_p2p.ids import BootId, KeyId, MachineId
 from roosync_p2p.trust import contexts
-from roosync_p2p.trust.envelopes import seal
+from roosync_p2p.trust.envelopes import parse_envelope, seal
 
 __all__ = ["Beacons"]
 
@@ -64,6 +64,7 @@ class Beacons:
         self._written: _Written | None = None
         self._last_s = -math.inf
         self._told = b""  # the frontier in the newest file
+        self._key: KeyId | None = None  # with which that file is signed
         self._newest: dict[MachineId, tuple[int, int]] = {}
         self._keys: dict[MachineId, KeyId] = {}
 
@@ -76,8 +77,10 @@ class Beacons:
 
     def due_at(self) -> float:
         """When the next file is to be written (monotonic seconds)."""
-        if not self._presence.sent:
-            return math.inf  # heartbeats start after the start-up check
+        if not self._is_own(self._presence.sent):
+            return math.inf  # heartbeats start after the start-up check, and again when this machine has another key
+        if self._key not in (None, self._desk.identity.key.key_id):
+            return -math.inf  # what lies there is signed with a key that nobody takes any more
         at_s = self._last_s + self._reaches.cadence_s()
         if self._told != self._delivery.own_frontier() and self._reaches.needs_folder():
             at_s = min(at_s, self._last_s + limits.FOLDER_NEWS_S)
@@ -89,6 +92,7 @@ class Beacons:
         self._counter += 1
         self._last_s = now_s
         self._told = self._delivery.own_frontier()
+        self._key = self._desk.identity.key.key_id
         self._written = _Written(nonce=self._desk.entropy.bytes(NONCE_BYTES), at_s=now_s)
         beacon = Beacon(
             machine=self._desk.me,
@@ -98,7 +102,7 @@ class Beacons:
             cadence_ms=round(self._reaches.cadence_s() * 1000),
             nonce=self._written.nonce,
             heartbeat=self._presence.sent,
-            frontier=self._told,
+            frontier=self._told if self._is_own(self._told) else b"",
             echoes=[(echo.machine, echo.nonce, echo.held_ms) for echo in self.probes.echoes(now_s)],
         )
         envelope = seal(
@@ -109,6 +113,13 @@ class Beacons:
             payload=encode(beacon),
         )
         return heartbeat_path(self._desk.me), wrap(envelope)
+
+    def _is_own(self, envelope: bytes) -> bool:
+        """Whether something of this machine is signed, with the key that it has now."""
+        if not envelope or not self._desk.directory.given_up:
+            return bool(envelope)
+        signed = parse_envelope(envelope, size_max=limits.RECORD_BYTES_MAX)
+        return signed.key == self._desk.identity.key.key_id
 
     def published(self) -> None:
         """The file that was made last is in the folder."""
