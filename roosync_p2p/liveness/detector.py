@@ -181,7 +181,7 @@ class Liveness:
             self._check_cut_off(at_s)
             for doubted in [track for track in self._tracks.values() if track.proved_since_s is not None]:
                 self._look(doubted, at_s)
-        if not stood:
+        if not stood or outcome is RedialOutcome.REFUSED:
             self._look_at_unproved(at_s)
         self._look(track, at_s)
 
@@ -316,9 +316,6 @@ class Liveness:
     def _around(self) -> Surroundings:
         return Surroundings(patience=self._patience, proof=self._proof, profile=self._profile, folder=self._sense)
 
-    def _live_peers(self, at_s: float) -> list[MachineId]:
-        return [peer for peer in self._links if at_s < self._tracks[peer].life_s + self._profile.suspect_s]
-
     def _restart(self, at_s: float) -> None:
         """All ages count from now, and whom only peers heard is asked for anew."""
         self._patience.restart(at_s)
@@ -369,6 +366,8 @@ class Liveness:
         track.refused_s = at_s
         track.refused_boot = track.starts.boot
         track.direct = None
+        for other in self._tracks.values():
+            other.awaited.discard(track.machine)
 
     def _on_its_way_s(self, peer: MachineId, now: Now) -> float:
         """How old a frame may be that a peer sent without a time in it: after its newest heartbeat, and on its link.
@@ -466,7 +465,8 @@ class Liveness:
     def _ask_peers(self, track: Track, at_s: float) -> None:
         """Asks all, and waits for those that are there and did not say already that they lost it."""
         gone = {reporter for reporter, report in track.reports.items() if report.sent_s is None}
-        track.awaited = set(self._live_peers(at_s)) - gone - {track.machine}
+        there = {machine for machine, other in self._tracks.items() if other.may_answer(at_s)}
+        track.awaited = there - gone - {track.machine}
         track.asked_first_s = track.asked_last_s = at_s
         self._ask(AskHears(machine=track.machine))
 

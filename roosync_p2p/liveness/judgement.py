@@ -113,7 +113,7 @@ def _judge_expired(track: Track, around: Surroundings, at_s: float) -> Verdict:
     if _peers_may_answer(track, at_s):
         asking = State.UNKNOWN if track.state is State.UNKNOWN else State.SUSPECT
         return _verdict(track, asking, Reason.ASKING_PEERS, None, at_s)
-    if track.refused_s is not None and track.last_sent_s is None and at_s < _met_others_at(track, around.patience):
+    if track.refused_s is not None and not track.linked and at_s < _met_others_at(track, around.patience):
         # This node has only just started: it has not had the time to hear of the machine from anybody else.
         return _verdict(track, State.UNKNOWN, Reason.NEVER_HEARD, None, at_s)
     if track.refused_s is not None and at_s < around.proof.cut_off_at(around.profile):
@@ -262,6 +262,7 @@ def _limits(track: Track, around: Surroundings) -> Iterator[float | None]:
         yield _answers_end(track, track.asked_first_s)
     if track.last_sent_s is None:
         yield _never_heard_at(track, patience)
+    if not track.linked:
         yield _met_others_at(track, patience)
     if track.proved_since_s is not None:
         yield _proved_at(track, patience)

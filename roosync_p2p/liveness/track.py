@@ -100,6 +100,18 @@ class Track:
     proved_since_s: float | None = None  # for a machine that is unknown: since when this node is connected again
     due_s: float | None = None  # its timer
 
+    @property
+    def linked(self) -> bool:
+        """Whether anything of it came over links since this node started."""
+        return self.linked_sent_s > -math.inf
+
+    def may_answer(self, at_s: float) -> bool:
+        """Whether it can be asked: its link speaks, or was closed so lately that it is about to be opened again."""
+        if self.link_up_s is not None:
+            return at_s < self.life_s + self.profile.suspect_s
+        closed_now = self.link_down_s is not None and at_s < self.link_down_s + limits.REFUSED_ANSWER_S
+        return closed_now and self.refused_s is None and not self.leaving
+
     def relayed_basis(self, patience: Patience) -> Basis | None:
         """The freshest relayed evidence that says more than what came directly and than a refused redial."""
         best: tuple[float, MachineId] | None = None

@@ -100,6 +100,27 @@ def test_a_peer_that_does_not_answer_delays_a_refused_machine_by_half_a_second_a
     assert fleet.told_of("node-b")[-1] == (0.5, State.OFFLINE)
 
 
+def test_a_peer_whose_link_closed_in_the_same_moment_may_come_back_and_say_that_it_hears_a_refused_machine() -> None:
+    fleet = Driver("node-b", "node-c")
+    fleet.meet("node-b", "node-c")
+    fleet.unlink("node-b")
+    fleet.unlink("node-c")
+    fleet.redialled("node-b", RedialOutcome.REFUSED)
+    assert (fleet.state("node-b"), fleet.verdict("node-b").reason) == (State.SUSPECT, Reason.ASKING_PEERS)
+    fleet.advance(3)
+    assert fleet.told_of("node-b")[-1] == (0.5, State.OFFLINE)
+
+
+def test_a_peer_that_refuses_too_is_not_waited_for() -> None:
+    fleet = Driver("node-b", "node-c")
+    fleet.meet("node-b", "node-c")
+    fleet.unlink("node-b")
+    fleet.unlink("node-c")
+    fleet.redialled("node-b", RedialOutcome.REFUSED)
+    fleet.redialled("node-c", RedialOutcome.REFUSED)
+    assert fleet.told_of("node-b")[-1] == fleet.told_of("node-c")[-1] == (0, State.OFFLINE)
+
+
 def test_a_refused_redial_of_a_machine_never_heard_is_offline_once_others_had_the_time_to_tell_of_it() -> None:
     fleet = Driver("node-b")
     fleet.redialled("node-b", RedialOutcome.REFUSED)
