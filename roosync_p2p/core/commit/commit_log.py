@@ -279,6 +279,7 @@ class CommitLog:
             case OrderedRead(read=read, entries=entries):
                 if not self._by_id.read(read, entries):
                     self._applier.read(read, entries)
+                    self._proposer.loaded(entries)
                     self._finish()
 
     def _holds(self, entry: EntryId) -> bool:

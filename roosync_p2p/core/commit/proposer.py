@@ -67,6 +67,13 @@ class Proposer:
         """Something of that author came."""
         self._stuck.discard(author)
 
+    def loaded(self, entries: Iterable[EntryId]) -> None:
+        """What it asked for is in memory now: their authors are looked at again."""
+        for entry in entries:
+            place = self._waiting.place(entry)
+            if place is not None:
+                self._stuck.discard(place.author)
+
     def register_changed(self) -> None:
         """Whoever waited to be admitted is looked at again."""
         self._stuck.clear()
