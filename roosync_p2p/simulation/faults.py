@@ -317,7 +317,7 @@ def clock_jump(world: World, dice: Dice) -> bool:
 def restored_disk(world: World, dice: Dice) -> bool:
     """A computer gets back an older state of its disk."""
     member = _steady(world, dice)
-    if member is None or world.homes.touched:
+    if member is None or world.homes.touched or world.keys.has_new_key(member):
         return False
     world.homes.restore(member, backup_for_s=dice.between(1, 12), down_for_s=dice.between(0.5, 6))
     return True
@@ -326,7 +326,7 @@ def restored_disk(world: World, dice: Dice) -> bool:
 def copied_home(world: World, dice: Dice) -> bool:
     """A home is copied to a second computer: both run, or one after the other."""
     member = _steady(world, dice)
-    if member is None or world.homes.touched:
+    if member is None or world.homes.touched or world.keys.has_new_key(member):
         return False
     both = dice.chance(0.5)
     world.homes.copy(member, after_s=dice.between(0, 8), both=both, for_s=dice.between(6, 15))

@@ -131,18 +131,22 @@ class FleetKeys:
 
     def reissue(self, machine: MachineId, issued_s: int, entropy: Entropy) -> None:
         """That machine's certificate was issued then (Unix seconds), for the same key."""
+        self.identities[machine] = self.certified(machine, self.identities[machine].key, issued_s, entropy)
+
+    def certified(self, machine: MachineId, key: SigningKey, issued_s: int, entropy: Entropy) -> NodeIdentity:
+        """Who that machine is with this key and a certificate that was issued then (Unix seconds)."""
         identity, issuer_key = self.identities[machine], self.identities[self.founder].issuer_key
         assert issuer_key is not None
         leaf = machine_certificate(
             issuer_key,
             identity.issuer,
-            identity.key.public,
+            key.public,
             machine=machine,
             fleet=identity.fleet,
             serial=_serial(entropy),
             now_s=issued_s,
         )
-        self.identities[machine] = dataclasses.replace(identity, leaf=leaf)
+        return dataclasses.replace(identity, key=key, leaf=leaf)
 
     def further_issuer(self, machine: MachineId, entropy: Entropy) -> tuple[SigningKey, bytes]:
         """An issuer key that was made on another machine, and the root's certificate for it."""

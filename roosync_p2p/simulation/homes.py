@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roosync_p2p.core.memory_store import Snapshot
+from roosync_p2p.core.memory_store import MemoryStore, Snapshot
 from roosync_p2p.core.restored import mark, next_life
 from roosync_p2p.entries.entry import LEDGER, MAIL
 from roosync_p2p.ids import Chain, MachineId, StoreId
@@ -57,11 +57,25 @@ class Homes:
             store = StoreId(Dice.of(world.seed, "restored").entropy("store").bytes(16))
             member.disk.commit([mark(next_life(member.disk.load(), member.identity.machine, store))])
         world.watch.active["home from a backup" if marked else "restored_disk"] += 1
-        world.watch.keys.checker.forgets(member.name)
-        world.watch.durability.forget(member.name)
-        world.watch.order.replaced(member)
-        world.watch.durability.forgive(member.identity.machine)
+        self._forget(member)
         world.later(down_for_s, lambda: self._start_restored(member))
+
+    def _forget(self, member: Member) -> None:
+        """What it promised was on a disk that it has no more."""
+        watch = self._world.watch
+        watch.keys.checker.forgets(member.name)
+        watch.durability.forget(member.name)
+        watch.order.replaced(member)
+        watch.durability.forgive(member.identity.machine)
+
+    def gone(self, member: Member) -> None:
+        """The disk of a machine is lost now, with its keys and all that was on it. The caller sees to the rest."""
+        world = self._world
+        self.touched = member.identity.machine
+        self.since_s = world.fleet.now_s
+        member.crash(power=True)
+        member.disk = MemoryStore()
+        self._forget(member)
 
     def _start_restored(self, member: Member) -> None:
         world = self._world

@@ -99,6 +99,11 @@ def signed_by(row: EntryRow, key: SigningKey) -> bool:
     return True
 
 
+def key_of(row: EntryRow) -> bytes:
+    """The key id by which an entry says that it is signed."""
+    return parse_envelope(row.header, size_max=limits.ENTRY_HEADER_BYTES_MAX).key
+
+
 def rows(member: Member) -> Iterator[EntryRow]:
     """Every entry of a chain on a disk."""
     for heads in member.disk.load().chains:

@@ -1,7 +1,7 @@
 """What happens to keys and memberships in a world: machines are revoked, let go, become issuers, come from a backup.
 
 At most one of these in a world, with dice of its own, so worlds without are as they would be without this. What else
-changes keys (a rotation, a fork that is settled) is a further entry in the table at the end.
+changes keys (a fork that is settled) is a further entry in the table at the end.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from roosync_p2p.ledger.bodies import Carrier, MemberLeave, MemberRetire, Ordere
 from roosync_p2p.ledger.register import register_of
 from roosync_p2p.simulation import inspection
 from roosync_p2p.simulation.checkers.revocations import Cut
+from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.hostile import Hostile
 from roosync_p2p.simulation.key_verbs import KeyVerbs
+from roosync_p2p.simulation.losing import Loss
 from roosync_p2p.simulation.member import Member
+from roosync_p2p.simulation.rotation import Rotation
 from roosync_p2p.trust.statements import MEMBER_ROLES
 
 if TYPE_CHECKING:
@@ -40,6 +43,9 @@ KEYS_WANTED_IN_100: Final[Mapping[str, int]] = {
     "issuer added": 1,
     "issuer removed": 1,
     "home from a backup": 1,
+    "key replaced": 2,
+    "died as it replaced its key": 1,
+    "disk and key lost": 1,
 }
 AGAIN_S: Final = 5.0  # a person who got no answer asks again after this
 ORDERED_S: Final = 5.0
@@ -55,6 +61,8 @@ class KeyFaults:
         self._revoked: list[MachineId] = []
         self._asked_s = 0.0
         self._gone: list[Member] = []
+        self._rotation = Rotation(world, dice)
+        self._loss = Loss(world, dice)
         self.off: set[str] = set()  # members that were let go, and are not started again
 
     def plan(self, first_s: float, last_s: float) -> None:
@@ -212,11 +220,33 @@ class KeyFaults:
             backup_for_s, down_for_s = self._dice.between(1, 8), self._dice.between(0.5, 4)
             self._world.homes.restore(member, backup_for_s=backup_for_s, down_for_s=down_for_s, marked=True)
 
+    # --- rotated ------------------------------------------------------------------------------------------------------
+
+    def rotate(self) -> None:
+        """A member replaces its key, perhaps dying in between."""
+        steady = self._steady()
+        if steady:
+            self._rotation.begin(self._dice.choose(steady))
+
+    def lose(self) -> None:
+        """The disk of a member that is no issuer dies, and no backup was made."""
+        steady = [member for member in self._steady() if member is not self._founder]
+        if steady and self._world.homes.touched is None:
+            self._loss.begin(self._dice.choose(steady), down_for_s=self._dice.between(0.5, 6))
+
+    def finish_new_keys(self) -> list[Violation]:
+        """What is wrong with what everybody knows of a new key, after convergence."""
+        return [*self._rotation.finish(), *self._loss.found()]
+
+    def has_new_key(self, member: Member) -> bool:
+        """Whether a member has another key than its home had before: an old disk would not be that of its keys."""
+        return self._rotation.member is member
+
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def excused(self) -> set[str]:
         """Entries of whoever is out that nobody is owed: behind the cut, or gone with a machine that was let go."""
-        return {entry for member in self._gone for entry in self._excused_of(member)}
+        return self._loss.excused().union(*(self._excused_of(member) for member in self._gone))
 
     def _excused_of(self, member: Member) -> set[str]:
         rows = [row for row in inspection.rows(member) if row.author == member.identity.machine]
@@ -229,13 +259,21 @@ class KeyFaults:
 
     def is_wanted(self) -> bool:
         """Whether a person still has to see to something."""
-        return any(self._lacking(machine) for machine in self._revoked)
+        return (
+            self._rotation.is_wanted()
+            or self._loss.is_wanted()
+            or any(self._lacking(machine) for machine in self._revoked)
+        )
 
     def finish(self) -> None:
         """All is healed: what was said to a node that forgot it, or was never decided, is said again."""
         world = self._world
         if world.fleet.now_s < self._asked_s + AGAIN_S:
             return
+        self._rotation.ask_again()
+        if self._loss.is_wanted():
+            self._asked_s = world.fleet.now_s
+            self._loss.ask_again()
         for machine in self._revoked:
             lacking = self._lacking(machine)
             tellers = [one for one in world.fleet.running() if one.node().authorship.phase is Phase.READY]
@@ -260,8 +298,10 @@ _KINDS: Final[dict[str, Callable[[KeyFaults], None]]] = {
     "backup": KeyFaults.backup,
     "issuer": KeyFaults.issuer,
     "leave": KeyFaults.leave,
+    "lose": KeyFaults.lose,
     "retire": KeyFaults.retire,
     "revoke": KeyFaults.revoke,
     "revoke again": KeyFaults.revoke,  # what an attacker does with a key is the most that can happen to one
     "revoke once more": KeyFaults.revoke,
+    "rotate": KeyFaults.rotate,
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from roosync_p2p.core import effects
 from roosync_p2p.core.revocations import REVOCATION
+from roosync_p2p.core.rotations import ROTATION
 from roosync_p2p.core.rows import EntryRow, RecordRow, Row
 from roosync_p2p.entries.entry import CHAIN_START, stored_entry
 from roosync_p2p.ids import CommitNumber, MachineId
@@ -30,6 +31,7 @@ class KeyWatch:
     def __init__(self, *, found: Callable[[Iterable[Violation]], None]) -> None:
         self.checker = RevocationChecker()
         self.revoked: list[MachineId] = []
+        self.replaces_key: Callable[[Member], None] = lambda _member: None  # its rotation is on its way to its disk
         self._found = found
         self._heard_s: dict[tuple[str, str], float] = {}
         self._fleet: Fleet
@@ -47,6 +49,10 @@ class KeyWatch:
 
     def wrote(self, member: Member, rows: tuple[Row, ...]) -> None:
         """Rows are on their way to a disk."""
+        if any(
+            isinstance(row, RecordRow) and (row.kind, row.author) == (ROTATION, member.identity.machine) for row in rows
+        ):
+            self.replaces_key(member)
         if not self.revoked:
             return
         now_s = self._fleet.now_s

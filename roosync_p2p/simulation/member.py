@@ -23,6 +23,8 @@ from roosync_p2p.core.memory_transport import MemoryNetwork, MemoryTransport
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
 from roosync_p2p.core.ports import Folder, FrameArrived, LinkId, TransportEvent
+from roosync_p2p.core.rotations import own_rotation
+from roosync_p2p.core.rows import Loaded
 from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import PeerFault, RoosyncError, StoreError
 from roosync_p2p.liveness.profile import LAN, Profile
@@ -31,6 +33,7 @@ from roosync_p2p.simulation.observer import NOBODY, Observer
 from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.scheduler import Scheduler
 from roosync_p2p.trust.directory import Directory
+from roosync_p2p.trust.keys import SigningKey
 
 __all__ = ["Answered", "CrashPoint", "Member", "Traffic"]
 
@@ -97,6 +100,7 @@ class Member:
         observer: Observer = NOBODY,
     ) -> None:
         self.identity = identity
+        self.next_key: SigningKey | None = None  # on its disk beside the one that it is known by
         self.name = name
         self.address = address
         self.disk = disk if disk is not None else MemoryStore()
@@ -155,6 +159,11 @@ class Member:
         return self._paused_at is not None
 
     @property
+    def keys(self) -> tuple[SigningKey, ...]:
+        """Whatever its node may sign with."""
+        return (self.identity.key,) if self.next_key is None else (self.identity.key, self.next_key)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing waits for the disk."""
         return not self._queue and not self._committing and self._outbox.waiting == 0
@@ -179,6 +188,8 @@ class Member:
         self._answers.clear()
         self._tick_at = None
         life = self._life
+        loaded = self.disk.load()
+        self._finish_rotation(loaded)
         self.transport = MemoryTransport(
             self._network,
             name=self.name,
@@ -189,7 +200,7 @@ class Member:
         )
         self.core = self.parts.core(
             identity=self.identity,
-            loaded=self.disk.load(),
+            loaded=loaded,
             profile=self._profile,
             entropy=self._entropy.child(f"{self.name}.{self._life}"),
             now=self.clock.now(),
@@ -201,6 +212,12 @@ class Member:
             self.feed(inputs.AddressesFound(machine=None, addresses=self._peers, source="static"))
         if self.folder is not None:
             self.feed(inputs.FolderOpened(path="in memory"))
+
+    def _finish_rotation(self, loaded: Loaded) -> None:
+        """It died between its rotation and the new certificate: the next key works (docs/protocol/trust.md §10)."""
+        said = own_rotation(loaded.records, self.identity.machine, self.identity.key.key_id)
+        if said is not None and self.next_key is not None and self.next_key.key_id == said.new:
+            self.identity = dataclasses.replace(self.identity, key=self.next_key, leaf=said.leaf, issuer=said.issuer)
 
     def crash(self, *, keep: int | None = None, power: bool = False) -> int:
         """The node dies at once; what was written and not synced is lost, but for the first ``keep`` batches.
@@ -458,7 +475,7 @@ class Member:
             self._later(BLOCKED_LOOK_S, lambda: self._in_folder(job, directory))
             return
         if isinstance(job, effects.PublishFiles):
-            self._observer.published(self, job.files, job.removed)
+            self._observer.published(self, job, directory)
         answer = performed(self.drive or self.folder, job, directory)
         self._later(self.folder.take_spent_s(), lambda: self._from_folder(answer))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from roosync_p2p.core import effects
 from roosync_p2p.core.rows import Row
+from roosync_p2p.trust.directory import Directory
 
 if TYPE_CHECKING:
     from roosync_p2p.simulation.member import Member
@@ -22,8 +23,8 @@ class Observer(Protocol):
     def sent(self, member: Member, frame: bytes) -> None:
         """A frame left the node."""
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
-        """The node puts files into the shared folder, (path, content), and removes others."""
+    def published(self, member: Member, job: effects.PublishFiles, directory: Directory) -> None:
+        """The node puts files into the shared folder, and removes others, with what it knew when it asked for that."""
 
     def looked(self, member: Member) -> None:
         """The node took in what lies in the shared folder."""
@@ -50,7 +51,7 @@ class Nobody:
     def sent(self, member: Member, frame: bytes) -> None:
         """Ignored."""
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+    def published(self, member: Member, job: effects.PublishFiles, directory: Directory) -> None:
         """Ignored."""
 
     def looked(self, member: Member) -> None:

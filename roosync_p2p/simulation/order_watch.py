@@ -164,7 +164,7 @@ class OrderWatch:
         self.found(replication.appended(member.name, row.index, (row.term, row.data), self._now_s))
         payload = parse_item(row.index, row.data).payload
         if isinstance(payload, Voters):
-            if order_facts.made_by(payload.envelope, member.identity.machine, member.identity.key):
+            if any(order_facts.made_by(payload.envelope, member.identity.machine, key) for key in member.keys):
                 self._made(payload.envelope.hex())
         elif isinstance(payload, Batch):
             for entry in payload.entries:

@@ -63,6 +63,12 @@ class OrderUsers:
         """What is not decided yet, of machines that run."""
         return [str(wish.command.idempotency_key) for wish in self._wishes if not wish.done and wish.member.running]
 
+    def forget(self, member: Member) -> None:
+        """Its disk is lost, and with it who asked there."""
+        for wish in self._wishes:
+            wish.given_up |= wish.member is member
+        self._grants = [grant for grant in self._grants if grant.member is not member]
+
     def act(self) -> None:
         """One user somewhere does one thing."""
         members = self._world.fleet.running()
@@ -153,7 +159,8 @@ class OrderUsers:
 
     def _repeat(self) -> None:
         """A user repeats something that was decided long ago: the same key, the same answer."""
-        done = [wish for wish in self._wishes if wish.answer and wish.member.running and not wish.member.paused]
+        answered = [wish for wish in self._wishes if wish.answer and not wish.given_up]
+        done = [wish for wish in answered if wish.member.running and not wish.member.paused]
         if done:
             self._ask(self._dice.choose(done))
 

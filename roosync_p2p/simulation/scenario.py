@@ -23,6 +23,7 @@ from roosync_p2p.simulation.expectations import Expectations
 from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.verbs import Verbs
+from roosync_p2p.trust.directory import Directory
 
 __all__ = ["Result", "play", "play_file"]
 
@@ -49,7 +50,7 @@ class _Log:
     def sent(self, member: Member, frame: bytes) -> None:
         """Not of interest here."""
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+    def published(self, member: Member, job: effects.PublishFiles, directory: Directory) -> None:
         """Not of interest here."""
 
     def looked(self, member: Member) -> None:

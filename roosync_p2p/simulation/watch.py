@@ -30,6 +30,7 @@ from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.order_watch import OrderWatch
 from roosync_p2p.simulation.parts import Prepare
 from roosync_p2p.simulation.truth import Truth
+from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.envelopes import Verified
 
 __all__ = ["Watch"]
@@ -105,7 +106,7 @@ class Watch:
         for row in rows:
             if isinstance(row, EntryRow) and row.author == member.identity.machine:
                 entry = row.id.hex()
-                if inspection.signed_by(row, member.identity.key):
+                if any(inspection.signed_by(row, key) for key in member.keys):
                     self.signatures.made(entry)
                 place = (str(row.author), row.incarnation, str(row.chain), row.sequence)
                 self.durability.wrote(member.name, place, entry, self.fleet.now_s)
@@ -124,13 +125,13 @@ class Watch:
             return
         self._told(member, prepared)
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+    def published(self, member: Member, job: effects.PublishFiles, directory: Directory) -> None:
         """Observer: files for the shared folder. A heartbeat, a frontier may get out by them alone."""
-        self.folder.published(member, [path for path, _ in files], removed)
-        for path, data in files:
+        self.folder.published(member, [path for path, _ in job.files], job.removed)
+        for path, data in job.files:
             name = parse_path(path)
             if isinstance(name, HeartbeatFile):
-                read = prepare_file(name, data, member.node().directory)
+                read = prepare_file(name, data, directory)
                 assert isinstance(read, BeaconRead)
                 self._told_heartbeat(member, read.heartbeat.raw)
                 if read.frontier is not None:

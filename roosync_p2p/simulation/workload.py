@@ -30,6 +30,7 @@ class _Wish:
     body: str
     to: tuple[Address, ...]
     done: bool = False
+    gone: bool = False  # with the disk of its machine, which knew the key; nobody asks again
     tries: int = 0
     answers: int = 0
 
@@ -50,7 +51,12 @@ class Workload:
 
     def pending(self) -> list[str]:
         """What is not acknowledged yet, of machines that run."""
-        return [wish.body for wish in self._wishes if not wish.done and wish.member.running]
+        return [wish.body for wish in self._wishes if not (wish.done or wish.gone) and wish.member.running]
+
+    def forget(self, member: Member) -> None:
+        """Its disk is lost, and with it who asked there."""
+        for wish in self._wishes:
+            wish.gone |= wish.member is member
 
     def act(self) -> None:
         """One user somewhere does one thing."""
@@ -115,6 +121,8 @@ class Workload:
 
     def _ask(self, wish: _Wish) -> None:
         member = wish.member
+        if wish.gone:
+            return
         wish.tries += 1
         if member.running and not member.paused:
             assert wish.command.idempotency_key is not None

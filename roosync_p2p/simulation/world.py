@@ -345,6 +345,7 @@ class World:
         for text in self._unrest():
             self.watch.order.found([Violation(checker="seats", at_s=now_s, text=text)])
         self.watch.keys.finish(self.fleet.running(), self.voting.taking_part() if goes_on else ())
+        self.watch.found(self.keys.finish_new_keys())
         self.watch.active["autopilot"] += self.autopilot
         self.watch.active["order_lost"] += not goes_on
         self.watch.active["one_seat_twice"] += self.watch.order.one_seat_twice

@@ -7,11 +7,12 @@ from typing import Any
 
 from roosync_p2p.consensus.items import Seat
 from roosync_p2p.core.commands import Recover
-from roosync_p2p.core.effects import Notify
+from roosync_p2p.core.effects import Notify, PublishFiles
 from roosync_p2p.core.rows import Row
 from roosync_p2p.errors import RoosyncError
 from roosync_p2p.ids import MachineId
 from roosync_p2p.simulation.member import Member
+from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.keys import SigningKey
 from roosync_p2p.trust.statements import Recovery, seal_statement
 from tests.helpers.ordered_fleet import OrderedFleet, acquire
@@ -37,7 +38,7 @@ class Events:
     def sent(self, member: Member, frame: bytes) -> None:
         """Not watched."""
 
-    def published(self, member: Member, files: tuple[tuple[str, bytes], ...], removed: tuple[str, ...]) -> None:
+    def published(self, member: Member, job: PublishFiles, directory: Directory) -> None:
         """Not watched."""
 
     def looked(self, member: Member) -> None:
