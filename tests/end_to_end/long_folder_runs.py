@@ -124,7 +124,8 @@ def drives(count: int, rounds: int, only: str) -> int:
     """Each way in which a drive fails: after how long it is told, and how late messages over links are meanwhile.
 
     A computer that does other things too has good and bad minutes: where a drive can be mended, good and bad drive
-    take turns, and the p99 are those of all turns together.
+    take turns, and the p99 are those of all turns together. With some hundred messages a turn the p99 are those of
+    three or four, and two turns with the same good drive differ by more than what is allowed: it takes thousands.
     """
     if why := mounts_missing() or passthrough_missing():
         print(why)

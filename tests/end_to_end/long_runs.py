@@ -6,7 +6,7 @@
     python -m tests.end_to_end.long_runs kills --count 100         SIGKILL at random moments of a stream of messages
     python -m tests.end_to_end.long_runs folder --seconds 600      six at rest with a shared folder: writes a minute
     python -m tests.end_to_end.long_runs lag --seconds 480         no link, a folder that is late: nobody called offline
-    python -m tests.end_to_end.long_runs drives --count 1200       drives that fail: told when, and how late links are
+    python -m tests.end_to_end.long_runs drives --count 8000       drives that fail: told when, and how late links are
 
 Ends with exit code 1 if something was seen that must not be.
 """
@@ -53,8 +53,8 @@ def main() -> int:
     late.add_argument("--seconds", type=float, default=480.0)
     late.add_argument("--lag", type=float, default=90.0)
     failing = kinds.add_parser("drives")
-    failing.add_argument("--count", type=int, default=1_200)
-    failing.add_argument("--rounds", type=int, default=3)
+    failing.add_argument("--count", type=int, default=8_000)
+    failing.add_argument("--rounds", type=int, default=4)
     failing.add_argument("--only", default="", help="a part of the fault's name")
     chosen = parser.parse_args()
     match chosen.kind:
