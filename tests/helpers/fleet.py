@@ -35,6 +35,7 @@ from roosync_p2p.admin.founding import Wishes, found
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.errors import EnvironmentFault, NotRunningError
 from roosync_p2p.trust.enrolment import enrolment_to_pem
+from tests.helpers.forking import popen
 from tests.helpers.recorder import Recorder
 
 __all__ = ["ADMIN", "ROOSYNC", "Fleet", "Machine", "Recorder", "free_port", "until"]
@@ -136,7 +137,7 @@ class Machine:
         self, *args: str, tool: Sequence[str] = ROOSYNC, environ: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
         """Starts a command; what its caller did not wait for is killed with the machine."""
-        process = subprocess.Popen(
+        process = popen(
             self._wrap([*tool, "--home", str(self.home), *args]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -208,7 +209,7 @@ class Machine:
         argv = [*ROOSYNC, "--home", str(self.home), "up", "--listen", listen or self.listen]
         argv += [*([] if mdns else ["--no-mdns"]), "--ready-file", str(self._ready_file()), *options]
         with self.output.open("ab") as output:
-            self._node = subprocess.Popen(
+            self._node = popen(
                 self._wrap(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
