@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import subprocess
 import sys
@@ -27,8 +28,14 @@ def module_name(path: Path) -> str:
 
 
 def shown(path: Path) -> str:
-    """The file for the name of a test."""
+    """The file, as a failure names it."""
     return path.relative_to(ROOT / PACKAGE).as_posix()
+
+
+@functools.cache
+def parsed() -> list[tuple[Path, ast.Module]]:
+    """Every module with its tree; what breaks a rule is told of all at once."""
+    return [(path, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))) for path in modules()]
 
 
 def top_level_names(tree: ast.Module) -> set[str]:
@@ -51,40 +58,42 @@ def is_all(node: ast.Assign | ast.AnnAssign) -> bool:
     return ast.unparse(targets[0]) == "__all__"
 
 
-@pytest.mark.parametrize("path", modules(), ids=shown)
-def test_a_module_says_what_is_public_and_has_it(path: Path) -> None:
-    source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    only_documentation = all(isinstance(node, ast.Expr) for node in tree.body)
-    if only_documentation or path.name == "limits.py":  # a folder; and in limits every name is public
-        return
-    values = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and is_all(node)]
-    assert len(values) == 1, "no __all__"
-    public = ast.literal_eval(ast.unparse(values[0] or ast.Constant(None)))
-    assert set(public) <= top_level_names(tree), f"missing: {set(public) - top_level_names(tree)}"
-    assert len(set(public)) == len(public)
+def test_every_module_says_what_is_public_and_has_it() -> None:
+    wrong = {}
+    for path, tree in parsed():
+        only_documentation = all(isinstance(node, ast.Expr) for node in tree.body)
+        if only_documentation or path.name == "limits.py":  # a folder; and in limits every name is public
+            continue
+        values = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and is_all(node)]
+        public = [] if len(values) != 1 else ast.literal_eval(ast.unparse(values[0] or ast.Constant(None)))
+        if len(values) != 1:
+            wrong[shown(path)] = "no __all__"
+        elif missing := set(public) - top_level_names(tree):
+            wrong[shown(path)] = f"missing: {missing}"
+        elif len(set(public)) != len(public):
+            wrong[shown(path)] = "a name twice"
+    assert wrong == {}
 
 
-@pytest.mark.parametrize("path", modules(), ids=shown)
-def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LINES_MAX
+def test_every_module_is_short_enough_to_be_read() -> None:
+    lines = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert {path: count for path, count in lines.items() if count > LINES_MAX} == {}
 
 
-@pytest.mark.parametrize("path", modules(), ids=shown)
-def test_a_module_is_written_in_the_grammar_of_every_supported_python(path: Path) -> None:
-    source = path.read_text(encoding="utf-8")
-    for grammar in GRAMMARS:
-        ast.parse(source, filename=str(path), feature_version=grammar)
+@pytest.mark.parametrize("grammar", GRAMMARS)
+def test_every_module_is_written_in_the_grammar_of_every_supported_python(grammar: tuple[int, int]) -> None:
+    for path in modules():
+        ast.parse(path.read_text(encoding="utf-8"), filename=str(path), feature_version=grammar)
 
 
-@pytest.mark.parametrize("path", modules(), ids=shown)
-def test_only_the_tools_print(path: Path) -> None:
-    if FLOORS[path.relative_to(ROOT / PACKAGE).parts[0].removesuffix(".py")] >= SPEAKS_FROM_FLOOR:
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    calls = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"]
-    assert not calls or path.name == "__main__.py", f"prints at lines {calls}"
+def test_only_the_tools_print() -> None:
+    wrong = {}
+    for path, tree in parsed():
+        floor = FLOORS[path.relative_to(ROOT / PACKAGE).parts[0].removesuffix(".py")]
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"]
+        if calls and floor < SPEAKS_FROM_FLOOR and path.name != "__main__.py":
+            wrong[shown(path)] = [call.lineno for call in calls]
+    assert wrong == {}
 
 
 def test_every_module_can_be_imported_with_warnings_as_errors() -> None:
