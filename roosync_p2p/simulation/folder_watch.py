@@ -32,9 +32,9 @@ class FolderWatch:
         self._excused = excused
 
     def published(self, member: Member, files: Iterable[str], removed: Iterable[str]) -> None:
-        """A node changes its part of the folder."""
+        """A node changes its part of the folder; what one that is out writes there is owed to nobody."""
         gone = [name for path in removed if isinstance(name := parse_path(path), SegmentFile)]
-        if not gone:
+        if not gone or member.name in self._fleet.outside:
             return
         assert member.folder is not None
         paths = {*member.folder.files, *files} - {name.path for name in gone}

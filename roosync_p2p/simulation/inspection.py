@@ -170,11 +170,18 @@ def _inbox(member: Member) -> list[Delivered]:
 
 
 def excused(world: World) -> set[str]:
-    """Entries of the machine whose home was restored or copied, since then: lost, stranded or behind a fork."""
+    """Entries of the machine whose home was restored or copied, since then: lost, stranded or behind a fork.
+
+    And what its node writes by itself: a restored store may not know that it wrote that before.
+    """
     machine = world.homes.touched
     if machine is None:
         return set()
-    return world.watch.delivery.entries_since(machine, world.homes.since_s)
+    acknowledged = {message.entry for message in world.watch.delivery.all()}
+    held = {
+        item.entry for inbox in inboxes(world.fleet.running()).values() for item in inbox if item.place[0] == machine
+    }
+    return world.watch.delivery.entries_since(machine, world.homes.since_s) | (held - acknowledged)
 
 
 def _conflicts(member: Member) -> frozenset[str]:
