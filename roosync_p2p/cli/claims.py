@@ -13,10 +13,10 @@ from roosync_p2p.api.durations import parse_duration_s
 from roosync_p2p.api.speaker import caller_of_command
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import EXIT_FAILED, EXIT_OK, FiniteRange, Invocation, common_options, safe_line
+from roosync_p2p.api.workspace import find_workspace
 from roosync_p2p.cli.ordering import DefaultGroup, ordering_options
 from roosync_p2p.cli.tables import table
 from roosync_p2p.cli.texts import Texts, load_texts
-from roosync_p2p.cli.workspace import find_workspace
 from roosync_p2p.errors import UsageError
 
 __all__ = ["claim", "claims", "session"]

@@ -12,11 +12,11 @@ from roosync_p2p import limits
 from roosync_p2p.api.durations import parse_duration_s
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import Invocation, common_options, read_text_argument
+from roosync_p2p.api.workspace import find_workspace
 from roosync_p2p.cli.decision_text import print_decision, render_decision, render_decisions
 from roosync_p2p.cli.json_arguments import typed_actions
 from roosync_p2p.cli.ordering import ordering_options
 from roosync_p2p.cli.texts import load_texts
-from roosync_p2p.cli.workspace import find_workspace
 
 __all__ = ["decision"]
 

@@ -11,9 +11,9 @@ import click
 from roosync_p2p import limits
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import Invocation, common_options, read_text_argument, safe_block, safe_line
+from roosync_p2p.api.workspace import find_workspace
 from roosync_p2p.cli.messages import cited_line, fence, render_list, render_message
 from roosync_p2p.cli.texts import Texts, load_texts
-from roosync_p2p.cli.workspace import find_workspace
 
 __all__ = ["ack", "amend", "archive", "keep", "render_thread", "render_why", "search", "thread", "why"]
 

@@ -26,9 +26,9 @@ from roosync_p2p.api.terminal import (
     safe_block,
     safe_line,
 )
+from roosync_p2p.api.workspace import find_workspace
 from roosync_p2p.cli.tables import table
 from roosync_p2p.cli.texts import Texts, load_texts
-from roosync_p2p.cli.workspace import find_workspace
 from roosync_p2p.errors import MalformedError, NetworkError, UsageError
 from roosync_p2p.ids import parse_address
 

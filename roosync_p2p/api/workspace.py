@@ -1,4 +1,4 @@
-"""Which workspace a command speaks for: ``--workspace``, else ``ROOSYNC_WORKSPACE_ID``, else the repository's name."""
+"""Which workspace a program speaks for: ``--workspace``, else ``ROOSYNC_WORKSPACE_ID``, else the repository's name."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from roosync_p2p.cli.workspace import find_workspace, repository_name
+from roosync_p2p.api.workspace import find_workspace, repository_name
 from roosync_p2p.errors import UsageError
 
 
