@@ -359,3 +359,25 @@ STORE_JOURNAL_BYTES_MAX: Final = 32 * 1024 * 1024  # a write-ahead log that grew
 STORE_CHECKPOINT_PAGES: Final = 4_000  # 16 MB of log before it is moved into the database: a third more rows a second
 STORE_CACHE_KIB: Final = 16 * 1024  # of the writing connection: the index of 100,000 entries fits
 STORE_IDLE_READERS_MAX: Final = 4  # read-only connections kept open between reads
+
+# --- the MCP server (docs/protocol/mcp.md) ------------------------------------------------------------------------
+MCP_LEASE_S: Final = 90.0  # a killed client is gone from `machines` after this
+MCP_TOUCHES: Final = 3  # uses of a session in one lease, so that one that is late ends nothing
+MCP_CLIENT_CHARS_MAX: Final = 64  # what a session says its program is called
+MCP_ROOTS_S: Final = 2.0  # a client that does not say its roots by then is not waited for
+MCP_WAIT_S: Final = 50.0  # a wait that names no time: clients give a call 60 s
+MCP_PROGRESS_S: Final = 5.0  # a wait says so often that it goes on; clients that hear it wait longer
+MCP_RETRY_FIRST_S: Final = 0.1  # an event stream that broke is opened again after this, then twice that
+MCP_RETRY_MAX_S: Final = 2.0  # and this often while no node runs
+MCP_EVENTS_KEPT: Final = 1_024  # of one listener that is slow; then it looks at everything anew
+MCP_START_S: Final = 20.0  # a node that was started answers within a second; a busy computer takes longer
+MCP_CLOSE_S: Final = 2.0  # a connection that ends waits so long for its claims to be given back
+MCP_BULK_MAX: Final = 200  # messages marked or archived by one call
+MCP_IDLE_S: Final = 1_800.0  # a client over HTTP that asks nothing and listens to nothing is forgotten after this
+MCP_DOOR_BYTES_MAX: Final = 4 * 1024  # mcp.json holds a token and a port
+MCP_RESTART_FIRST_S: Final = 0.5  # a server that died is started again after this, then twice that
+MCP_RESTART_MAX_S: Final = 60.0  # and at least this often
+MCP_STEADY_S: Final = 30.0  # one that lived so long is started again at once
+MCP_FAILURES_SHOWN: Final = 3  # deaths in a row before the status warns
+MCP_END_S: Final = 3.0  # a server that was told to end, before it is killed
+MCP_CONFIG_BYTES_MAX: Final = 64 * 1024 * 1024  # Claude Code keeps its history beside its servers

@@ -18,13 +18,15 @@ from roosync_p2p.errors import InputFault, RoosyncError
 __all__ = ["Guard"]
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_REMEDY = "take the token from api.json in the node's home; it changes at every start"
 
 
 class Guard:
-    """Lets through what comes with a loopback Host, no foreign Origin, and the token."""
+    """Lets through what comes with a loopback Host, no foreign Origin, and the token; ``remedy``: where that is."""
 
-    def __init__(self, app: ASGIApp, *, token: str) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, remedy: str = _REMEDY) -> None:
         self._app = app
+        self._remedy = remedy
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +49,7 @@ class Guard:
             return InputFault(
                 "the token is missing or wrong",
                 code="unauthorized",
-                remedy="take the token from api.json in the node's home; it changes at every start",
+                remedy=self._remedy,
             )
         return None
 

@@ -108,6 +108,12 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "settings": CommandEntry(
         "roosync_p2p.cli.settings", "settings", _CONFIGURE, "Show the settings: every key, or the values in force."
     ),
+    "mcp": CommandEntry(
+        "roosync_p2p.mcp_server.command",
+        "mcp",
+        _CONFIGURE,
+        "Serve messages, claims and decisions to a coding agent, by the Model Context Protocol.",
+    ),
     "up": CommandEntry("roosync_p2p.cli.up", "up", _CARE, "Run the node in the foreground; prints `ready` when it is."),
     "down": CommandEntry("roosync_p2p.cli.down", "down", _CARE, "Stop the node; returns when its process is gone."),
     "service": CommandEntry(

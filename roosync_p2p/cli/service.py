@@ -11,11 +11,11 @@ import click
 
 from roosync_p2p import limits
 from roosync_p2p.api.home import default_home
+from roosync_p2p.api.start_log import last_failed_start
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import Invocation, common_options, safe_block, safe_line
 from roosync_p2p.cli.down import stop_node
 from roosync_p2p.cli.log_lines import follow_log, last_lines, shown_line
-from roosync_p2p.cli.start_log import last_failed_start
 from roosync_p2p.cli.texts import Texts, load_texts
 from roosync_p2p.errors import InputFault, NotRunningError, RoosyncError
 

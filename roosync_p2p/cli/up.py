@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from roosync_p2p.api.start_log import record_failed_start, started
 from roosync_p2p.api.terminal import Invocation, common_options
-from roosync_p2p.cli.start_log import record_failed_start, started
 from roosync_p2p.core.settings import parse_host_port
 from roosync_p2p.errors import EnvironmentFault, InputFault, RoosyncError, UsageError
 

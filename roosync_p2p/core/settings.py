@@ -24,6 +24,7 @@ __all__ = [
     "FolderSettings",
     "KeyInfo",
     "LivenessSettings",
+    "McpSettings",
     "NodeSettings",
     "Settings",
     "UiSettings",
@@ -75,6 +76,15 @@ class FolderSettings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class McpSettings:
+    """``[mcp]``. ``http``: the node keeps one server for all clients of this computer, at ``port`` of loopback."""
+
+    start_node: bool
+    http: bool
+    port: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class UiSettings:
     """``[ui]``: the language of terminal text; JSON, codes and logs stay English."""
 
@@ -89,6 +99,7 @@ class Settings:
     discovery: DiscoverySettings
     liveness: LivenessSettings
     folder: FolderSettings
+    mcp: McpSettings
     ui: UiSettings
 
 
@@ -139,6 +150,11 @@ def parse_settings(table: Mapping[str, object]) -> Settings:
         ),
         liveness=_liveness(values),
         folder=FolderSettings(path=_texts(values["folder.path"]), enabled=bool(values["folder.enabled"])),
+        mcp=McpSettings(
+            start_node=bool(values["mcp.start_node"]),
+            http=bool(values["mcp.http"]),
+            port=int(str(values["mcp.port"])),
+        ),
         ui=UiSettings(language=str(values["ui.language"])),
     )
 
@@ -207,6 +223,12 @@ def _boolean(key: str, value: object) -> object:
     if not isinstance(value, bool):
         raise _fault(key, f"is {value!r}", "true or false")
     return value
+
+
+def _port(key: str, value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
+        return value
+    raise _fault(key, f"is {value!r}", "a port from 1 to 65535")
 
 
 def _machine(key: str, value: object) -> object:
@@ -303,6 +325,17 @@ _KEYS: Final[Mapping[str, _Key]] = {
         "the shared folder, a directory that some program copies to every machine; of several the first that is it",
     ),
     "folder.enabled": _Key("true or false", True, "", _boolean, "use the shared folder, where one is named"),
+    "mcp.start_node": _Key(
+        "true or false", False, "", _boolean, "the MCP server starts the node when a tool is called and none runs"
+    ),
+    "mcp.http": _Key(
+        "true or false",
+        False,
+        "",
+        _boolean,
+        "the node keeps one MCP server for all agents of this computer, on loopback",
+    ),
+    "mcp.port": _Key("number", 47601, "", _port, "where that server listens, on 127.0.0.1"),
     "ui.language": _Key('"en" or "fr"', "en", "", _choice("en", "fr"), "language of text at a terminal"),
 }
 _SECTIONS: Final = tuple(dict.fromkeys(key.partition(".")[0] for key in _KEYS))

@@ -8,8 +8,8 @@ import queue
 import threading
 from pathlib import Path
 
+from roosync_p2p.api.start_log import last_failed_start, record_failed_start, started
 from roosync_p2p.cli.log_lines import follow_log, last_lines, shown_line
-from roosync_p2p.cli.start_log import last_failed_start, record_failed_start, started
 from roosync_p2p.errors import InputFault
 
 

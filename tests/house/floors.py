@@ -86,6 +86,7 @@ READERS: Final[Mapping[str, Reader]] = {
             "service": frozenset({"adapters"}),
         },
     ),
+    "mcp_server": Reader(packages=frozenset({"api"}), more={}),
     "admin": Reader(
         packages=frozenset({"api", "core", "trust", "entries", "codec", "adapters"}),
         more={},
