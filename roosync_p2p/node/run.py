@@ -58,6 +58,7 @@ from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.logs import open_log
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.mailbox_service import MailboxService
+from roosync_p2p.node.mcp_watch import McpWatch
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.power_watch import watch_battery, watch_power
@@ -237,7 +238,7 @@ class _Node:
             tasks.start_soon(watch_battery, performer)
             folder = await self._open_folder(performer, membership, loaded, tasks)
             around.folder = None if folder is None else folder.place
-            for task in (certificates.watch, Retention(performer, self._store).run):
+            for task in (certificates.watch, Retention(performer, self._store).run, *self._mcp(around)):
                 tasks.start_soon(task)
             self._ready(around, ready_file)
             await around.stop.wait()
@@ -270,6 +271,10 @@ class _Node:
         await tasks.start(service.run)
         tasks.start_soon(FolderDoor(service, membership, self._identity).run)
         return service
+
+    def _mcp(self, around: Surroundings) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        """What keeps the MCP server for all agents of this computer, if one is wanted."""
+        return (McpWatch(self._home, warn=around.warn_of_mcp).run,) if self._settings.mcp.http else ()
 
     def _ready(self, around: Surroundings, ready_file: Path | None) -> None:
         _LOG.info("ready: %s, version %s, at %s", self._identity.machine, __version__, ", ".join(around.listening))

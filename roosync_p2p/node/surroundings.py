@@ -24,6 +24,7 @@ class Surroundings:
         listening: bound addresses.
         reachable: what is told to others, ``host:port``.
         mdns_warning: why discovery does not work here; empty if it does.
+        mcp_warning: why the MCP server does not stay up; empty if it does, or none is wanted.
         mdns: whether discovery is on.
         folder: where the shared folder is at the moment; None without one.
         traffic: what the transport has counted, by name.
@@ -37,6 +38,7 @@ class Surroundings:
     reachable: tuple[str, ...] = ()
     mdns: bool = True
     mdns_warning: str = ""
+    mcp_warning: str = ""
     folder: Callable[[], Path] | None = None
     traffic: Callable[[], Mapping[str, int]] = dict
     remind: bool = True
@@ -50,14 +52,14 @@ class Surroundings:
         self.stop_reason = self.stop_reason or reason
         self.stop.set()
 
+    def warn_of_mcp(self, message: str) -> None:
+        """Sets or takes back that warning."""
+        self.mcp_warning = message
+
     def warnings(self) -> list[dict[str, object]]:
         """What a person should know about this computer."""
-        if not self.mdns_warning:
-            return []
-        return [
-            {
-                "code": "mdns",
-                "message": self.mdns_warning,
-                "remedy": "name the others' addresses: [discovery] peers in settings.toml, or --peer",
-            }
-        ]
+        told = (
+            ("mdns", self.mdns_warning, "name the others' addresses: [discovery] peers in settings.toml, or --peer"),
+            ("mcp", self.mcp_warning, "see logs/mcp.log in the home; or set [mcp] http = false and restart the node"),
+        )
+        return [{"code": code, "message": message, "remedy": remedy} for code, message, remedy in told if message]

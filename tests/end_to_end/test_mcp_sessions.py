@@ -1,0 +1,298 @@
+"""A connection is a session: seen while it lasts, gone with it or at its lease; and the server that the node keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from roosync_p2p.api.mcp_door import door_token, door_url
+from tests.helpers.agents import Agent, http_server
+from tests.helpers.fleet import Fleet, Machine, free_port, until
+
+LEASE_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    with Fleet.found("machine-a") as fleet:
+        fleet.machines["machine-a"].start()
+        fleet.machines["machine-a"].until_ready()
+        yield fleet
+
+
+@pytest.fixture
+def a(fleet: Fleet) -> Machine:
+    machine = fleet.machines["machine-a"]
+    if not machine.running:
+        machine.start()
+        machine.until_ready()
+    return machine
+
+
+def sessions(machine: Machine) -> dict[str, dict[str, Any]]:
+    """The sessions of agents, by what their programs are called."""
+    return {one["client"]: one for one in machine.row(machine.name)["sessions"]}
+
+
+def until_seen(machine: Machine, *names: str) -> float:
+    return until(lambda: set(names) <= set(sessions(machine)), 30, what=f"{names} are seen", shown=machine.log)
+
+
+def until_gone(machine: Machine, *names: str) -> float:
+    return until(lambda: not set(names) & set(sessions(machine)), 30, what=f"{names} are gone", shown=machine.log)
+
+
+@contextlib.contextmanager
+def by_hand(machine: Machine, *options: str, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server over standard input whose client has shaken hands and then says nothing."""
+    process = machine.begin("mcp", *options)
+    assert process.stdin is not None
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": name, "version": "1"},
+    }
+    for said in (
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    ):
+        process.stdin.write(json.dumps(said).encode() + b"\n")
+    process.stdin.flush()
+    until_seen(machine, f"{name} 1")
+    try:
+        yield process
+    finally:
+        process.kill()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        process.wait(30)
+
+
+def test_a_session_is_kept_while_its_client_is_there_and_ends_with_it(a: Machine) -> None:
+    with by_hand(a, "--lease", "1s", "--workspace", "w", name="quiet") as process:
+        first = sessions(a)["quiet 1"]
+        assert first["workspace"] == "w"
+        until(lambda: sessions(a)["quiet 1"]["last_active"] > first["last_active"], 30, what="it is touched")
+        assert sessions(a)["quiet 1"]["session"] == first["session"]
+        assert process.stdin is not None
+        process.stdin.close()
+        out = process.stdout.read() if process.stdout is not None else b""
+        assert process.wait(30) == 0
+    assert "quiet 1" not in sessions(a)
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [1], "nothing but protocol on standard output"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is not told to end there")
+def test_a_server_that_is_told_to_end_closes_its_session(a: Machine) -> None:
+    with by_hand(a, name="told") as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert "told 1" not in sessions(a)
+
+
+def test_a_killed_agents_session_is_over_at_its_lease(a: Machine) -> None:
+    with by_hand(a, "--lease", "1s", name="killed") as process:
+        process.kill()
+        process.wait(30)
+        took_s = until_gone(a, "killed 1")
+    assert took_s < 10 * LEASE_S
+
+
+def test_the_workspace_is_said_or_in_the_environment_or_the_agents_root_or_the_directory(
+    a: Machine, tmp_path: Path
+) -> None:
+    for folder in ("racine", "ici"):
+        (tmp_path / folder / ".git").mkdir(parents=True)
+    here, root = str(tmp_path / "ici"), [(tmp_path / "racine").as_uri()]
+    cases: list[tuple[dict[str, Any], str | None]] = [
+        ({"environ": {"ROOSYNC_WORKSPACE_ID": "env"}, "roots": root, "cwd": here}, "env"),
+        ({"roots": root, "cwd": here, "mode": "legacy"}, "racine"),
+        ({"cwd": here}, "ici"),
+    ]
+    for said, workspace in cases:
+        with Agent.stdio(a, **said) as agent:
+            assert agent.call("roosync_status")["you"]["workspace"] == workspace
+
+
+# --- over HTTP ----------------------------------------------------------------------------------------------------
+
+
+def test_clients_of_one_server_have_sessions_of_their_own(a: Machine, tmp_path: Path) -> None:
+    (tmp_path / "racine" / ".git").mkdir(parents=True)
+    port = free_port()
+    with http_server(a, port, "--lease", "1s"):
+        with (
+            Agent.http(a, port, name="one", roots=[(tmp_path / "racine").as_uri()]) as one,
+            Agent.http(a, port, name="two") as two,
+        ):
+            you = [agent.call("roosync_status")["you"] for agent in (one, two)]
+            assert you[0]["session"] != you[1]["session"]
+            assert [row["workspace"] for row in you] == ["racine", None]
+            one.call("roosync_claim", name="only-one", ttl="10m")
+            assert two.refusal("roosync_claim", name="only-one")["code"] == "claim_held"
+            assert two.refusal("roosync_claim", action="release", name="only-one")["code"] == "not_holder"
+            seen = sessions(a)["two 1.2"]
+            until(lambda: sessions(a)["two 1.2"]["last_active"] > seen["last_active"], 30, what="it is touched")
+        until_gone(a, "one 1.2", "two 1.2")
+        until(lambda: not a.client.claims()["claims"], 30, what="its claim is given back")
+
+
+def test_a_client_over_http_that_vanishes_is_gone_at_its_lease(a: Machine) -> None:
+    port = free_port()
+    with http_server(a, port, "--lease", "1s"):
+        program = f"import sys\nfrom {__name__} import vanishing\nvanishing(*sys.argv[1:])"
+        client = subprocess.Popen(
+            [sys.executable, "-c", program, str(a.home), str(port)], cwd=Path(__file__).parents[2]
+        )
+        try:
+            until_seen(a, "vanishing 1.2")
+            seen = sessions(a)["vanishing 1.2"]
+            until(lambda: sessions(a)["vanishing 1.2"]["last_active"] > seen["last_active"], 30, what="it is touched")
+        finally:
+            client.kill()
+            client.wait(30)
+        assert until_gone(a, "vanishing 1.2") < 10 * LEASE_S
+
+
+def vanishing(home: str, port: str) -> None:
+    """A client that is killed while it listens."""
+    machine = Machine("machine-a", Path(home), listen="", environ=dict(os.environ))
+    with Agent.http(machine, int(port), name="vanishing") as agent:
+        agent.call("roosync_status")
+        time.sleep(600)
+
+
+def test_only_programs_of_this_computer_that_know_the_token_get_in(a: Machine) -> None:
+    port = free_port()
+    with http_server(a, port):
+        url = door_url(port)
+        right = {
+            "Authorization": f"Bearer {door_token(a.home)}",
+            "Accept": "application/json, text/event-stream",
+            "Content-Type": "application/json",
+        }
+        hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
+
+        def status(headers: dict[str, str], where: str = url) -> httpx2.Response:
+            return httpx2.post(where, headers={**right, **headers}, json=hello)
+
+        assert status({"Authorization": "Bearer wrong"}).status_code == 401
+        assert "--install" in status({"Authorization": ""}).json()["remedy"]
+        assert status({"Host": "evil.example"}).json()["code"] == "forbidden_host"
+        assert status({"Origin": "http://evil.example"}).json()["code"] == "forbidden_origin"
+        assert status({}, url.replace("/mcp", "/other")).status_code == 404
+        modern = status({"MCP-Protocol-Version": "2026-07-28"})
+        assert modern.status_code == 400
+        assert "2025-06-18" in modern.json()["error"]["data"]["supported"]
+        assert httpx2.get(url, headers={**right, "Mcp-Session-Id": "unknown"}).status_code == 404
+        taken = a.refusal("mcp", "--http", "--port", str(port))
+        assert taken["code"] == "port_taken"
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.post(f"http://[::1]:{port}/mcp", json=hello)
+
+
+# --- with and without a node --------------------------------------------------------------------------------------
+
+
+def test_the_node_keeps_the_shared_server_and_leaves_none_behind(a: Machine) -> None:
+    port = free_port()
+    settings = a.home / "settings.toml"
+    a.stop()
+    settings.write_text(f"[mcp]\nhttp = true\nport = {port}\n")
+    try:
+        a.start()
+        a.until_ready()
+        (server,) = _servers(a)
+        with Agent.http(a, port) as agent:
+            assert agent.call("roosync_status")["you"]["machine"] == "machine-a"
+        server.kill()
+        until(lambda: _servers(a) not in ([], [server]), 30, what="it is started again", shown=a.log)
+        with Agent.http(a, port) as agent:
+            agent.call("roosync_status")
+        (server,) = _servers(a)
+        a.kill()
+        until(lambda: not server.is_running(), 30, what="nobody is left behind")
+        a.start()
+        a.until_ready()
+        (server,) = _servers(a)
+        a.stop()
+        assert not server.is_running()
+    finally:
+        settings.unlink()
+
+
+def _servers(machine: Machine) -> list[psutil.Process]:
+    """The MCP servers that the node keeps, once they answer."""
+    url = door_url(int((machine.home / "settings.toml").read_text().rpartition("=")[2]))
+
+    def answers() -> bool:
+        with contextlib.suppress(httpx2.TransportError):
+            return httpx2.get(url).status_code == 401
+        return False
+
+    until(answers, 30, what="the server answers", shown=machine.log)
+    return [one for one in psutil.Process(machine.pid).children() if "mcp" in one.cmdline()]
+
+
+def test_without_a_node_every_tool_says_what_helps_and_works_when_there_is_one(fleet: Fleet, a: Machine) -> None:
+    with Agent.stdio(a, "--lease", "1s", name="patient") as agent:
+        agent.call("roosync_status")
+        a.stop()
+        for tool in agent.tools():
+            said = {"action": "mark_read", "message_id": "x"} if tool.name == "roosync_manage" else {}
+            error = agent.refusal(tool.name, **said)
+            assert error["code"] == "not_running"
+            assert "roosync up" in error["remedy"]
+        a.start()
+        a.until_ready()
+        assert agent.call("roosync_status")["you"]["machine"] == "machine-a"
+        until_seen(a, "patient 1.2")
+
+
+def test_a_wait_outlasts_a_restart_of_the_node(a: Machine) -> None:
+    with Agent.stdio(a) as agent:
+
+        async def waiting() -> Any:
+            restarted: list[bool] = []
+
+            async def progress(progress: float, total: float | None, message: str | None) -> None:
+                if not restarted:
+                    restarted.append(True)
+                    a.stop()
+                    a.start()
+                    a.until_ready()
+                    a.client.send("machine-a", "Après", "x")
+
+            return await agent.client.call_tool("roosync_wait", {"timeout_s": 50}, progress_callback=progress)
+
+        result = agent.run(waiting)
+        assert [row["subject"] for row in result.structured_content["messages"]] == ["Après"]
+        agent.call("roosync_manage", action="bulk_archive", before_date="2999-01-01")
+
+
+def test_a_missing_node_is_started_if_the_settings_say_so(a: Machine) -> None:
+    a.stop()
+    settings = a.home / "settings.toml"
+    settings.write_text(f'[node]\nlisten = "{a.listen}"\n\n[discovery]\nmdns = false\n\n[mcp]\nstart_node = true\n')
+    try:
+        with Agent.stdio(a) as agent:
+            assert agent.call("roosync_status")["you"]["machine"] == "machine-a"
+        node = psutil.Process(a.client.endpoint().pid)
+        assert node.is_running(), "it outlives the agent that started it"
+        a.run("down")
+        until(lambda: not node.is_running() or node.status() == psutil.STATUS_ZOMBIE, 30, what="it ends")
+    finally:
+        settings.unlink()
