@@ -87,6 +87,9 @@ class Caller:
         """
         self.used_s = time.monotonic()
         await self._ensure_node()
+        if self._secret is None and self._known:  # there was no node when it connected
+            with contextlib.suppress(RoosyncError):
+                await self.secret()
 
     async def secret(self) -> str:
         """The session's."""

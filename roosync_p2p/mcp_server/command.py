@@ -5,7 +5,7 @@ The SDK is imported only when a server is run: it takes half a second, and it is
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 from pathlib import Path
 
 import click
@@ -19,6 +19,8 @@ __all__ = ["main", "mcp"]
 
 _CLIENTS = click.Choice(["claude", "roo"])
 _LEASE_S_MAX = 24 * 3600
+_SDK_MAJOR = 2  # the versions before and after have other names
+_INSTALL = 'pip install "roosync-p2p[mcp]"'
 
 
 @click.command()
@@ -112,9 +114,15 @@ def _require_sdk() -> None:
     Raises:
         EnvironmentFault: ``no_mcp``: it is not installed.
     """
-    if importlib.util.find_spec("mcp") is None:
+    try:
+        major = int(importlib.metadata.version("mcp").partition(".")[0])
+    except importlib.metadata.PackageNotFoundError as error:
+        raise EnvironmentFault("the MCP server is not installed", code="no_mcp", remedy=_INSTALL) from error
+    if major != _SDK_MAJOR:
         raise EnvironmentFault(
-            "the MCP server is not installed", code="no_mcp", remedy='pip install "roosync-p2p[mcp]"'
+            f"the SDK of the MCP server is there in version {major}, and version {_SDK_MAJOR} is used here",
+            code="no_mcp",
+            remedy=_INSTALL,
         )
 
 

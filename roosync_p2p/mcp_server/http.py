@@ -12,6 +12,7 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ from roosync_p2p.errors import EnvironmentFault
 from roosync_p2p.mcp_server.desk import Desk
 from roosync_p2p.mcp_server.server import HTTP_CONNECTION_HEADER, RoosyncServer
 
-__all__ = ["run_http"]
+__all__ = ["Present", "run_http"]
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION_HEADER: Final = "mcp-protocol-version"
@@ -95,10 +96,16 @@ class Present:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
         self._listened: set[str] = set()
+        self._asked_s: dict[str, float] = {}
 
     def is_attached(self, connection: str) -> bool:
         """Whether its client is there, as far as anybody can know."""
-        return self._open[connection] > 0 or connection not in self._listened
+        if self._open[connection] > 0:
+            return True
+        asked_s = self._asked_s.get(connection)
+        if asked_s is None:
+            return True  # it is about to answer to its first request
+        return connection not in self._listened and time.monotonic() - asked_s < limits.MCP_IDLE_S
 
     @contextlib.contextmanager
     def request(self, connection: str, *, listens: bool) -> Iterator[None]:
@@ -110,10 +117,12 @@ class Present:
             yield
         finally:
             self._open[connection] -= 1
+            self._asked_s[connection] = time.monotonic()
 
     def forget(self, connection: str) -> None:
         """It is over."""
         self._listened.discard(connection)
+        self._asked_s.pop(connection, None)
         del self._open[connection]
 
 

@@ -69,6 +69,7 @@ class RoosyncServer:
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_list_resources=self._list_resources,
+            on_list_resource_templates=self._list_templates,
             on_read_resource=self._read_resource,
             on_subscribe_resource=self._subscribe,
             on_unsubscribe_resource=self._unsubscribe,
@@ -133,6 +134,12 @@ class RoosyncServer:
             mime_type="application/json",
         )
         return types.ListResourcesResult(resources=[inbox])
+
+    async def _list_templates(
+        self, _ctx: Context, _params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        """There are none; clients that see resources ask for them all the same."""
+        return types.ListResourceTemplatesResult(resource_templates=[])
 
     async def _read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         caller = await self._caller(ctx, ctx.request_id)

@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("anyio", "asyncio", "starlette", "uvicorn", "rich", "cryptography", "zeroconf", "websockets", "sqlite3")
+HEAVY = (
+    "anyio",
+    "asyncio",
+    "starlette",
+    "uvicorn",
+    "rich",
+    "cryptography",
+    "zeroconf",
+    "websockets",
+    "sqlite3",
+    "mcp",
+    "pydantic",
+)
 PROGRAM = """
 import json, sys
 from roosync_p2p.cli.main import main
@@ -47,6 +59,8 @@ def modules_of(home: Path, *args: str) -> tuple[int, set[str]]:
         (["baseline", "show"], 3),
         (["log"], 3),
         (["settings", "list"], 0),
+        (["mcp", "--help"], 0),
+        (["mcp", "--install", "roo"], 1),
     ],
 )
 def test_commands_that_ask_or_explain_load_nothing_heavy(tmp_path: Path, args: list[str], code: int) -> None:

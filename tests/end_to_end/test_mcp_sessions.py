@@ -37,7 +37,6 @@ def a(fleet: Fleet) -> Machine:
     machine = fleet.machines["machine-a"]
     if not machine.running:
         machine.start()
-        machine.until_ready()
     return machine
 
 
@@ -81,26 +80,18 @@ def by_hand(machine: Machine, *options: str, name: str) -> Iterator[subprocess.P
         process.wait(30)
 
 
-def test_a_session_is_kept_while_its_client_is_there_and_ends_with_it(a: Machine) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is not told to end there")
+def test_a_session_is_kept_while_its_client_is_there_and_a_server_that_is_told_to_end_closes_it(a: Machine) -> None:
     with by_hand(a, "--lease", "1s", "--workspace", "w", name="quiet") as process:
         first = sessions(a)["quiet 1"]
         assert first["workspace"] == "w"
         until(lambda: sessions(a)["quiet 1"]["last_active"] > first["last_active"], 30, what="it is touched")
         assert sessions(a)["quiet 1"]["session"] == first["session"]
-        assert process.stdin is not None
-        process.stdin.close()
-        out = process.stdout.read() if process.stdout is not None else b""
-        assert process.wait(30) == 0
-    assert "quiet 1" not in sessions(a)
-    assert [json.loads(line)["id"] for line in out.splitlines()] == [1], "nothing but protocol on standard output"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a process is not told to end there")
-def test_a_server_that_is_told_to_end_closes_its_session(a: Machine) -> None:
-    with by_hand(a, name="told") as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 128 + signal.SIGTERM
-    assert "told 1" not in sessions(a)
+        out = process.stdout.read() if process.stdout is not None else b""
+    assert "quiet 1" not in sessions(a)
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [1], "nothing but protocol on standard output"
 
 
 def test_a_killed_agents_session_is_over_at_its_lease(a: Machine) -> None:
@@ -111,60 +102,56 @@ def test_a_killed_agents_session_is_over_at_its_lease(a: Machine) -> None:
     assert took_s < 10 * LEASE_S
 
 
-def test_the_workspace_is_said_or_in_the_environment_or_the_agents_root_or_the_directory(
+def test_the_workspace_is_that_of_the_agents_root_and_the_session_ends_with_the_connection(
     a: Machine, tmp_path: Path
 ) -> None:
     for folder in ("racine", "ici"):
         (tmp_path / folder / ".git").mkdir(parents=True)
-    here, root = str(tmp_path / "ici"), [(tmp_path / "racine").as_uri()]
-    cases: list[tuple[dict[str, Any], str | None]] = [
-        ({"environ": {"ROOSYNC_WORKSPACE_ID": "env"}, "roots": root, "cwd": here}, "env"),
-        ({"roots": root, "cwd": here, "mode": "legacy"}, "racine"),
-        ({"cwd": here}, "ici"),
-    ]
-    for said, workspace in cases:
-        with Agent.stdio(a, **said) as agent:
-            assert agent.call("roosync_status")["you"]["workspace"] == workspace
+    roots = [(tmp_path / "racine").as_uri()]
+    with Agent.stdio(a, name="rooted", mode="legacy", cwd=str(tmp_path / "ici"), roots=roots) as agent:
+        assert agent.call("roosync_status")["you"]["workspace"] == "racine"
+        until_seen(a, "rooted 1.2")
+    assert "rooted 1.2" not in sessions(a)
 
 
 # --- over HTTP ----------------------------------------------------------------------------------------------------
 
 
-def test_clients_of_one_server_have_sessions_of_their_own(a: Machine, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def port(fleet: Fleet) -> Iterator[int]:
+    """Of one server for the tests below."""
+    chosen = free_port()
+    with http_server(fleet.machines["machine-a"], chosen, "--lease", "1s"):
+        yield chosen
+
+
+def test_clients_of_one_server_have_sessions_of_their_own(a: Machine, port: int, tmp_path: Path) -> None:
     (tmp_path / "racine" / ".git").mkdir(parents=True)
-    port = free_port()
-    with http_server(a, port, "--lease", "1s"):
-        with (
-            Agent.http(a, port, name="one", roots=[(tmp_path / "racine").as_uri()]) as one,
-            Agent.http(a, port, name="two") as two,
-        ):
-            you = [agent.call("roosync_status")["you"] for agent in (one, two)]
-            assert you[0]["session"] != you[1]["session"]
-            assert [row["workspace"] for row in you] == ["racine", None]
-            one.call("roosync_claim", name="only-one", ttl="10m")
-            assert two.refusal("roosync_claim", name="only-one")["code"] == "claim_held"
-            assert two.refusal("roosync_claim", action="release", name="only-one")["code"] == "not_holder"
-            seen = sessions(a)["two 1.2"]
-            until(lambda: sessions(a)["two 1.2"]["last_active"] > seen["last_active"], 30, what="it is touched")
-        until_gone(a, "one 1.2", "two 1.2")
-        until(lambda: not a.client.claims()["claims"], 30, what="its claim is given back")
+    with (
+        Agent.http(a, port, name="one", roots=[(tmp_path / "racine").as_uri()]) as one,
+        Agent.http(a, port, name="two") as two,
+    ):
+        you = [agent.call("roosync_status")["you"] for agent in (one, two)]
+        assert you[0]["session"] != you[1]["session"]
+        assert [row["workspace"] for row in you] == ["racine", None]
+        one.call("roosync_claim", name="only-one", ttl="10m")
+        assert two.refusal("roosync_claim", name="only-one")["code"] == "claim_held"
+        assert two.refusal("roosync_claim", action="release", name="only-one")["code"] == "not_holder"
+        seen = sessions(a)["two 1.2"]
+        until(lambda: sessions(a)["two 1.2"]["last_active"] > seen["last_active"], 30, what="it is touched")
+    until_gone(a, "one 1.2", "two 1.2")
+    until(lambda: not a.client.claims()["claims"], 30, what="its claim is given back")
 
 
-def test_a_client_over_http_that_vanishes_is_gone_at_its_lease(a: Machine) -> None:
-    port = free_port()
-    with http_server(a, port, "--lease", "1s"):
-        program = f"import sys\nfrom {__name__} import vanishing\nvanishing(*sys.argv[1:])"
-        client = subprocess.Popen(
-            [sys.executable, "-c", program, str(a.home), str(port)], cwd=Path(__file__).parents[2]
-        )
-        try:
-            until_seen(a, "vanishing 1.2")
-            seen = sessions(a)["vanishing 1.2"]
-            until(lambda: sessions(a)["vanishing 1.2"]["last_active"] > seen["last_active"], 30, what="it is touched")
-        finally:
-            client.kill()
-            client.wait(30)
-        assert until_gone(a, "vanishing 1.2") < 10 * LEASE_S
+def test_a_client_over_http_that_vanishes_is_gone_at_its_lease(a: Machine, port: int) -> None:
+    program = f"import sys\nfrom {__name__} import vanishing\nvanishing(*sys.argv[1:])"
+    client = subprocess.Popen([sys.executable, "-c", program, str(a.home), str(port)], cwd=Path(__file__).parents[2])
+    try:
+        until_seen(a, "vanishing 1.2")
+    finally:
+        client.kill()
+        client.wait(30)
+    assert until_gone(a, "vanishing 1.2") < 10 * LEASE_S
 
 
 def vanishing(home: str, port: str) -> None:
@@ -175,33 +162,29 @@ def vanishing(home: str, port: str) -> None:
         time.sleep(600)
 
 
-def test_only_programs_of_this_computer_that_know_the_token_get_in(a: Machine) -> None:
-    port = free_port()
-    with http_server(a, port):
-        url = door_url(port)
-        right = {
-            "Authorization": f"Bearer {door_token(a.home)}",
-            "Accept": "application/json, text/event-stream",
-            "Content-Type": "application/json",
-        }
-        hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
+def test_only_programs_of_this_computer_that_know_the_token_get_in(a: Machine, port: int) -> None:
+    url = door_url(port)
+    right = {
+        "Authorization": f"Bearer {door_token(a.home)}",
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+    }
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
 
-        def status(headers: dict[str, str], where: str = url) -> httpx2.Response:
-            return httpx2.post(where, headers={**right, **headers}, json=hello)
+    def said(headers: dict[str, str], where: str = url) -> httpx2.Response:
+        return httpx2.post(where, headers={**right, **headers}, json=hello)
 
-        assert status({"Authorization": "Bearer wrong"}).status_code == 401
-        assert "--install" in status({"Authorization": ""}).json()["remedy"]
-        assert status({"Host": "evil.example"}).json()["code"] == "forbidden_host"
-        assert status({"Origin": "http://evil.example"}).json()["code"] == "forbidden_origin"
-        assert status({}, url.replace("/mcp", "/other")).status_code == 404
-        modern = status({"MCP-Protocol-Version": "2026-07-28"})
-        assert modern.status_code == 400
-        assert "2025-06-18" in modern.json()["error"]["data"]["supported"]
-        assert httpx2.get(url, headers={**right, "Mcp-Session-Id": "unknown"}).status_code == 404
-        taken = a.refusal("mcp", "--http", "--port", str(port))
-        assert taken["code"] == "port_taken"
-        with pytest.raises(httpx2.ConnectError):
-            httpx2.post(f"http://[::1]:{port}/mcp", json=hello)
+    assert said({"Authorization": "Bearer wrong"}).status_code == 401
+    assert "--install" in said({"Authorization": ""}).json()["remedy"]
+    assert said({"Host": "evil.example"}).json()["code"] == "forbidden_host"
+    assert said({"Origin": "http://evil.example"}).json()["code"] == "forbidden_origin"
+    assert said({}, url.replace("/mcp", "/other")).status_code == 404
+    modern = said({"MCP-Protocol-Version": "2026-07-28"})
+    assert (modern.status_code, modern.json()["error"]["code"], modern.json()["id"]) == (400, -32022, 1)
+    assert "2025-06-18" in modern.json()["error"]["data"]["supported"]
+    assert httpx2.get(url, headers={**right, "Mcp-Session-Id": "unknown"}).status_code == 404
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.post(f"http://[::1]:{port}/mcp", json=hello)
 
 
 # --- with and without a node --------------------------------------------------------------------------------------
@@ -214,7 +197,6 @@ def test_the_node_keeps_the_shared_server_and_leaves_none_behind(a: Machine) -> 
     settings.write_text(f"[mcp]\nhttp = true\nport = {port}\n")
     try:
         a.start()
-        a.until_ready()
         (server,) = _servers(a)
         with Agent.http(a, port) as agent:
             assert agent.call("roosync_status")["you"]["machine"] == "machine-a"
@@ -225,11 +207,6 @@ def test_the_node_keeps_the_shared_server_and_leaves_none_behind(a: Machine) -> 
         (server,) = _servers(a)
         a.kill()
         until(lambda: not server.is_running(), 30, what="nobody is left behind")
-        a.start()
-        a.until_ready()
-        (server,) = _servers(a)
-        a.stop()
-        assert not server.is_running()
     finally:
         settings.unlink()
 
@@ -247,7 +224,8 @@ def _servers(machine: Machine) -> list[psutil.Process]:
     return [one for one in psutil.Process(machine.pid).children() if "mcp" in one.cmdline()]
 
 
-def test_without_a_node_every_tool_says_what_helps_and_works_when_there_is_one(fleet: Fleet, a: Machine) -> None:
+def test_without_a_node_tools_say_what_helps_and_one_is_started_if_the_settings_say_so(a: Machine) -> None:
+    settings = a.home / "settings.toml"
     with Agent.stdio(a, "--lease", "1s", name="patient") as agent:
         agent.call("roosync_status")
         a.stop()
@@ -257,42 +235,35 @@ def test_without_a_node_every_tool_says_what_helps_and_works_when_there_is_one(f
             assert error["code"] == "not_running"
             assert "roosync up" in error["remedy"]
         a.start()
-        a.until_ready()
-        assert agent.call("roosync_status")["you"]["machine"] == "machine-a"
+        _wait_over_a_restart(agent, a)
         until_seen(a, "patient 1.2")
+        a.stop()
+        settings.write_text(f'[node]\nlisten = "{a.listen}"\n[discovery]\nmdns = false\n[mcp]\nstart_node = true\n')
+        try:
+            assert agent.call("roosync_status")["you"]["session"]
+        finally:
+            settings.unlink()
+    node = psutil.Process(a.client.endpoint().pid)
+    assert node.is_running(), "it outlives the agent that started it"
+    a.run("down")
+    until(lambda: not node.is_running() or node.status() == psutil.STATUS_ZOMBIE, 30, what="it ends")
 
 
-def test_a_wait_outlasts_a_restart_of_the_node(a: Machine) -> None:
-    with Agent.stdio(a) as agent:
+def _wait_over_a_restart(agent: Agent, a: Machine) -> None:
+    """A wait goes on while the node is started again."""
 
-        async def waiting() -> Any:
-            restarted: list[bool] = []
+    async def waiting() -> Any:
+        restarted: list[bool] = []
 
-            async def progress(progress: float, total: float | None, message: str | None) -> None:
-                if not restarted:
-                    restarted.append(True)
-                    a.stop()
-                    a.start()
-                    a.until_ready()
-                    a.client.send("machine-a", "Après", "x")
+        async def progress(progress: float, total: float | None, message: str | None) -> None:
+            if not restarted:
+                restarted.append(True)
+                a.stop()
+                a.start()
+                a.until_ready()
+                a.client.send("machine-a", "Après", "x")
 
-            return await agent.client.call_tool("roosync_wait", {"timeout_s": 50}, progress_callback=progress)
+        return await agent.client.call_tool("roosync_wait", {"timeout_s": 50}, progress_callback=progress)
 
-        result = agent.run(waiting)
-        assert [row["subject"] for row in result.structured_content["messages"]] == ["Après"]
-        agent.call("roosync_manage", action="bulk_archive", before_date="2999-01-01")
-
-
-def test_a_missing_node_is_started_if_the_settings_say_so(a: Machine) -> None:
-    a.stop()
-    settings = a.home / "settings.toml"
-    settings.write_text(f'[node]\nlisten = "{a.listen}"\n\n[discovery]\nmdns = false\n\n[mcp]\nstart_node = true\n')
-    try:
-        with Agent.stdio(a) as agent:
-            assert agent.call("roosync_status")["you"]["machine"] == "machine-a"
-        node = psutil.Process(a.client.endpoint().pid)
-        assert node.is_running(), "it outlives the agent that started it"
-        a.run("down")
-        until(lambda: not node.is_running() or node.status() == psutil.STATUS_ZOMBIE, 30, what="it ends")
-    finally:
-        settings.unlink()
+    result = agent.run(waiting)
+    assert [row["subject"] for row in result.structured_content["messages"]] == ["Après"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import sys
@@ -167,7 +168,12 @@ def test_wrong_usage_is_said(mcp: Any, args: list[str]) -> None:
 
 
 def test_without_the_extra_the_line_that_installs_it_is_said(mcp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    code, said = mcp()
-    assert code == 1
-    assert said["error"]["remedy"] == 'pip install "roosync-p2p[mcp]"'
+    def missing(_name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError
+
+    for version in (missing, lambda _name: "1.28.1"):
+        monkeypatch.setattr(importlib.metadata, "version", version)
+        for way in ([], ["--http"]):
+            code, said = mcp(*way)
+            assert code == 1
+            assert said["error"]["remedy"] == 'pip install "roosync-p2p[mcp]"'
