@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,7 +100,12 @@ class RoosyncServer:
         Over HTTP a client can be asked for its roots only on the stream of a request: its first one opens the session.
         """
         if not self._over_http:
-            self._desk.tasks.start_soon(self._caller, ctx, None)
+            self._desk.tasks.start_soon(self._greet, ctx)
+
+    async def _greet(self, ctx: Context) -> None:
+        """Opens the session of a client that has just come; it may be gone again before it has said who it is."""
+        with contextlib.suppress(MCPError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._caller(ctx, None)
 
     # --- tools ----------------------------------------------------------------------------------------------------
 
