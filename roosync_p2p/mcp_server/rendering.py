@@ -34,7 +34,19 @@ _SHOWN: Final = (
     "status",
     "time",
 )
-_SHOWN_OF: Final = (*_SHOWN, "verified", "signer", "expires", "ack_by", "workspace", "depth", "read_by", "states")
+_SEALED: Final = ("sealed", "seal_problem")  # of messages for their readers' machines alone
+_SHOWN_OF: Final = (
+    *_SHOWN,
+    "verified",
+    "signer",
+    "expires",
+    "ack_by",
+    "workspace",
+    "depth",
+    "read_by",
+    "states",
+    *_SEALED,
+)
 
 
 def with_notice(text: str) -> str:
@@ -104,6 +116,10 @@ def message_text(message: dict[str, Any], *, body: str | None) -> str:
     ]
     if message.get("amended"):
         lines.append(f"  amended: {len(message.get('history', ())) - 1} earlier bodies, in the structured content")
+    lines += [
+        f"  attachment: {quoted(str(file.get('name')))}, {file.get('size')} bytes {file.get('state') or ''}".rstrip()
+        for file in message.get("attachments") or ()
+    ]
     for commit in message.get("commits", ()):
         outcome = commit["outcome"]
         word = "accepted" if outcome["accepted"] else f"refused ({outcome['reason']})"
@@ -121,7 +137,9 @@ def _head(message: dict[str, Any]) -> str:
 
 def _mark(message: dict[str, Any]) -> str:
     if message.get("verified") and message.get("signer"):
-        return f"signed by {message['signer']}, verified"
+        problem = f" and not to be opened here ({message['seal_problem']})" if message.get("seal_problem") else ""
+        sealed = f", sealed{problem}" if message.get("sealed") else ""
+        return f"signed by {message['signer']}, verified{sealed}"
     return "NOT VERIFIED: nobody's signature vouches for it"
 
 
