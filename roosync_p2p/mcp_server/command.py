@@ -32,6 +32,7 @@ _INSTALL = 'pip install "roosync-p2p[mcp]"'
 @click.option(
     "--lease",
     default=f"{limits.MCP_LEASE_S:g}s",
+    envvar="ROOSYNC_MCP_LEASE",
     show_default=True,
     metavar="TIME",
     help="A killed agent is gone from `machines` after this.",

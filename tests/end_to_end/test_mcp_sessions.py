@@ -16,17 +16,26 @@ import psutil
 import pytest
 
 from roosync_p2p.api.mcp_door import door_token, door_url
-from tests.helpers.agents import Agent, http_server
+from tests.helpers.agents import Agent
 from tests.helpers.fleet import Fleet, Machine, free_port, until
 
 LEASE_S = 1.0
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
+def port() -> int:
+    """Where the node's own server listens."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def fleet(port: int) -> Iterator[Fleet]:
     with Fleet.found("machine-a") as fleet:
-        fleet.machines["machine-a"].start()
-        fleet.machines["machine-a"].until_ready()
+        machine = fleet.machines["machine-a"]
+        machine.environ["ROOSYNC_MCP_LEASE"] = "1s"
+        _settings(machine).write_text(f"[mcp]\nhttp = true\nport = {port}\n")
+        machine.start()
+        machine.until_ready()
         yield fleet
 
 
@@ -36,6 +45,10 @@ def a(fleet: Fleet) -> Machine:
     if not machine.running:
         machine.start()
     return machine
+
+
+def _settings(machine: Machine) -> Path:
+    return machine.home / "settings.toml"
 
 
 def sessions(machine: Machine) -> dict[str, dict[str, Any]]:
@@ -80,7 +93,7 @@ def by_hand(machine: Machine, *options: str, name: str) -> Iterator[subprocess.P
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process is not told to end there")
 def test_a_session_is_kept_while_its_client_is_there_and_a_server_that_is_told_to_end_closes_it(a: Machine) -> None:
-    with by_hand(a, "--lease", "1s", "--workspace", "w", name="quiet") as process:
+    with by_hand(a, "--workspace", "w", name="quiet") as process:
         first = sessions(a)["quiet 1"]
         assert first["workspace"] == "w"
         until(lambda: sessions(a)["quiet 1"]["last_active"] > first["last_active"], 30, what="it is touched")
@@ -100,31 +113,12 @@ def test_a_killed_agents_session_is_over_at_its_lease(a: Machine) -> None:
     assert took_s < 10 * LEASE_S
 
 
-def test_the_workspace_is_that_of_the_agents_root_and_the_session_ends_with_the_connection(
-    a: Machine, tmp_path: Path
-) -> None:
-    for folder in ("racine", "ici"):
-        (tmp_path / folder / ".git").mkdir(parents=True)
-    roots = [(tmp_path / "racine").as_uri()]
-    with Agent.stdio(a, name="rooted", mode="legacy", cwd=str(tmp_path / "ici"), roots=roots) as agent:
-        assert agent.call("roosync_status")["you"]["workspace"] == "racine"
-        until_seen(a, "rooted 1.2")
-    assert "rooted 1.2" not in sessions(a)
-
-
 # --- over HTTP ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def port(fleet: Fleet) -> Iterator[int]:
-    """Of one server for the tests below."""
-    chosen = free_port()
-    with http_server(fleet.machines["machine-a"], chosen, "--lease", "1s"):
-        yield chosen
 
 
 def test_clients_of_one_server_have_sessions_of_their_own(a: Machine, port: int, tmp_path: Path) -> None:
     (tmp_path / "racine" / ".git").mkdir(parents=True)
+    _server(a, port)
     with (
         Agent.http(a, port, name="one", roots=[(tmp_path / "racine").as_uri()]) as one,
         Agent.http(a, port, name="two") as two,
@@ -186,44 +180,39 @@ def test_only_programs_of_this_computer_that_know_the_token_get_in(a: Machine, p
 # --- with and without a node --------------------------------------------------------------------------------------
 
 
-def test_the_node_keeps_the_shared_server_and_leaves_none_behind(a: Machine) -> None:
-    port = free_port()
-    settings = a.home / "settings.toml"
-    a.stop()
-    settings.write_text(f"[mcp]\nhttp = true\nport = {port}\n")
-    try:
-        a.start()
-        (server,) = _servers(a)
-        with Agent.http(a, port) as agent:
-            assert agent.call("roosync_status")["you"]["machine"] == "machine-a"
-        server.kill()
-        until(lambda: _servers(a) not in ([], [server]), 30, what="it is started again", shown=a.log)
-        with Agent.http(a, port) as agent:
-            agent.call("roosync_status")
-        (server,) = _servers(a)
-        a.kill()
-        until(lambda: not server.is_running(), 30, what="nobody is left behind")
-    finally:
-        settings.unlink()
+def test_the_node_keeps_the_shared_server_and_leaves_none_behind(a: Machine, port: int) -> None:
+    first = _server(a, port)
+    first.kill()
+    until(lambda: _server(a, port) != first, 30, what="it is started again", shown=a.log)
+    with Agent.http(a, port) as agent:
+        assert agent.call("roosync_status")["you"]["machine"] == "machine-a"
+    second = _server(a, port)
+    a.kill()
+    until(lambda: not second.is_running(), 30, what="nobody is left behind")
+    _settings(a).unlink()
 
 
-def _servers(machine: Machine) -> list[psutil.Process]:
-    """The MCP servers that the node keeps, once they answer."""
-    url = door_url(int((machine.home / "settings.toml").read_text().rpartition("=")[2]))
+def _server(machine: Machine, port: int) -> psutil.Process:
+    """The server that the node keeps, once it answers."""
 
     def answers() -> bool:
         with contextlib.suppress(httpx2.TransportError):
-            return httpx2.get(url).status_code == 401
+            return httpx2.get(door_url(port)).status_code == 401
         return False
 
     until(answers, 30, what="the server answers", shown=machine.log)
-    return [one for one in psutil.Process(machine.pid).children() if "mcp" in one.cmdline()]
+    (found,) = [one for one in psutil.Process(machine.pid).children() if "mcp" in one.cmdline()]
+    return found
 
 
-def test_without_a_node_tools_say_what_helps_and_one_is_started_if_the_settings_say_so(a: Machine) -> None:
-    settings = a.home / "settings.toml"
-    with Agent.stdio(a, "--lease", "1s", name="patient") as agent:
-        agent.call("roosync_status")
+def test_without_a_node_tools_say_what_helps_and_one_is_started_if_the_settings_say_so(
+    a: Machine, tmp_path: Path
+) -> None:
+    for folder in ("racine", "ici"):
+        (tmp_path / folder / ".git").mkdir(parents=True)
+    settings, roots = _settings(a), [(tmp_path / "racine").as_uri()]
+    with Agent.stdio(a, name="patient", mode="legacy", cwd=str(tmp_path / "ici"), roots=roots) as agent:
+        assert agent.call("roosync_status")["you"]["workspace"] == "racine", "its root, not its directory"
         a.stop()
         for tool in agent.tools():
             said = {"action": "mark_read", "message_id": "x"} if tool.name == "roosync_manage" else {}
@@ -239,6 +228,8 @@ def test_without_a_node_tools_say_what_helps_and_one_is_started_if_the_settings_
             assert agent.call("roosync_status")["you"]["session"]
         finally:
             settings.unlink()
+        until_seen(a, "patient 1.2")
+    assert "patient 1.2" not in sessions(a), "its session ends with the connection"
     node = psutil.Process(a.client.endpoint().pid)
     assert node.is_running(), "it outlives the agent that started it"
     a.run("down")
