@@ -24,6 +24,7 @@ from roosync_p2p.api.backend import Backend
 from roosync_p2p.api.endpoint import Endpoint, remove_endpoint, write_endpoint
 from roosync_p2p.api.listeners import open_tcp, open_unix
 from roosync_p2p.api.routes import build_app
+from roosync_p2p.api.web_config import web_config
 
 __all__ = ["serve"]
 
@@ -60,7 +61,10 @@ async def serve(
             pid=os.getpid(),
         )
         app = build_app(backend, token=token, closing=closing, keepalive_s=keepalive_s)
-        server = _Server(_config(app), closing)
+        config = web_config(
+            app, connections_max=limits.API_CONNECTIONS_MAX, grace_s=max(1, int(limits.API_SHUTDOWN_S) - 1)
+        )
+        server = _Server(config, closing)
         running = asyncio.create_task(server.serve(sockets=sockets), name="roosync-api")
         try:
             running.add_done_callback(lambda _: server.listening.set())  # it may also fail before it listens
@@ -99,23 +103,6 @@ def _listening(home: Path, *, tcp: bool) -> Iterator[tuple[list[socket.socket], 
             listener.close()
         if path is not None:
             path.unlink(missing_ok=True)
-
-
-def _config(app: object) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # Starlette's and uvicorn's names for one ASGI type
-        http="h11",
-        ws="none",
-        lifespan="off",
-        loop="none",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        limit_concurrency=limits.API_CONNECTIONS_MAX,
-        timeout_graceful_shutdown=max(1, int(limits.API_SHUTDOWN_S) - 1),
-    )
 
 
 class _Server(uvicorn.Server):

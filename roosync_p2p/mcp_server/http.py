@@ -31,6 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from roosync_p2p import limits
 from roosync_p2p.api.guard import Guard
 from roosync_p2p.api.mcp_door import door_token, door_url
+from roosync_p2p.api.web_config import web_config
 from roosync_p2p.errors import EnvironmentFault
 from roosync_p2p.mcp_server.desk import Desk
 from roosync_p2p.mcp_server.server import HTTP_CONNECTION_HEADER, RoosyncServer
@@ -70,7 +71,7 @@ async def _serve(
         )
         door = _Door(manager.handle_request, present, leave=_leaving(desk, server))
         app = Guard(door, token=token, remedy="run `roosync mcp --http --install` again for this client")
-        uvicorn_server = uvicorn.Server(_config(app))
+        uvicorn_server = uvicorn.Server(web_config(app, connections_max=2 * limits.SESSIONS_MAX, grace_s=1))
         if with_parent:
             _end_with_input(uvicorn_server)
         async with manager.run():
@@ -220,22 +221,6 @@ def _listening(port: int) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
-
-
-def _config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        loop="none",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=2 * limits.SESSIONS_MAX,
-        timeout_graceful_shutdown=1,
-    )
 
 
 def _end_with_input(server: uvicorn.Server) -> None:
