@@ -1,7 +1,7 @@
 """One event stream of the node for everybody in this process who waits; open only while somebody does.
 
-A stream that breaks is opened again, resuming where it stopped. What may have been missed shows as an event ``gap``:
-whoever hears one looks at everything anew.
+A stream that breaks is opened again. What may have been missed shows as an event ``gap``: whoever hears one looks at
+everything anew. It does not resume by the id of an event, because a node that was started again counts anew.
 """
 
 from __future__ import annotations
@@ -85,20 +85,18 @@ class Relay:
 
     async def _read(self, *, task_status: anyio.abc.TaskStatus[anyio.CancelScope]) -> None:
         """Raises what the first attempt raises; later ones are repeated."""
-        after: int | None = None
         pause_s = limits.MCP_RETRY_FIRST_S
         told = False
         with anyio.CancelScope() as scope:
             while True:
                 try:
-                    async with self._api.events(after) as events:
-                        if not told:
-                            task_status.started(scope)
-                        elif after is None:
+                    async with self._api.events() as events:
+                        if told:
                             self._tell(Event(id=0, type="gap", data={}, time=""))
+                        else:
+                            task_status.started(scope)
                         told, pause_s, self.fault = True, limits.MCP_RETRY_FIRST_S, None
                         async for event in events:
-                            after = event.id
                             self._tell(event)
                     self.fault = NotRunningError("the node stopped", remedy="start it with `roosync up`")
                 except RoosyncError as fault:
