@@ -40,6 +40,11 @@ class Desk:
         self._lease_s = lease_s
         self._callers: dict[str, Caller] = {}
         self._starting = anyio.Lock()
+        self._when_left: list[Callable[[str], None]] = []
+
+    def when_left(self, do: Callable[[str], None]) -> None:
+        """Has something done when a connection is over or forgotten."""
+        self._when_left.append(do)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -66,9 +71,14 @@ class Desk:
 
     async def leave(self, connection: str) -> None:
         """The connection is over, and its session with it."""
-        caller = self._callers.pop(connection, None)
+        caller = self._forget(connection)
         if caller is not None:
             await caller.close()
+
+    def _forget(self, connection: str) -> Caller | None:
+        for do in self._when_left:
+            do(connection)
+        return self._callers.pop(connection, None)
 
     async def close(self) -> None:
         """All of them are over."""
@@ -85,7 +95,7 @@ class Desk:
                 if caller.attached():
                     await caller.touch()
                 elif time.monotonic() - caller.used_s > limits.MCP_IDLE_S:
-                    self._callers.pop(connection, None)
+                    self._forget(connection)
 
     async def _ensure_node(self) -> None:
         """Starts a missing node, if the settings say so.

@@ -6,15 +6,17 @@ does not know: which client is still there, and that a session belongs to a conn
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
+import signal
 import socket
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +64,8 @@ async def _serve(
     async with Desk.opened(home, lease_s=lease_s, said_workspace=None) as desk:
         present = Present()
         server = RoosyncServer(desk, over_http=True, attached=present.is_attached)
+        desk.when_left(server.inbox.unsubscribe)
+        desk.when_left(present.forget)
         desk.tasks.start_soon(server.inbox.run)
         manager = StreamableHTTPSessionManager(
             app=server.sdk,
@@ -69,22 +73,14 @@ async def _serve(
             max_request_body_size=2 * limits.API_BODY_BYTES_MAX,
             max_sessions=limits.SESSIONS_MAX,
         )
-        door = _Door(manager.handle_request, present, leave=_leaving(desk, server))
+        door = _Door(manager.handle_request, present, leave=desk.leave)
         app = Guard(door, token=token, remedy="run `roosync mcp --http --install` again for this client")
-        uvicorn_server = uvicorn.Server(web_config(app, connections_max=2 * limits.SESSIONS_MAX, grace_s=1))
+        web_server = _Server(web_config(app, connections_max=2 * limits.SESSIONS_MAX, grace_s=1))
         if with_parent:
-            _end_with_input(uvicorn_server)
+            threading.Thread(target=_end_with_input, args=(web_server,), name="parent", daemon=True).start()
         async with manager.run():
             say(f"MCP server at {door_url(listener.getsockname()[1])}")
-            await uvicorn_server.serve(sockets=[listener])
-
-
-def _leaving(desk: Desk, server: RoosyncServer) -> Callable[[str], Any]:
-    async def leave(connection: str) -> None:
-        server.inbox.unsubscribe(connection)
-        await desk.leave(connection)
-
-    return leave
+            await web_server.serve(sockets=[listener])
 
 
 class Present:
@@ -130,7 +126,7 @@ class Present:
 class _Door:
     """Before the SDK: one path, and protocols with a handshake; after it: what a DELETE means for the session."""
 
-    def __init__(self, app: ASGIApp, present: Present, *, leave: Callable[[str], Any]) -> None:
+    def __init__(self, app: ASGIApp, present: Present, *, leave: Callable[[str], Awaitable[None]]) -> None:
         self._app = app
         self._present = present
         self._leave = leave
@@ -152,7 +148,6 @@ class _Door:
         with self._present.request(connection, listens=scope["method"] == "GET"):
             status = await _status_of(self._app, scope, receive, send)
         if status == 404 or (scope["method"] == "DELETE" and status is not None and status < 300):
-            self._present.forget(connection)
             await self._leave(connection)
 
 
@@ -223,13 +218,40 @@ def _listening(port: int) -> Iterator[socket.socket]:
         listener.close()
 
 
-def _end_with_input(server: uvicorn.Server) -> None:
+class _Server(uvicorn.Server):
+    """uvicorn's server, ended by an event.
+
+    By itself it looks ten times a second whether it should end, and raises a signal again before sessions are closed.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop = asyncio.get_running_loop()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """From any thread, and from a signal's handler."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
+            self._loop.call_soon_threadsafe(self._ending.set)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end it in good order."""
+        before = {number: signal.signal(number, lambda *_: self.end()) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def main_loop(self) -> None:
+        """There is nothing to do meanwhile."""
+        await self._ending.wait()
+
+
+def _end_with_input(server: _Server) -> None:
     """The node holds the other end of standard input: however it ends, that is closed, and so nobody is left behind."""
-
-    def read() -> None:
-        stream = getattr(sys.stdin, "buffer", None)
-        while stream is not None and stream.read(1):
-            pass
-        server.should_exit = True
-
-    threading.Thread(target=read, name="parent", daemon=True).start()
+    stream = getattr(sys.stdin, "buffer", None)
+    while stream is not None and stream.read(1):
+        pass
+    server.end()

@@ -43,6 +43,8 @@ def test_every_arrow_stays_on_its_floor_and_has_a_reason() -> None:
         ("cli/x.py", "from roosync_p2p.adapters.home import Home", "does not read adapters"),
         ("cli/demo.py", "from roosync_p2p.admin.founding import found", "neighbour"),
         ("admin/x.py", "from roosync_p2p.node.joining import join", "does not read node"),
+        ("mcp_server/x.py", "from roosync_p2p.core.settings import parse_toml", "does not read core"),
+        ("cli/x.py", "from roosync_p2p.mcp_server.server import RoosyncServer", "neighbour"),
         ("api/x.py", "from tests.helpers import trust", "tests are no part"),
         ("ledger/x.py", "order = sorted(things, key=lambda thing: hash(thing))", "hash()"),
         ("trust/x.py", "import datetime\ndatetime.datetime.now(tz)", "wall clock"),
