@@ -44,10 +44,9 @@ def candidates(client: str, *, platform: str, home: str, environ: Mapping[str, s
     folders = [base / editor / "User" for base in bases for editor in _EDITORS]
     if platform not in ("win32", "darwin"):
         folders += [user / server / "data" / "User" for server in _REMOTE]
+    places = [(extension, "mcp_settings.json") for extension in (*_ROO, _CLINE)] + [(_CLINE, "cline_mcp_settings.json")]
     return [
-        folder / "globalStorage" / extension / "settings" / "mcp_settings.json"
-        for folder in folders
-        for extension in (*_ROO, _CLINE)
+        folder / "globalStorage" / extension / "settings" / file for folder in folders for extension, file in places
     ]
 
 

@@ -137,7 +137,7 @@ def _removed(path: Path) -> _Change:
     content, mark = _decoded(path, before)
     with _naming(path):
         after = without_member(content, SERVERS)
-    return _Change(path, before, (mark + after).encode())
+    return _Change(path, before, (before or b"") if after == content else (mark + after).encode())
 
 
 # --- the disk -----------------------------------------------------------------------------------------------------
@@ -184,8 +184,6 @@ def _carried_out(home: Path, change: _Change, *, token: str, dry_run: bool, remo
     """What scripts and people are told of one file."""
     path = change.path
     row: dict[str, Any] = {"file": str(path), "changed": change.after != (change.before or b""), "backup": None}
-    if change.before is None and remove:
-        row["changed"] = False
     if not row["changed"]:
         return row, text(home, "removed.none" if remove else "installed.same", file=path)
     if dry_run:
@@ -211,7 +209,7 @@ def _write(change: _Change) -> Path | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         backup = None
-        mode = 0o600
+        mode = 0o644  # only a project's file is made, and that holds no token
         if change.before is not None:
             moment = rfc3339(time.time_ns() // 1_000_000).replace(":", "").replace("-", "").partition(".")[0]
             backup = path.with_name(f"{path.name}.before-roosync-{moment}-{secrets.token_hex(2)}")

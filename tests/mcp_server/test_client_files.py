@@ -58,6 +58,12 @@ def test_claude_code_has_one_place(platform: str, home: str, environ: dict[str, 
         (
             "linux",
             "/home/a",
+            {},
+            "/home/a/.config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
+        ),
+        (
+            "linux",
+            "/home/a",
             {"XDG_CONFIG_HOME": "/cfg"},
             "/cfg/Windsurf/User/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
         ),

@@ -89,6 +89,18 @@ def test_over_http_it_gets_the_url_and_a_token_that_stays(mcp: Any, claude: Path
         assert (home / "mcp.json").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("before", [None, b"", b"{}", b"{\n}\n"])
+def test_taking_out_what_is_not_there_changes_nothing(
+    mcp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".mcp.json"
+    if before is not None:
+        file.write_bytes(before)
+    assert mcp("--uninstall", "claude", "--project")[1]["files"][0]["changed"] is False
+    assert (file.read_bytes() if file.exists() else None) == before
+
+
 @pytest.mark.parametrize("broken", ["{", "[]", '{"mcpServers": 1}', "// comment\n{}", "\udcff"])
 def test_a_file_that_does_not_parse_is_refused_and_left_alone(mcp: Any, claude: Path, broken: str) -> None:
     data = broken.encode("utf-8", "surrogateescape")
