@@ -103,7 +103,7 @@ class Caller:
         except InputFault as fault:
             if fault.code != "unknown_session":
                 raise
-        self._secret = self.session = None
+        self._secret = None
         return await ask(await self.secret())
 
     async def touch(self) -> None:
@@ -113,7 +113,7 @@ class Caller:
                 return
             with contextlib.suppress(RoosyncError):  # no node at the moment: the next touch tries again
                 if self._secret is not None and not await self._use(self._secret):
-                    self._secret = self.session = None
+                    self._secret = None
                 await self._open()
 
     async def close(self) -> None:
