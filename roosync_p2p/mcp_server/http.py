@@ -97,11 +97,11 @@ class Present:
 
     def is_attached(self, connection: str) -> bool:
         """Whether its client is there, as far as anybody can know."""
-        if self._open[connection] > 0:
+        if self._open.get(connection, 0) > 0:
             return True
         asked_s = self._asked_s.get(connection)
         if asked_s is None:
-            return True  # it is about to answer to its first request
+            return True  # its first request has not come yet
         return connection not in self._listened and time.monotonic() - asked_s < limits.MCP_IDLE_S
 
     @contextlib.contextmanager
@@ -113,8 +113,9 @@ class Present:
         try:
             yield
         finally:
-            self._open[connection] -= 1
-            self._asked_s[connection] = time.monotonic()
+            if connection in self._open:  # a connection may end while another of its requests is under way
+                self._open[connection] -= 1
+                self._asked_s[connection] = time.monotonic()
 
     def forget(self, connection: str) -> None:
         """It is over."""

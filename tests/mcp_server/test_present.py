@@ -37,3 +37,12 @@ def test_who_never_listened_is_there_until_it_was_silent_for_long(clock: list[fl
     assert not present.is_attached("c")
     present.forget("c")
     present.forget("never seen")
+
+
+def test_a_connection_that_ends_while_it_listens_leaves_nothing_behind(clock: list[float]) -> None:
+    present = Present()
+    with present.request("c", listens=True):
+        with present.request("c", listens=False):
+            pass
+        present.forget("c")
+    assert not any(vars(present).values())
