@@ -68,6 +68,8 @@ def mcp(
     """
     if install is not None and uninstall is not None:
         raise UsageError("--install and --uninstall exclude each other")
+    if install is not None:
+        _require_sdk()  # an agent would only see that its server ends
     if install is not None or uninstall is not None:
         from roosync_p2p.mcp_server.installing import change_clients  # noqa: PLC0415 - not needed for serving
 

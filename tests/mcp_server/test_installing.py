@@ -185,7 +185,7 @@ def test_without_the_extra_the_line_that_installs_it_is_said(mcp: Any, monkeypat
 
     for version in (missing, lambda _name: "1.28.1"):
         monkeypatch.setattr(importlib.metadata, "version", version)
-        for way in ([], ["--http"]):
+        for way in ([], ["--http"], ["--install", "claude"]):
             code, said = mcp(*way)
             assert code == 1
             assert said["error"]["remedy"] == 'pip install "roosync-p2p[mcp]"'
