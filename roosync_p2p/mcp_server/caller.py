@@ -7,10 +7,8 @@ Of a client that is killed, nobody touches it any more: it is over at the end of
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio
@@ -18,16 +16,14 @@ import anyio
 from roosync_p2p import limits
 from roosync_p2p.api.client import Client
 from roosync_p2p.api.methods import JsonObject
-from roosync_p2p.api.workspace import find_workspace
-from roosync_p2p.errors import InputFault, RoosyncError, UsageError
+from roosync_p2p.errors import InputFault, RoosyncError
 from roosync_p2p.mcp_server.relay import Relay
 
-__all__ = ["Caller", "Introduction", "client_name", "workspace_of"]
+__all__ = ["Caller", "Introduction"]
 
 T = TypeVar("T")
 
 _TOUCHED: Final = "mcp-keeps-its-session"  # a claim that is never taken
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 Introduction = Callable[[], Awaitable[tuple[str | None, str]]]
 """Asks a client who it is: its workspace, and what its program is called."""
@@ -150,18 +146,3 @@ class Caller:
         except InputFault as fault:
             return fault.code != "unknown_session"
         return True
-
-
-def client_name(name: str, version: str) -> str:
-    """What a session says its program is called."""
-    return _CONTROL.sub(" ", f"{name} {version}").strip()[: limits.MCP_CLIENT_CHARS_MAX]
-
-
-def workspace_of(folders: list[Path]) -> str | None:
-    """The repository of the first of these folders that lies in one."""
-    for folder in folders:
-        with contextlib.suppress(OSError, UsageError):
-            found = find_workspace(None, {}, folder)
-            if found is not None:
-                return found
-    return None

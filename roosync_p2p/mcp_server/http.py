@@ -14,8 +14,6 @@ import signal
 import socket
 import sys
 import threading
-import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -36,9 +34,10 @@ from roosync_p2p.api.mcp_door import door_token, door_url
 from roosync_p2p.api.web_config import web_config
 from roosync_p2p.errors import EnvironmentFault
 from roosync_p2p.mcp_server.desk import Desk
+from roosync_p2p.mcp_server.present import Present
 from roosync_p2p.mcp_server.server import HTTP_CONNECTION_HEADER, RoosyncServer
 
-__all__ = ["Present", "run_http"]
+__all__ = ["run_http"]
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION_HEADER: Final = "mcp-protocol-version"
@@ -81,47 +80,6 @@ async def _serve(
         async with manager.run():
             say(f"MCP server at {door_url(listener.getsockname()[1])}")
             await web_server.serve(sockets=[listener])
-
-
-class Present:
-    """Which connections have a client that is there.
-
-    A client that listens (a GET that stays open) is there as long as it does. One that has never listened says nothing
-    when it goes: it counts as there until it asks nothing for ``limits.MCP_IDLE_S``, when the SDK forgets it.
-    """
-
-    def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
-        self._listened: set[str] = set()
-        self._asked_s: dict[str, float] = {}
-
-    def is_attached(self, connection: str) -> bool:
-        """Whether its client is there, as far as anybody can know."""
-        if self._open.get(connection, 0) > 0:
-            return True
-        asked_s = self._asked_s.get(connection)
-        if asked_s is None:
-            return True  # its first request has not come yet
-        return connection not in self._listened and time.monotonic() - asked_s < limits.MCP_IDLE_S
-
-    @contextlib.contextmanager
-    def request(self, connection: str, *, listens: bool) -> Iterator[None]:
-        """Around a request of a connection."""
-        if listens:
-            self._listened.add(connection)
-        self._open[connection] += 1
-        try:
-            yield
-        finally:
-            if connection in self._open:  # a connection may end while another of its requests is under way
-                self._open[connection] -= 1
-                self._asked_s[connection] = time.monotonic()
-
-    def forget(self, connection: str) -> None:
-        """It is over."""
-        self._listened.discard(connection)
-        self._asked_s.pop(connection, None)
-        del self._open[connection]
 
 
 class _Door:

@@ -7,12 +7,10 @@ clients, they say nothing about any of them.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 import anyio
 from mcp.server.session import ServerSession
@@ -24,11 +22,9 @@ from pydantic import ValidationError
 from roosync_p2p import limits
 from roosync_p2p.api.workspace import find_workspace
 from roosync_p2p.errors import UsageError
-from roosync_p2p.mcp_server.caller import client_name, workspace_of
+from roosync_p2p.mcp_server.client_facts import client_name, path_of_uri, workspace_of
 
-__all__ = ["introduction", "path_of_uri"]
-
-_DRIVE: Final = re.compile(r"/[A-Za-z]:")
+__all__ = ["introduction"]
 
 
 async def introduction(
@@ -82,16 +78,3 @@ async def _roots(session: ServerSession, request_id: RequestId | None) -> list[P
             return []
     paths = [path_of_uri(str(root.uri), windows=sys.platform == "win32") for root in answer.roots] if answer else []
     return [Path(path) for path in paths if path is not None]
-
-
-def path_of_uri(uri: str, *, windows: bool) -> str | None:
-    """The path of a ``file:`` URI on a system; None for what is no file of this computer."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        return None
-    path = unquote(parts.path)
-    if not windows:
-        return path if parts.netloc in ("", "localhost") else None
-    if parts.netloc not in ("", "localhost"):
-        return "\\\\" + parts.netloc + path.replace("/", "\\")
-    return (path[1:] if _DRIVE.match(path) else path).replace("/", "\\")

@@ -3,7 +3,8 @@
     with Agent.stdio(machine) as agent:
         agent.call("roosync_status")
 
-One thread with an event loop serves all agents of a test file; each connection lives in a task of its own there.
+Each agent has an event loop in a thread of its own. The SDK is imported when an agent is made: every process of the
+tests reads the files that use this one, and few of them make agents.
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import httpx2
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from mcp import Client, StdioServerParameters, types
-from mcp.client.session import ClientRequestContext
-from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from pydantic import FileUrl
 
 from roosync_p2p.api.mcp_door import door_token, door_url
 from tests.helpers.fleet import Machine
+
+if TYPE_CHECKING:
+    from mcp import Client, types
+    from mcp.client.session import ClientRequestContext
 
 __all__ = ["Agent", "http_server"]
 
@@ -50,6 +49,9 @@ class Agent:
         roots: list[str] | None = None,
     ) -> Iterator[Self]:
         """An agent that starts the server itself. ``mode``: the era of the protocol, as the SDK's client calls it."""
+        from mcp import StdioServerParameters  # noqa: PLC0415 - as the first lines say
+        from mcp.client.stdio import stdio_client  # noqa: PLC0415
+
         server = StdioServerParameters(
             command=sys.executable,
             args=["-m", "roosync_p2p", "--home", str(machine.home), "mcp", *options],
@@ -111,6 +113,8 @@ class Agent:
         return self._portal.call(do, *args)
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
+        from mcp import types  # noqa: PLC0415
+
         result = await self.client.call_tool(name, arguments, read_timeout_seconds=CALL_S)
         assert isinstance(result, types.CallToolResult)
         return result
@@ -118,7 +122,7 @@ class Agent:
 
 def text_of(result: types.CallToolResult) -> str:
     """All text that an agent reads."""
-    return "\n".join(part.text for part in result.content if isinstance(part, types.TextContent))
+    return "\n".join(part.text for part in result.content if part.type == "text")
 
 
 @contextlib.contextmanager
@@ -139,6 +143,9 @@ def http_server(machine: Machine, port: int, *options: str) -> Iterator[int]:
 async def _connected(
     transport: Any, mode: str, name: str, roots: list[str] | None
 ) -> AsyncIterator[tuple[Client, list[Any]]]:
+    from mcp import Client, types  # noqa: PLC0415
+    from pydantic import FileUrl  # noqa: PLC0415
+
     heard: list[Any] = []
 
     async def hear(message: Any) -> None:
@@ -162,6 +169,9 @@ async def _connected(
 async def _over_http(
     url: str, headers: dict[str, str], name: str, roots: list[str] | None
 ) -> AsyncIterator[tuple[Client, list[Any]]]:
+    import httpx2  # noqa: PLC0415
+    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
+
     async with (
         httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(30, read=300)) as http,
         _connected(streamable_http_client(url, http_client=http), "auto", name, roots) as found,

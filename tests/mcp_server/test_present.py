@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from roosync_p2p import limits
-from roosync_p2p.mcp_server.http import Present
+from roosync_p2p.mcp_server.present import Present
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("roosync_p2p.mcp_server.http.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("roosync_p2p.mcp_server.present.time.monotonic", lambda: now[0])
     return now
 
 
