@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from roosync_p2p.api.mcp_door import door_token, door_url
+from roosync_p2p.errors import NotRunningError
 from tests.helpers.agents import Agent
 from tests.helpers.fleet import Fleet, Machine, free_port, until
 
@@ -36,7 +37,13 @@ def fleet(port: int) -> Iterator[Fleet]:
         _settings(machine).write_text(f"[mcp]\nhttp = true\nport = {port}\n")
         machine.start()
         machine.until_ready()
-        yield fleet
+        try:
+            yield fleet
+        finally:
+            with contextlib.suppress(
+                NotRunningError, psutil.NoSuchProcess
+            ):  # one that an agent started is nobody's child
+                psutil.Process(machine.client.endpoint().pid).kill()
 
 
 @pytest.fixture
