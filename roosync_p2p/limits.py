@@ -36,6 +36,9 @@ INCARNATION_MAX: Final = 1_000  # lives of one store; an issuer countersigns eac
 NUMBER_MAX: Final = 2**63 - 1  # of sequences, starts and counters: the largest that SQLite stores
 READS_WAITING_MAX: Final = 1_024  # reads of the store that peers wait for; a want beyond is asked again
 FORK_EVIDENCE_MAX: Final = 64  # forks kept for one author; more prove nothing more
+SESSIONS_TOLD_MAX: Final = 64  # sessions of one machine that others see, the last used; more agents are only counted
+SESSIONS_RECORD_BYTES_MAX: Final = 16 * 1024  # with longer names fewer are told: a heartbeat file carries it
+SESSIONS_RECORD_INTERVAL_S: Final = 1.0  # signed lists of sessions, after the first: at most one a second
 
 # --- links (docs/protocol/links.md) -------------------------------------------------------------------------------
 LINK_QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024  # outgoing frames kept for a slow peer
@@ -329,6 +332,9 @@ SESSIONS_MAX: Final = 256  # open sessions of one node: agents and people on one
 SESSION_LEASE_S: Final = 12 * 3600.0  # a session that nobody has used for so long is over
 SESSION_LEASE_S_MAX: Final = 7 * 24 * 3600.0  # the longest that a claim can be held, too
 SESSION_SECRET_CHARS_MAX: Final = 200  # ours have 46; somebody may put more into the variable
+SESSION_CLIENT_CHARS_MAX: Final = 64  # the name of a program
+SESSION_ACTIVE_TOLD_S: Final = 60.0  # that a session was used is told this often: "a minute ago" is exact enough
+SESSION_ZOMBIE_S: Final = 60.0  # a session that is still shown so long after its lease is one that nobody cleans up
 API_ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024  # a client reads no longer answer; a full inbox page is far below
 API_ANSWER_TIMEOUT_S: Final = 30.0  # how long a client waits for an answer beyond the wait it asked for
 API_SILENT_S: Final = 2.0  # of that, before a person at a terminal is told that the node does not answer

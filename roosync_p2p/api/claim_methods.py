@@ -24,6 +24,10 @@ class ClaimMethods(Calls[A]):
             body["lease_s"] = lease_s
         return self._do(Call(method="POST", path="/v1/sessions", body=body))
 
+    def renew_session(self, secret: str) -> A:
+        """Prolongs a session's lease, as every use of it does: ``{"session", "expires_at"}``."""
+        return self._do(Call(method="POST", path="/v1/sessions/renew", body={"secret": secret}))
+
     def close_session(self, secret: str, *, ordering: Ordering | None = None) -> A:
         """Ends a session and releases what it holds: ``{"session", "released"}``."""
         return self._order("/v1/sessions/close", {"secret": secret}, ordering)

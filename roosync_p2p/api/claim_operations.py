@@ -19,6 +19,15 @@ CLAIM_OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="POST",
+        path="/v1/sessions/renew",
+        name="renew_session",
+        summary="Prolong a session's lease",
+        answer=schemas.RenewedSession,
+        handle=lambda backend, _id, request: backend.claims.renew_session(request),
+        request=schemas.RenewSessionRequest,
+    ),
+    Operation(
+        method="POST",
         path="/v1/sessions/close",
         name="close_session",
         summary="End a session; what it holds is released",

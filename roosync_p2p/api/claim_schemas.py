@@ -23,6 +23,8 @@ __all__ = [
     "ReleaseRequest",
     "Released",
     "RenewRequest",
+    "RenewSessionRequest",
+    "RenewedSession",
     "Session",
     "SpokenRequest",
     "StealRequest",
@@ -31,7 +33,7 @@ __all__ = [
 _TtlS = Annotated[float, Meta(ge=limits.CLAIM_TTL_MS_MIN / 1000, le=limits.CLAIM_TTL_MS_MAX / 1000)]
 _Secret = Annotated[str, Meta(min_length=1, max_length=limits.SESSION_SECRET_CHARS_MAX)]
 _User = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
-_Client = Annotated[str, Meta(max_length=64, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+_Client = Annotated[str, Meta(max_length=limits.SESSION_CLIENT_CHARS_MAX, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 _Process = Annotated[int, Meta(ge=0, le=2**32)]
 _Wait = Annotated[float, Meta(ge=0, le=limits.API_WAIT_S_MAX)]
 
@@ -66,6 +68,12 @@ class OpenSessionRequest(Request, frozen=True, kw_only=True):
 
 class CloseSessionRequest(OrderedRequest, frozen=True, kw_only=True):
     """The session ends, and what it holds is released."""
+
+    secret: _Secret
+
+
+class RenewSessionRequest(Request, frozen=True, kw_only=True):
+    """The session's lease begins anew."""
 
     secret: _Secret
 
@@ -119,6 +127,13 @@ class Session(Answer, frozen=True, kw_only=True):
 
     session: str
     secret: str
+    expires_at: str
+
+
+class RenewedSession(Answer, frozen=True, kw_only=True):
+    """A session that is open for longer."""
+
+    session: str
     expires_at: str
 
 

@@ -70,6 +70,9 @@ class ClaimsBackend(Protocol):
     async def open_session(self, request: claim_schemas.OpenSessionRequest, /) -> _Answer:
         """:class:`~roosync_p2p.api.claim_schemas.Session`. Raises InputFault ``too_many_sessions``."""
 
+    async def renew_session(self, request: claim_schemas.RenewSessionRequest, /) -> _Answer:
+        """:class:`~roosync_p2p.api.claim_schemas.RenewedSession`. Raises InputFault ``unknown_session``."""
+
     async def close_session(self, request: claim_schemas.CloseSessionRequest, /) -> _Answer:
         """:class:`~roosync_p2p.api.claim_schemas.ClosedSession`. Raises InputFault ``unknown_session``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import sys
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ __all__ = [
 
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # cursor home, clear screen and scrollback
 _HOME, _END_OF_LINE, _BELOW, _SCROLLBACK = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[3J"  # ECMA-48: cursor home, and erasing
+_NAMES_SHOWN, _NAME_CHARS = 3, 16  # agents named in a line of the table
 _REFRESH_S = 1.0  # ages are shown in tenths below ten seconds, and a heartbeat comes every second
 
 
@@ -124,13 +126,29 @@ def render_machines(rows: list[dict[str, Any]], texts: Texts) -> str:
             str(row["machine"]),
             texts.word("machine", str(row["state"])),
             _evidence(row, texts),
-            str(len(row.get("sessions") or [])),
+            _sessions(row.get("sessions") or []),
             "" if row.get("commit_size") is None else str(row["commit_size"]),
             str(row.get("version") or ""),
         ]
         for row in rows
     ]
     return "\n".join([table(columns, cells), *(line for row in rows for line in _stalled(row, texts))])
+
+
+def _sessions(sessions: list[dict[str, Any]]) -> str:
+    """How many, and who: ``3: claude in roosync ×2, roo``."""
+    if not sessions:
+        return ""
+    names = collections.Counter(
+        " ".join(filter(None, (str(one["client"] or one["session"])[:_NAME_CHARS], _in(one)))) for one in sessions
+    )
+    shown = [f"{name} ×{count}" if count > 1 else name for name, count in names.most_common(_NAMES_SHOWN)]
+    return f"{len(sessions)}: " + ", ".join([*shown, *(["…"] if len(names) > _NAMES_SHOWN else [])])
+
+
+def _in(session: dict[str, Any]) -> str:
+    workspace = str(session.get("workspace") or "")
+    return f"({workspace[:_NAME_CHARS]})" if workspace else ""
 
 
 def _stalled(row: dict[str, Any], texts: Texts) -> list[str]:

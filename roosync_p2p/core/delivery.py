@@ -1,4 +1,4 @@
-"""Signed latest-wins records: what each machine holds, and from where it can be had (docs/protocol/gossip.md §4).
+"""Signed latest-wins records: what each machine holds, from where it can be had, who works there (gossip.md §4).
 
 A machine signs its frontier when it moved, at once after a pause and then at most once a second. That record is the
 proof of delivery; it spreads like everything else, so it also comes through a third machine. An author's floor says
@@ -8,7 +8,7 @@ from where its mail can still be had: newcomers begin there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeAlias
 
 from roosync_p2p import limits
 from roosync_p2p.codec.records import Record, decode, encode
@@ -17,17 +17,19 @@ from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.rows import RecordRow
+from roosync_p2p.core.told_sessions import SESSIONS, ToldSessions
 from roosync_p2p.core.wire import RecordFrame, Versions
 from roosync_p2p.entries.chains import ChainKey
 from roosync_p2p.entries.entry import MAIL
 from roosync_p2p.errors import MalformedError, UntrustedError
 from roosync_p2p.gossip.frontier import FrontierRecord, check_spans
 from roosync_p2p.gossip.latest import Latest, LatestRecord, RecordVersion
+from roosync_p2p.gossip.sessions import OpenSession, SessionsRecord, check_sessions
 from roosync_p2p.ids import Chain, EntryId, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified, parse_envelope, seal
 
-__all__ = ["Delivery", "FloorRecord"]
+__all__ = ["FLOOR", "FRONTIER", "Delivery", "FloorRecord"]
 
 FRONTIER: Final = "frontier"
 FLOOR: Final = "floor"
@@ -43,6 +45,9 @@ class FloorRecord(Record, frozen=True, kw_only=True):
     chain: str
     sequence: int
     id: bytes
+
+
+_Content: TypeAlias = FrontierRecord | FloorRecord | SessionsRecord
 
 
 class Delivery:
@@ -62,6 +67,7 @@ class Delivery:
         self._spread_after = Ticket(0)  # all that was spread is durable with this
         self._unlike: dict[MachineId, None] = {}  # peers that may have records which this node lacks, in their order
         self._ask_at = 0.0  # the next of them, at the earliest
+        self.sessions = ToldSessions(desk, self._say_sessions)
         for row in rows:
             if row.kind == FRONTIER and self._given_up(row.envelope):
                 continue
@@ -89,9 +95,9 @@ class Delivery:
             self._heads[machine] = {} if record is None else _heads(record.envelope)
         return self._heads[machine].get(key, 0)
 
-    def own_frontier(self) -> bytes:
-        """This machine's newest signed frontier; empty before the first of this start."""
-        record = self._latest.get(FRONTIER, self._desk.me)
+    def own(self, kind: str) -> bytes:
+        """This machine's newest signed record of a kind without subject; empty before the first of this start."""
+        record = self._latest.get(kind, self._desk.me)
         return b"" if record is None else record.envelope
 
     def versions(self) -> list[RecordVersion]:
@@ -101,6 +107,8 @@ class Delivery:
     def forget(self, machine: MachineId) -> None:
         """That machine's key is given up: what it said of itself is passed on no more, and counts its starts anew."""
         self._latest.drop(FRONTIER, machine)
+        self._latest.drop(SESSIONS, machine)
+        self.sessions.forget(machine)
         self._heads.pop(machine, None)
 
     def _given_up(self, envelope: bytes) -> bool:
@@ -116,7 +124,8 @@ class Delivery:
     def next_deadline(self) -> float | None:
         """When the frontier is to be signed again, or a peer asked for records (monotonic seconds)."""
         ask_at = self._ask_at if self._unlike else None
-        return min((at for at in (self._sign_at(), ask_at) if at is not None), default=None)
+        say_at = None if self._start is None else self.sessions.next_deadline()
+        return min((at for at in (self._sign_at(), ask_at, say_at) if at is not None), default=None)
 
     def _sign_at(self) -> float | None:
         return self._publish_at if self._dirty and self._start is not None else None
@@ -132,6 +141,8 @@ class Delivery:
     def tick(self) -> None:
         """Signs and sends the frontier, if it moved and it is time; asks the next peer for what is missing here."""
         self._ask_one()
+        if self._start is not None:
+            self.sessions.tick()
         at = self._sign_at()
         if at is None or at > self._desk.now.monotonic_s or self._start is None:
             return
@@ -159,7 +170,15 @@ class Delivery:
         )
         self._publish(FLOOR, f"{incarnation}.{chain}", contexts.FLOOR, record)
 
-    def _publish(self, kind: str, subject: str, context: str, record: FrontierRecord | FloorRecord) -> None:
+    def _say_sessions(self, sessions: list[OpenSession], more: int) -> None:
+        assert self._start is not None
+        self._counter += 1
+        record = SessionsRecord(
+            machine=self._desk.me, start=self._start, counter=self._counter, sessions=sessions, more=more
+        )
+        self._publish(SESSIONS, "", contexts.SESSIONS, record)
+
+    def _publish(self, kind: str, subject: str, context: str, record: _Content) -> None:
         envelope = seal(
             self._desk.identity.key,
             context=context,
@@ -254,17 +273,13 @@ class Delivery:
         record, content = _read(frame.kind, verified)
         if record.author == self._desk.me:
             own = record.start == self._start and record.counter <= self._counter
+            if record.kind == SESSIONS and self._start is not None and record.start < self._start:
+                self.sessions.told_before()
             return None if own else record
         if not self._latest.offer(record):
             self._desk.count("records.duplicate")
             return None
-        self._heads.pop(record.author, None)
-        self._desk.persist(_row(record))
-        if isinstance(content, FloorRecord):
-            self._begin_at(record.author, content)
-        else:
-            data: dict[str, object] = {"machine": record.author}
-            self._desk.notify("frontier", data, after=self._desk.newest_ticket)
+        self._keep(record, content)
         onward = [
             other
             for other in self._links.peers()
@@ -274,17 +289,32 @@ class Delivery:
             self._links.send(other, frame, after=Ticket(0), droppable=True)
         return None
 
+    def _keep(self, record: LatestRecord, content: _Content) -> None:
+        if isinstance(content, SessionsRecord):
+            self.sessions.heard(content)  # in memory: whoever signed it tells it again after a restart
+            return
+        self._heads.pop(record.author, None)
+        self._desk.persist(_row(record))
+        if isinstance(content, FloorRecord):
+            self._begin_at(record.author, content)
+        else:
+            data: dict[str, object] = {"machine": record.author}
+            self._desk.notify("frontier", data, after=self._desk.newest_ticket)
+
     def _begin_at(self, author: MachineId, floor: FloorRecord) -> None:
         key: ChainKey = (author, floor.incarnation, Chain(floor.chain))
         self._exchange.floor_received(key, floor.sequence, EntryId(floor.id))
 
 
-def _read(kind: str, verified: Verified) -> tuple[LatestRecord, FrontierRecord | FloorRecord]:
-    content: FrontierRecord | FloorRecord
+def _read(kind: str, verified: Verified) -> tuple[LatestRecord, _Content]:
+    content: _Content
+    subject = ""
     if kind == FRONTIER:
         content = decode(verified.payload, FrontierRecord, size_max=limits.RECORD_BYTES_MAX)
         check_spans(content.spans)
-        subject = ""
+    elif kind == SESSIONS:
+        content = decode(verified.payload, SessionsRecord, size_max=limits.SESSIONS_RECORD_BYTES_MAX)
+        check_sessions(content)
     else:
         content = decode(verified.payload, FloorRecord, size_max=limits.RECORD_BYTES_MAX)
         possible = 1 <= content.incarnation <= limits.INCARNATION_MAX and 1 <= content.sequence <= limits.NUMBER_MAX

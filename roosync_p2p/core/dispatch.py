@@ -142,7 +142,8 @@ def about_here(
     | inputs.Power
     | inputs.FolderOpened
     | inputs.FilesPublished
-    | inputs.FolderLooked,
+    | inputs.FolderLooked
+    | inputs.SessionsOpen,
 ) -> None:
     """What the shell says about this computer, its shared folder included."""
     match told:
@@ -158,3 +159,5 @@ def about_here(
             core.folder.published(told)
         case inputs.FolderLooked():
             core.folder.looked(told)
+        case inputs.SessionsOpen(sessions=sessions):
+            core.delivery.sessions.opened(sessions)

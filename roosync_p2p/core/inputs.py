@@ -13,6 +13,7 @@ from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkId, LinkOpened
 from roosync_p2p.core.rows import CommitRow, EntryRow
 from roosync_p2p.errors import EnvironmentFault, FolderError, PeerFault
+from roosync_p2p.gossip.sessions import OpenSession
 from roosync_p2p.ids import EntryId, MachineId
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Persisted",
     "Power",
     "Request",
+    "SessionsOpen",
     "Shutdown",
     "Tick",
 ]
@@ -109,6 +111,13 @@ class LocalAddresses:
     """Where this node can be reached, for its heartbeats."""
 
     addresses: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsOpen:
+    """The sessions of this machine that are open now, for the others to see."""
+
+    sessions: tuple[OpenSession, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +199,7 @@ Input: TypeAlias = (
     | CommitsRead
     | AddressesFound
     | LocalAddresses
+    | SessionsOpen
     | Health
     | Power
     | FolderOpened

@@ -48,6 +48,7 @@ Certificates: TypeAlias = "tuple[bytes, bytes]"
 RECORD_CONTEXTS: Final = {
     "frontier": contexts.FRONTIER,
     "floor": contexts.FLOOR,
+    "sessions": contexts.SESSIONS,
     "revocation": contexts.STATEMENT,
 }
 

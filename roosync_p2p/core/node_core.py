@@ -262,7 +262,7 @@ class NodeCore:
                 self.dialling.learned(machine, addresses, alive=source == "mdns")
             case inputs.LocalAddresses() | inputs.Health() | inputs.Power() | inputs.FolderOpened():
                 about_here(self, happened)
-            case inputs.FilesPublished() | inputs.FolderLooked():
+            case inputs.FilesPublished() | inputs.FolderLooked() | inputs.SessionsOpen():
                 about_here(self, happened)
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)

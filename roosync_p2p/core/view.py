@@ -11,6 +11,7 @@ from roosync_p2p.core.commit.ended import ended_here
 from roosync_p2p.core.commit.epoch_warnings import epoch_warnings
 from roosync_p2p.core.folder.health import folder_status, folder_warnings
 from roosync_p2p.core.presence import verdict_data
+from roosync_p2p.core.session_views import session_row, sessions_of, zombie_warnings
 from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.decision_state import live_decisions
 from roosync_p2p.ledger.fleet import voters_of
@@ -170,6 +171,7 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
         )
     found += _lost_keys(core)
     found += _stalled(core)
+    found += [_warning("session_zombie", message, remedy) for message, remedy in zombie_warnings(core)]
     found += _commit_warnings(core)
     found += folder_warnings(core)
     if core.store_fault is not None:
@@ -247,7 +249,7 @@ def _row(core: NodeCore, machine: MachineId) -> dict[str, object]:
         **shown,
         "self": mine,
         "detail": describe(verdict) if not mine else "this machine",
-        "sessions": [],
+        "sessions": [session_row(session) for session in sessions_of(core, machine)],
         "version": core.version if mine else (beat.heartbeat.version if beat else None),
         "commit_size": core.commit.applier.number if mine else (beat.heartbeat.commit_size if beat else None),
         "addresses": list(core.presence.addresses if mine else (beat.heartbeat.addresses if beat else ())),

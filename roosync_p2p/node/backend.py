@@ -84,7 +84,7 @@ class NodeBackend:
         return {"machines": rows}
 
     def _add_sessions(self, rows: list[dict[str, object]]) -> None:
-        """The sessions of this machine; nobody hears of those elsewhere yet."""
+        """The sessions of this machine, by their node's own list; those elsewhere by what their nodes signed."""
         for row in rows:
             if row["self"]:
                 row["sessions"] = self._sessions.shown()

@@ -28,6 +28,7 @@ from roosync_p2p.node.ledger_requests import (
     OpenSessionAsked,
     ReleaseAsked,
     RenewAsked,
+    RenewSessionAsked,
     StealAsked,
 )
 from roosync_p2p.node.ledger_service import LedgerService
@@ -71,21 +72,36 @@ class ClaimService:
     async def open_session(self, asked: OpenSessionAsked) -> dict[str, Any]:
         """A new session with its secret."""
         opened = await self._sessions.open(workspace=asked.workspace or "", client=asked.client, lease_s=asked.lease_s)
+        self._events.add("session", {"machine": self._performer.core.me, "session": opened.id, "state": "opened"})
         return {"session": opened.id, "secret": opened.secret, "expires_at": rfc3339(opened.expires_ms)}
 
     async def close_session(self, asked: CloseSessionAsked) -> dict[str, Any]:
         """The session ends; what it holds or waits for is given back."""
         session = await self._sessions.close(asked.secret)
+        self._events.add("session", {"machine": self._performer.core.me, "session": session, "state": "closed"})
+        return {"session": session, "released": await self.release_all(session, asked)}
+
+    async def renew_session(self, asked: RenewSessionAsked) -> dict[str, Any]:
+        """The session's lease begins anew."""
+        kept = await self._sessions.renew(asked.secret)
+        return {"session": kept.id, "expires_at": rfc3339(kept.expires_ms)}
+
+    async def release_all(self, session: str, circumstances: OrderAsked) -> list[str]:
+        """Gives back what a session that is over holds or waits for; the names.
+
+        Raises:
+            UndecidedError: ``pending``: it is signed, and ordered later.
+        """
         names = [name for name, claim in _claims(self._state) if self._concerns(claim, session)]
         released: list[str] = []
         undecided: list[UndecidedError] = []
 
         async def release(name: str) -> None:
             try:
-                await self._orders.order("claim.release", ClaimRelease(name=name, session=session), asked)
+                await self._orders.order("claim.release", ClaimRelease(name=name, session=session), circumstances)
                 released.append(name)
             except InputFault as fault:  # it ran out meanwhile
-                _LOG.info("the claim %s of a closed session was not released: %s", name, fault.code)
+                _LOG.info("the claim %s of a session that is over was not released: %s", name, fault.code)
             except UndecidedError as error:
                 undecided.append(error)
 
@@ -94,7 +110,7 @@ class ClaimService:
                 releasing.start_soon(release, name)
         if undecided:
             raise undecided[0]
-        return {"session": session, "released": sorted(released)}
+        return sorted(released)
 
     # --- reading --------------------------------------------------------------------------------------------------
 

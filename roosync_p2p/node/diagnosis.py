@@ -21,6 +21,7 @@ CLOCK_OFFSET_MS_WORRYING: Final = 5_000  # links and signatures tolerate it; tim
 CERTIFICATE_DAYS_WORRYING: Final = 60
 
 Check = dict[str, object]
+_SEVERITIES: Final = {"session_zombie": "warning"}  # of warnings that are no fault of this machine
 
 
 async def diagnose(core: NodeCore, around: Surroundings) -> list[Check]:
@@ -34,10 +35,9 @@ async def diagnose(core: NodeCore, around: Surroundings) -> list[Check]:
         _mdns(around),
         _folder(core),
     ]
-    checks += [
-        bad(str(warning["code"]), "error", str(warning["message"]), str(warning["remedy"]))
-        for warning in view.warnings(core)
-    ]
+    for warning in view.warnings(core):
+        code, severity = str(warning["code"]), _SEVERITIES.get(str(warning["code"]), "error")
+        checks.append(bad(code, severity, str(warning["message"]), str(warning["remedy"])))
     checks += [
         bad(str(one["code"]), "warning", str(one["message"]), str(one["remedy"])) for one in reminders(core, around)
     ]

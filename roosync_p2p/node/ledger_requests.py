@@ -17,6 +17,7 @@ __all__ = [
     "RecoverAsked",
     "ReleaseAsked",
     "RenewAsked",
+    "RenewSessionAsked",
     "RetireAsked",
     "RevokeAsked",
     "SeeLostAsked",
@@ -127,6 +128,13 @@ class OpenSessionAsked(Protocol):
 
 class CloseSessionAsked(OrderAsked, Protocol):
     """A session to close."""
+
+    @property
+    def secret(self) -> str: ...
+
+
+class RenewSessionAsked(Protocol):
+    """A session whose lease begins anew."""
 
     @property
     def secret(self) -> str: ...

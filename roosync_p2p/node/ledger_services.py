@@ -16,6 +16,7 @@ from roosync_p2p.node.event_log import EventLog
 from roosync_p2p.node.ledger_service import LedgerService
 from roosync_p2p.node.orders import Orders
 from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.session_keeper import SessionKeeper
 from roosync_p2p.node.sessions import Sessions
 from roosync_p2p.node.surroundings import Surroundings
 
@@ -31,6 +32,7 @@ class LedgerServices:
     decisions: DecisionService
     baseline: BaselineService
     sessions: Sessions
+    keeper: SessionKeeper
 
     @classmethod
     def over(
@@ -53,9 +55,11 @@ class LedgerServices:
         sessions = Sessions(sessions_file, now_ms=lambda: around.now().wall_ms)
         ledger = LedgerService(performer, reader, events, orders, around)
         decisions = DecisionService(performer, ledger, orders, around)
+        claims = ClaimService(performer, events, ledger, orders, sessions, around)
         return cls(
             ledger=ledger,
-            claims=ClaimService(performer, events, ledger, orders, sessions, around),
+            claims=claims,
+            keeper=SessionKeeper(performer, events, sessions, claims),
             decisions=decisions,
             baseline=BaselineService(performer, ledger, orders, decisions),
             sessions=sessions,

@@ -80,6 +80,7 @@ _LEVELS: Final = {  # of events in the log; the others are informative
     "folder": logging.WARNING,
     "folder_quarantine": logging.WARNING,
     "alarm": logging.WARNING,
+    "sessions": logging.DEBUG,  # every use of one is told, once a minute
     "commit": logging.DEBUG,  # the commit log is a log itself
 }
 
@@ -238,7 +239,8 @@ class _Node:
             tasks.start_soon(watch_battery, performer)
             folder = await self._open_folder(performer, membership, loaded, tasks)
             around.folder = None if folder is None else folder.place
-            for task in (certificates.watch, Retention(performer, self._store).run, *self._mcp(around)):
+            running = (certificates.watch, Retention(performer, self._store).run, services.keeper.run)
+            for task in (*running, *self._mcp(around)):
                 tasks.start_soon(task)
             self._ready(around, ready_file)
             await around.stop.wait()

@@ -4,13 +4,15 @@ A session is opened with a secret that is shown once. The node keeps its SHA-256
 how long nobody has used it. Without a secret a user's process in a workspace is a session, which keeps honest agents
 apart and no others: whoever can speak to this node could name any process.
 
-They are kept in one small file, because a node that restarts must know them again.
+They are kept in one small file, because a node that restarts must know them again. Whoever shows them to others is told
+when they change; who ends those whose lease is over is ``session_keeper``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +27,9 @@ from roosync_p2p.adapters.permissions import write_private
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.errors import InputFault
+from roosync_p2p.gossip.sessions import OpenSession
 
-__all__ = ["OpenedSession", "Sessions", "SpeakerAsked"]
+__all__ = ["KeptSession", "OpenedSession", "Sessions", "SpeakerAsked"]
 
 _LOG: Final = logging.getLogger(__name__)
 _SECRET_BYTES: Final = 32
@@ -48,7 +51,7 @@ class SpeakerAsked(Protocol):
     def workspace(self) -> str | None: ...
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+class KeptSession(msgspec.Struct, frozen=True, kw_only=True):
     """A session on the disk. Times are this computer's wall clock: a lease is this node's own affair."""
 
     id: str
@@ -83,7 +86,9 @@ class Sessions:
     def __init__(self, path: Path, *, now_ms: Callable[[], int]) -> None:
         self._path = path
         self._now_ms = now_ms
-        self._sessions: dict[str, _Kept] = {kept.id: kept for kept in _load(path)}
+        self._sessions: dict[str, KeptSession] = {kept.id: kept for kept in _load(path)}
+        self.changed: Callable[[], None] = _nobody  # called when others should see something else
+        self._shown_ms: dict[str, int] = {}  # when a session was used, as the others see it
         self._writing = anyio.Lock()  # a slower thread must not put an older list over a newer one
         self._written: dict[str, int] = {kept.id: kept.used_ms for kept in self._sessions.values()}
 
@@ -94,8 +99,7 @@ class Sessions:
             InputFault: ``too_many_sessions``.
             EnvironmentFault: the disk.
         """
-        self._forget_expired()
-        if len(self._sessions) >= limits.SESSIONS_MAX:
+        if len(self._live()) >= limits.SESSIONS_MAX:
             raise InputFault(
                 f"{limits.SESSIONS_MAX} sessions are open on this machine; none was opened",
                 code="too_many_sessions",
@@ -103,7 +107,7 @@ class Sessions:
             )
         secret = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         now_ms = self._now_ms()
-        kept = _Kept(
+        kept = KeptSession(
             id=_id_of(secret),
             workspace=workspace,
             client=client,
@@ -112,6 +116,7 @@ class Sessions:
             lease_ms=round(lease_s * 1000),
         )
         self._sessions[kept.id] = kept
+        self.changed()
         await self._write()
         return OpenedSession(id=kept.id, secret=secret, expires_ms=kept.expires_ms)
 
@@ -122,9 +127,23 @@ class Sessions:
             InputFault: ``unknown_session``.
         """
         session = self._known(secret)
-        del self._sessions[session.id]
-        await self._write()
+        await self.forget(session)
         return session.id
+
+    async def forget(self, session: KeptSession) -> None:
+        """The session is no more."""
+        self._sessions.pop(session.id, None)
+        self._shown_ms.pop(session.id, None)
+        self.changed()
+        await self._write()
+
+    async def renew(self, secret: str) -> KeptSession:
+        """Prolongs a lease, by a use that does nothing else.
+
+        Raises:
+            InputFault: ``unknown_session``.
+        """
+        return self._sessions[await self.known(secret)]
 
     async def speaker(self, asked: SpeakerAsked) -> str:
         """The id of the session that asks; a use of it, which prolongs its lease.
@@ -144,38 +163,66 @@ class Sessions:
         """
         session = msgspec.structs.replace(self._known(secret), used_ms=self._now_ms())
         self._sessions[session.id] = session
+        seldom_ms = min(limits.SESSION_ACTIVE_TOLD_S * 1000, _WRITTEN_AGAIN * session.lease_ms)
+        if session.used_ms - self._shown_ms.get(session.id, 0) >= seldom_ms:
+            self.changed()
         if session.used_ms - self._written.get(session.id, 0) > _WRITTEN_AGAIN * session.lease_ms:
             await self._write()
         return session.id
 
     def shown(self) -> list[dict[str, object]]:
         """The open sessions, as ``machines`` shows them."""
-        self._forget_expired()
         return [
             {
                 "session": session.id,
                 "workspace": session.workspace,
                 "client": session.client,
                 "last_active": rfc3339(session.used_ms),
+                "expires_at": rfc3339(session.expires_ms),
             }
-            for session in sorted(self._sessions.values(), key=lambda session: session.opened_ms)
+            for session in self._live()
         ]
 
-    def _known(self, secret: str) -> _Kept:
-        self._forget_expired()
+    def told(self) -> tuple[OpenSession, ...]:
+        """The open sessions, as the other machines are told of them."""
+        live = self._live()
+        self._shown_ms = {session.id: session.used_ms for session in live}
+        return tuple(
+            OpenSession(
+                id=bytes.fromhex(session.id),
+                workspace=session.workspace,
+                client=session.client,
+                active_ms=session.used_ms,
+                expires_ms=min(session.expires_ms, limits.WALL_MS_MAX),
+            )
+            for session in live
+        )
+
+    def expired(self) -> list[KeptSession]:
+        """Those whose lease is over, until they are forgotten."""
+        now_ms = self._now_ms()
+        return [session for session in self._sessions.values() if session.expires_ms <= now_ms]
+
+    def next_end_s(self) -> float:
+        """How long until the next lease is over; infinite without a session."""
+        ends = [session.expires_ms for session in self._sessions.values()]
+        return max(0.0, (min(ends) - self._now_ms()) / 1000) if ends else math.inf
+
+    def _live(self) -> list[KeptSession]:
+        """Those that are open, the first opened first."""
+        now_ms = self._now_ms()
+        live = [session for session in self._sessions.values() if session.expires_ms > now_ms]
+        return sorted(live, key=lambda session: session.opened_ms)
+
+    def _known(self, secret: str) -> KeptSession:
         session = self._sessions.get(_id_of(secret))
-        if session is None:
+        if session is None or session.expires_ms <= self._now_ms():
             raise InputFault(
                 "no such session is open on this machine; nothing was done",
                 code="unknown_session",
                 remedy="open one with `roosync session open`, or unset ROOSYNC_SESSION",
             )
         return session
-
-    def _forget_expired(self) -> None:
-        now_ms = self._now_ms()
-        for session in [session for session in self._sessions.values() if session.expires_ms <= now_ms]:
-            del self._sessions[session.id]
 
     async def _write(self) -> None:
         async with self._writing:
@@ -184,10 +231,14 @@ class Sessions:
             self._written = {session.id: session.used_ms for session in kept}
 
 
-def _load(path: Path) -> list[_Kept]:
+def _nobody() -> None:
+    """Nobody shows them to others."""
+
+
+def _load(path: Path) -> list[KeptSession]:
     """What the last node wrote; nothing of a file that does not parse, since a session can be opened again."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[_Kept])
+        return msgspec.json.decode(path.read_bytes(), type=list[KeptSession])
     except FileNotFoundError:
         return []
     except (OSError, msgspec.MsgspecError) as error:

@@ -134,8 +134,8 @@ class Watch:
                 read = prepare_file(name, data, directory)
                 assert isinstance(read, BeaconRead)
                 self._told_heartbeat(member, read.heartbeat.raw)
-                if read.frontier is not None:
-                    self._told_record(member, read.frontier.signed())
+                for record in read.records:
+                    self._told_record(member, record.signed())
 
     def looked(self, member: Member) -> None:
         """Observer: a look into the shared folder was taken in."""

@@ -22,6 +22,7 @@ __all__ = [
     "RELAY",
     "RENEWAL",
     "ROTATION",
+    "SESSIONS",
     "STATEMENT",
     "VOTE",
     "VOTERS",
@@ -31,6 +32,7 @@ ENTRY: Final = "roosync/entry/1"  # the header of an entry, by its author
 HEARTBEAT: Final = "roosync/heartbeat/1"  # that a node lives, by its machine
 FRONTIER: Final = "roosync/frontier/1"  # what a node has received, by its machine
 FLOOR: Final = "roosync/floor/1"  # from where an author still keeps its chain
+SESSIONS: Final = "roosync/sessions/1"  # which agents work on a machine, by that machine
 RELAY: Final = "roosync/relay/1"  # a frame passed on by a third member, by its source
 STATEMENT: Final = "roosync/statement/1"  # what only the root or an issuer may say
 INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of a new incarnation
@@ -47,6 +49,6 @@ LASTING: Final = frozenset({ENTRY, FLOOR, VOTE, VOTERS, ROTATION})
 CONTEXTS: Final = frozenset(
     {
         *(ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, RENEWAL, VOTE, VOTERS),
-        *(FOLDER_HEARTBEAT, FOLDER_LOG, ROTATION),
+        *(FOLDER_HEARTBEAT, FOLDER_LOG, ROTATION, SESSIONS),
     }
 )

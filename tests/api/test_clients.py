@@ -90,6 +90,7 @@ def test_every_answer_about_the_ledger_has_the_documented_shape(api: RunningApi,
         (client.see_lost(1), ordered_schemas.SeenLost),
         (client.retire("myia-po-2023", reason="sold"), ordered_schemas.Ordered),
         (client.revoke(b"statement"), ordered_schemas.RevocationHeard),
+        (client.renew_session(opened["secret"]), claim_schemas.RenewedSession),
         (client.close_session(opened["secret"]), claim_schemas.ClosedSession),
     ]
     for answer, shape in answers:

@@ -147,6 +147,10 @@ class FakeClaims:
         self.secrets.append(secret)
         return {"session": f"of {secret}", "secret": secret, "expires_at": UNTIL}
 
+    async def renew_session(self, request: claim_schemas.RenewSessionRequest, /) -> dict[str, Any]:
+        """It is open for longer."""
+        return {"session": self._session(request.secret), "expires_at": UNTIL}
+
     async def close_session(self, request: claim_schemas.CloseSessionRequest, /) -> dict[str, Any]:
         """Forgets it, and releases."""
         session = self._session(request.secret)

@@ -107,7 +107,7 @@ async def test_sessions_are_bounded_and_shown_oldest_first(kept: Kept, clock: Cl
     assert full.value.code == "too_many_sessions"
     shown = sessions.shown()
     assert [row["client"] for row in shown[:2]] == ["client 0", "client 1"]
-    assert set(shown[0]) == {"session", "workspace", "client", "last_active"}
+    assert set(shown[0]) == {"session", "workspace", "client", "last_active", "expires_at"}
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{}", b"[{}]", b"\x00"])

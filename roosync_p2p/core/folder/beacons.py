@@ -9,15 +9,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 from roosync_p2p import limits
 from roosync_p2p.codec.records import encode
-from roosync_p2p.core.delivery import Delivery
+from roosync_p2p.core.delivery import FRONTIER, Delivery
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.folder.reaches import Reaches
 from roosync_p2p.core.folder.reading import BeaconRead
 from roosync_p2p.core.folder.records import NONCE_BYTES, Beacon
 from roosync_p2p.core.presence import Presence
+from roosync_p2p.core.told_sessions import SESSIONS
 from roosync_p2p.gossip.folder_file import wrap
 from roosync_p2p.gossip.folder_paths import heartbeat_path
 from roosync_p2p.gossip.probes import Probes
@@ -34,6 +36,16 @@ class _Written:
 
     nonce: bytes
     at_s: float
+
+
+class _Told(NamedTuple):
+    """The signed records in a file."""
+
+    frontier: bytes
+    sessions: bytes
+
+
+_NOTHING: Final = _Told(frontier=b"", sessions=b"")
 
 
 class Beacons:
@@ -63,8 +75,8 @@ class Beacons:
         self._counter = 0
         self._written: _Written | None = None
         self._last_s = -math.inf
-        self._told = b""  # the frontier in the newest file
-        self._key: KeyId | None = None  # with which that file is signed
+        self._told = _NOTHING
+        self._key: KeyId | None = None  # with which the newest file is signed
         self._newest: dict[MachineId, tuple[int, int]] = {}
         self._keys: dict[MachineId, KeyId] = {}
 
@@ -82,7 +94,7 @@ class Beacons:
         if self._key not in (None, self._desk.identity.key.key_id):
             return -math.inf  # what lies there is signed with a key that nobody takes any more
         at_s = self._last_s + self._reaches.cadence_s()
-        if self._told != self._delivery.own_frontier() and self._reaches.needs_folder():
+        if self._told != self._to_tell() and self._reaches.needs_folder():
             at_s = min(at_s, self._last_s + limits.FOLDER_NEWS_S)
         return at_s
 
@@ -91,7 +103,7 @@ class Beacons:
         now_s = self._desk.now.monotonic_s
         self._counter += 1
         self._last_s = now_s
-        self._told = self._delivery.own_frontier()
+        self._told = self._to_tell()
         self._key = self._desk.identity.key.key_id
         self._written = _Written(nonce=self._desk.entropy.bytes(NONCE_BYTES), at_s=now_s)
         beacon = Beacon(
@@ -102,7 +114,8 @@ class Beacons:
             cadence_ms=round(self._reaches.cadence_s() * 1000),
             nonce=self._written.nonce,
             heartbeat=self._presence.sent,
-            frontier=self._told if self._is_own(self._told) else b"",
+            frontier=self._told.frontier,
+            sessions=self._told.sessions,
             echoes=[(echo.machine, echo.nonce, echo.held_ms) for echo in self.probes.echoes(now_s)],
         )
         envelope = seal(
@@ -129,7 +142,11 @@ class Beacons:
     def again(self) -> None:
         """It could not be written: the next one is due as if there were none."""
         self._last_s = -math.inf
-        self._told = b""
+        self._told = _NOTHING
+
+    def _to_tell(self) -> _Told:
+        mine = (self._delivery.own(kind) for kind in (FRONTIER, SESSIONS))
+        return _Told(*(envelope if self._is_own(envelope) else b"" for envelope in mine))
 
     # --- in -------------------------------------------------------------------------------------------------------
 

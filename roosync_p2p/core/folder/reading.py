@@ -93,7 +93,7 @@ class BeaconRead:
     signed: Verified
     beacon: Beacon
     heartbeat: Verified
-    frontier: Prepared | None
+    records: tuple[Prepared, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -443,12 +443,13 @@ def _beacon(name: HeartbeatFile, body: bytes, directory: Directory) -> BeaconRea
     heartbeat = _signed(beacon.heartbeat, contexts.HEARTBEAT, directory, limits.HEARTBEAT_BYTES_MAX)
     if heartbeat.author != beacon.machine:
         raise UntrustedError("a heartbeat file holds another machine's heartbeat", code="wrong_source")
-    frontier = None
-    if beacon.frontier:
-        frontier = prepare(encode_frame(RecordFrame(kind="frontier", envelope=beacon.frontier)), directory)
-        if frontier.signed().author != beacon.machine:
-            raise UntrustedError("a heartbeat file holds another machine's frontier", code="wrong_source")
-    return BeaconRead(name=name, signed=signed, beacon=beacon, heartbeat=heartbeat, frontier=frontier)
+    records: list[Prepared] = []
+    for kind, envelope in (("frontier", beacon.frontier), ("sessions", beacon.sessions)):
+        if envelope:
+            records.append(prepare(encode_frame(RecordFrame(kind=kind, envelope=envelope)), directory))
+            if records[-1].signed().author != beacon.machine:
+                raise UntrustedError(f"a heartbeat file holds another machine's {kind}", code="wrong_source")
+    return BeaconRead(name=name, signed=signed, beacon=beacon, heartbeat=heartbeat, records=tuple(records))
 
 
 def _segment(name: SegmentFile, body: bytes, directory: Directory) -> SegmentRead:

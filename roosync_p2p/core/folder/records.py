@@ -34,6 +34,7 @@ class Beacon(Record, frozen=True, kw_only=True):
         nonce: fresh for this file: the probe.
         heartbeat: its newest heartbeat, as it was sent over links too.
         frontier: its newest signed frontier; empty before the first.
+        sessions: its newest signed list of sessions, the same.
         echoes: (machine, nonce, ms since it was first seen) of the others' newest files.
     """
 
@@ -45,6 +46,7 @@ class Beacon(Record, frozen=True, kw_only=True):
     nonce: _Nonce
     heartbeat: bytes
     frontier: bytes = b""
+    sessions: bytes = b""
     echoes: list[tuple[str, bytes, int]] = []  # noqa: RUF012 - msgspec copies it for each
 
     def echo_of(self, machine: MachineId) -> Echo | None:

@@ -354,8 +354,8 @@ class SharedFolder:
         """A look may take minutes, and may itself bring the revocation of whose files it read."""
         for signed in (read.signed, read.heartbeat):
             require_standing_key(signed, self._desk.directory)
-        if read.frontier is not None:
-            require_standing(read.frontier, self._desk.directory)
+        for record in read.records:
+            require_standing(record, self._desk.directory)
 
     def _certificates(self, read: PapersRead) -> None:
         """Files come in any order: what contradicts the pinned key may be explained by a rotation that is on its way.
@@ -410,8 +410,9 @@ class SharedFolder:
             self.beacons.probes.measured(age_s)
         self._tell_lag()
         self._commit.digests.compare(heartbeat)
-        if read.frontier is not None and isinstance(read.frontier.frame, RecordFrame):
-            self._watch.own_record(self._delivery.received(machine, read.frontier.frame, read.frontier.signed()))
+        for record in read.records:
+            assert isinstance(record.frame, RecordFrame)
+            self._watch.own_record(self._delivery.received(machine, record.frame, record.signed()))
 
     def _tell_lag(self) -> None:
         probes = self.beacons.probes

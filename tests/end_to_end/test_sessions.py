@@ -1,0 +1,92 @@
+"""The agents of every machine are seen on every machine, until they close, die or go with their machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.helpers.fleet import Fleet, Machine, until
+
+WITHIN_S = 50.0
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    with Fleet.found("alice", "berta", "carla") as fleet:
+        fleet.start_all()
+        fleet.until_linked()
+        yield fleet
+
+
+def _agents(seen_by: Machine, machine: str) -> list[dict[str, Any]]:
+    """The sessions of a machine as another one shows them."""
+    rows = seen_by.json("machines")["machines"]
+    return [session for row in rows if row["machine"] == machine for session in row["sessions"]]
+
+
+def _until_agents(fleet: Fleet, machine: str, *sessions: str, seen_by: list[Machine] | None = None) -> float:
+    def seen(watcher: Machine) -> set[str]:
+        return {session["session"] for session in watcher.row(machine)["sessions"]}
+
+    watchers = seen_by or fleet.running()
+    return until(
+        lambda: all(seen(watcher) == set(sessions) for watcher in watchers),
+        WITHIN_S,
+        what=f"everybody sees {len(sessions)} agents on {machine}",
+        shown=fleet.report,
+    )
+
+
+def test_an_agent_is_seen_everywhere_at_once_by_its_names_alone_and_vanishes_when_it_closes(
+    fleet: Fleet, record_property: Any
+) -> None:
+    alice, berta, carla = fleet.machines.values()
+    opened = alice.json("session", "open", "--client", "claude", "--workspace", "écurie")
+    took_s = _until_agents(fleet, "alice", opened["session"])
+    record_property("an agent is seen everywhere", round(took_s, 3))
+    (seen,) = _agents(carla, "alice")
+    assert set(seen) == {"session", "workspace", "client", "last_active", "expires_at"}
+    assert (seen["workspace"], seen["client"]) == ("écurie", "claude")
+    assert opened["secret"] not in str(berta.json("status"))
+    table = berta.run("machines").stdout
+    assert re.search(r"alice .*1: claude \(écurie\)", table), table
+    closed = alice.json("session", "close", environ={"ROOSYNC_SESSION": opened["secret"]})
+    assert closed["session"] == opened["session"]
+    _until_agents(fleet, "alice")
+
+
+def test_the_session_of_an_agent_that_was_killed_ends_everywhere_at_its_lease_and_frees_its_claims(
+    fleet: Fleet,
+) -> None:
+    alice, _berta, carla = fleet.machines.values()
+    opened = alice.json("session", "open", "--client", "roo", "--lease", "2s")
+    alice.json("claim", "issue-7", "--ttl", "1d", environ={"ROOSYNC_SESSION": opened["secret"]})
+    _until_agents(fleet, "alice", opened["session"])
+    _until_agents(fleet, "alice")
+    until(lambda: carla.json("claims")["claims"] == [], WITHIN_S, what="its claim is free", shown=fleet.report)
+    refused = alice.refusal("claim", "issue-7", environ={"ROOSYNC_SESSION": opened["secret"]})
+    assert refused["code"] == "unknown_session"
+    assert all("session_zombie" not in machine.warnings() for machine in fleet.running())
+
+
+def test_agents_outlive_a_restart_of_their_node_and_go_with_a_machine_that_dies(fleet: Fleet) -> None:
+    alice, berta, carla = fleet.machines.values()
+    opened = carla.json("session", "open", "--client", "claude", "--workspace", "web")
+    _until_agents(fleet, "carla", opened["session"])
+    carla.stop()
+    _until_agents(fleet, "carla", seen_by=[alice, berta])
+    assert "session_zombie" not in alice.warnings()  # it said goodbye
+    carla.start("--peer", alice.listen, "--peer", berta.listen)
+    fleet.until_linked()
+    _until_agents(fleet, "carla", opened["session"])
+    with berta.record() as events:
+        carla.kill()
+        berta.until_state("carla", "offline")
+        assert _agents(berta, "carla") == []
+        assert "claude in web" in berta.warnings()["session_zombie"]
+        assert events.wait("session", within_s=WITHIN_S, state="lost").event.data["session"] == opened["session"]
+    checks = {check["id"]: check for check in berta.json("doctor", code=None)["checks"]}
+    assert checks["session_zombie"]["severity"] == "warning"
