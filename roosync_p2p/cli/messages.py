@@ -37,6 +37,7 @@ __all__ = ["cited_line", "fence", "inbox", "read", "render_list", "render_messag
 _PRIORITY = click.Choice(("LOW", "MEDIUM", "HIGH", "URGENT"), case_sensitive=False)
 _ENDED_WELL = frozenset({"read", "acted", "declined"})
 _ENDED_BADLY = frozenset({"expired", "bounced"})
+_RECIPIENTS_SHOWN = 2  # in a line of a list
 
 
 _WORKSPACE = click.option(
@@ -314,17 +315,22 @@ def _signer(message: dict[str, Any], texts: Texts) -> str:
 
 def render_list(page: dict[str, Any], texts: Texts) -> str:
     """A page of messages as a table."""
-    names = ("id", "from", "subject", "priority", "type", "status", "time")
+    names = ("id", "from", "to", "subject", "priority", "type", "status", "time")
     columns = [*(texts.get(f"column.{name}") for name in names), texts.get("column.signed")]
     rows = [
         [
-            *(str(message[name]) for name in names),
+            *(_addressed(message["to"]) if name == "to" else str(message[name]) for name in names),
             texts.get("signed.short" if message["verified"] else "unsigned.short"),
         ]
         for message in page["messages"]
     ]
     more = "\n" + safe_line(texts.get("inbox.more", next=page["next"])) if page.get("next") else ""
     return table(columns, rows) + more
+
+
+def _addressed(to: list[str]) -> str:
+    """To whom, as its sender wrote it: a workspace of this machine, of all, or others besides."""
+    return ", ".join([*to[:_RECIPIENTS_SHOWN], *(["…"] if len(to) > _RECIPIENTS_SHOWN else [])])
 
 
 def _print_sent(invocation: Invocation, sent: dict[str, Any]) -> None:

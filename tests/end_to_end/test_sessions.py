@@ -90,3 +90,30 @@ def test_agents_outlive_a_restart_of_their_node_and_go_with_a_machine_that_dies(
         assert events.wait("session", within_s=WITHIN_S, state="lost").event.data["session"] == opened["session"]
     checks = {check["id"]: check for check in berta.json("doctor", code=None)["checks"]}
     assert checks["session_zombie"]["severity"] == "warning"
+
+
+def test_a_message_for_a_workspace_lies_in_that_inbox_alone_and_has_one_state_for_each(fleet: Fleet) -> None:
+    alice, berta, _carla = fleet.machines.values()
+    sent = alice.json("send", "berta:web,berta:api,all:docs", "Par projet", "corps", "--workspace", "web")
+
+    def inbox(workspace: str) -> list[dict[str, Any]]:
+        page = berta.json("inbox", environ={"ROOSYNC_WORKSPACE_ID": workspace})
+        return [row for row in page["messages"] if row["id"] == sent["id"]]
+
+    until(lambda: bool(inbox("web")), WITHIN_S, what="it arrives", shown=fleet.report)
+    for workspace in ("web", "api", "docs"):
+        (row,) = inbox(workspace)
+        assert (row["workspace"], row["from"], row["status"]) == (workspace, "alice:web", "unread")
+    assert inbox("other") == []
+    shown = berta.run("inbox", "--workspace", "docs").stdout
+    assert re.search(r"berta:web, berta:api, … +Par projet", shown), shown
+    berta.json("ack", sent["id"], "--workspace", "api")
+    berta.json("read", sent["id"], "--workspace", "docs")
+    wanted = {"berta:api": "acted", "berta:docs": "read", "berta:web": "delivered", "carla:docs": "sent"}
+    until(
+        lambda: alice.client.message(sent["id"])["states"] == wanted,
+        WITHIN_S,
+        what="one state for each workspace",
+        shown=lambda: alice.client.message(sent["id"])["states"],
+    )
+    assert [row["status"] for row in inbox("web")] == ["unread"]
