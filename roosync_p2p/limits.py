@@ -301,6 +301,10 @@ ARCHIVED_AT_ONCE_MAX: Final = 200  # messages in one request to archive: a page 
 SEARCH_CHARS_MAX: Final = 1_000  # the words of a search together
 MESSAGE_LIFE_S_MAX: Final = 366 * 24 * 3600  # of `--expires` and `--ack-within`: a year is for ever here
 SEARCH_WORDS_MAX: Final = 32  # of one search; more is a text, not a question
+SENDS_A_MINUTE: Final = 60  # of one session unless the settings say otherwise: more is a loop, not an agent
+SENDS_A_MINUTE_MAX: Final = 1_000_000  # the most that the settings may say, which is no bound at all
+MAIL_BYTES_MAX: Final = 1024 * 1024 * 1024  # of one author, on every machine: seven million messages of 140 characters
+MAIL_ENTRY_BYTES_TYPICAL: Final = 600  # of a message beside its text: header, names, addresses
 INBOX_PAGE_MAX: Final = 200  # what a person or an agent takes in at once; more costs an agent its context
 
 # --- proofs (docs/protocol/proof.md) -------------------------------------------------------------------------------

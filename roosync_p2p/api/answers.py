@@ -27,6 +27,8 @@ def problem_response(error: RoosyncError) -> Response:
     """The error as RFC 9457 has it."""
     problem = problem_of(error)
     headers = {**_NO_STORE, **({"www-authenticate": "Bearer"} if problem["status"] == 401 else {})}
+    if problem["status"] == 429:  # RFC 6585 §4
+        headers["retry-after"] = str(problem["details"]["retry_after_s"])
     return Response(
         msgspec.json.encode(problem),
         status_code=problem["status"],

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from roosync_p2p import limits
 from roosync_p2p.api.ordered_schemas import OrderedRequest
-from roosync_p2p.api.records import Answer, Request, check_workspace
+from roosync_p2p.api.records import Answer, Process, Request, Secret, User, check_workspace
 from roosync_p2p.ledger.fields import ClaimName, Count, Line, Positive
 
 __all__ = [
@@ -31,10 +31,7 @@ __all__ = [
 ]
 
 _TtlS = Annotated[float, Meta(ge=limits.CLAIM_TTL_MS_MIN / 1000, le=limits.CLAIM_TTL_MS_MAX / 1000)]
-_Secret = Annotated[str, Meta(min_length=1, max_length=limits.SESSION_SECRET_CHARS_MAX)]
-_User = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 _Client = Annotated[str, Meta(max_length=limits.SESSION_CLIENT_CHARS_MAX, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
-_Process = Annotated[int, Meta(ge=0, le=2**32)]
 _Wait = Annotated[float, Meta(ge=0, le=limits.API_WAIT_S_MAX)]
 
 
@@ -44,9 +41,9 @@ _Wait = Annotated[float, Meta(ge=0, le=limits.API_WAIT_S_MAX)]
 class SpokenRequest(OrderedRequest, frozen=True, kw_only=True):
     """A request in a session's name: by its ``secret``; or, without one, the user's ``process`` is the session."""
 
-    secret: _Secret | None = None
-    user: _User | None = None
-    process: _Process | None = None
+    secret: Secret | None = None
+    user: User | None = None
+    process: Process | None = None
     workspace: str | None = None
 
     def __post_init__(self) -> None:
@@ -69,13 +66,13 @@ class OpenSessionRequest(Request, frozen=True, kw_only=True):
 class CloseSessionRequest(OrderedRequest, frozen=True, kw_only=True):
     """The session ends, and what it holds is released."""
 
-    secret: _Secret
+    secret: Secret
 
 
 class RenewSessionRequest(Request, frozen=True, kw_only=True):
     """The session's lease begins anew."""
 
-    secret: _Secret
+    secret: Secret
 
 
 class ClaimRequest(SpokenRequest, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from roosync_p2p.api.calls import Calls, path_of
 from roosync_p2p.api.exchange import Call
+from roosync_p2p.api.speaker import Speaker, sender
 
 __all__ = ["MailboxMethods"]
 
@@ -21,13 +22,23 @@ class MailboxMethods(Calls[A]):
         body = {"decline": decline, "note": note, "workspace": workspace}
         return self._do(Call(method="POST", path=path_of("messages", message_id, "/ack"), body=body))
 
-    def amend(self, message_id: str, body: str, *, reason: str = "", secret: str | None = None) -> A:
+    def amend(
+        self,
+        message_id: str,
+        body: str,
+        *,
+        reason: str = "",
+        secret: str | None = None,
+        workspace: str | None = None,
+        speaker: Speaker | None = None,
+    ) -> A:
         """Gives an own message another body: the message with its history.
 
         Args:
             secret: of the session in which it was sent, if it was in one.
+            speaker: without a secret, who amends it: ``{"user", "process"}``, by default this program.
         """
-        request = {"body": body, "reason": reason, "secret": secret}
+        request = {"body": body, "reason": reason, "workspace": workspace, **sender(secret, speaker)}
         return self._do(Call(method="POST", path=path_of("messages", message_id, "/amend"), body=request))
 
     def keep(self, message_id: str, *, kept: bool = True) -> A:

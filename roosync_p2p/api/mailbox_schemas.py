@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from roosync_p2p import limits
-from roosync_p2p.api.records import Answer, Request, check_workspace
+from roosync_p2p.api.records import Answer, Process, Request, Secret, User, check_sender, check_workspace
 
 __all__ = [
     "AckRequest",
@@ -23,7 +23,6 @@ __all__ = [
 ]
 
 _Note = Annotated[str, Meta(max_length=limits.NOTE_CHARS_MAX)]
-_Secret = Annotated[str, Meta(min_length=1, max_length=limits.SESSION_SECRET_CHARS_MAX)]
 _Id = Annotated[str, Meta(min_length=1, max_length=limits.THREAD_ID_CHARS_MAX)]
 
 
@@ -59,7 +58,14 @@ class AmendRequest(Request, frozen=True, kw_only=True):
 
     body: Annotated[str, Meta(max_length=limits.ENTRY_BODY_BYTES_MAX)]
     reason: _Note = ""
-    secret: _Secret | None = None
+    secret: Secret | None = None
+    user: User | None = None
+    process: Process | None = None
+    workspace: str | None = None
+
+    def __post_init__(self) -> None:
+        check_workspace(self.workspace)
+        check_sender(self.user, self.process)
 
 
 class SearchRequest(Request, frozen=True, kw_only=True):

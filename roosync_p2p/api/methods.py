@@ -17,6 +17,7 @@ from roosync_p2p.api.decision_methods import DecisionMethods
 from roosync_p2p.api.exchange import Call
 from roosync_p2p.api.mailbox_methods import MailboxMethods
 from roosync_p2p.api.ordered_methods import OrderedMethods
+from roosync_p2p.api.speaker import Speaker, sender
 
 __all__ = ["JsonObject", "Methods"]
 
@@ -50,6 +51,7 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
         ack_within_s: float | None = None,
         escalate: str | None = None,
         secret: str | None = None,
+        speaker: Speaker | None = None,
     ) -> A:
         """Sends a message: ``{"id", "thread_id", "states"}`` once it is on this machine's disk.
 
@@ -61,8 +63,9 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
             ack_within_s: its sender hears if somebody has not acted on or declined it by then; ``escalate``, an
                 address, too.
             secret: of the session that sends it: only there it can be amended.
+            speaker: without a secret, who sends it: ``{"user", "process"}``, by default this program.
         """
-        message = {
+        message: dict[str, object] = {
             "to": [to] if isinstance(to, str) else list(to),
             "subject": subject,
             "body": body,
@@ -75,7 +78,7 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
             "expires_s": expires_s,
             "ack_within_s": ack_within_s,
             "escalate": escalate,
-            "secret": secret,
+            **sender(secret, speaker),
         }
         return self._do(Call(method="POST", path="/v1/messages", body=message))
 
@@ -90,16 +93,17 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
         workspace: str | None = None,
         idempotency_key: str | None = None,
         secret: str | None = None,
+        speaker: Speaker | None = None,
     ) -> A:
         """Replies in the message's thread; the result is that of :meth:`send`."""
-        reply = {
+        reply: dict[str, object] = {
             "body": body,
             "type": type,
             "priority": priority,
             "tags": list(tags),
             "workspace": workspace,
             "idempotency_key": idempotency_key,
-            "secret": secret,
+            **sender(secret, speaker),
         }
         return self._do(Call(method="POST", path=_message(message_id, "/reply"), body=reply))
 

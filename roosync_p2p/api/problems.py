@@ -27,6 +27,8 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "wrong_method": 405,
     "too_large": 413,
     "not_json": 415,
+    "sending_too_fast": 429,
+    "mail_quota": 429,
 }
 _STATUS_OF_FAULT: Final[tuple[tuple[type[RoosyncError], int], ...]] = (  # the first that fits
     (errors.UsageError, 400),

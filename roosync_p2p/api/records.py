@@ -9,16 +9,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
+from msgspec import Meta
 
+from roosync_p2p import limits
 from roosync_p2p.errors import MalformedError, UsageError
 from roosync_p2p.ids import parse_workspace
 
-__all__ = ["Answer", "Request", "check_name", "check_workspace", "parse_json", "parse_values"]
+__all__ = [
+    "Answer",
+    "Process",
+    "Request",
+    "Secret",
+    "User",
+    "check_name",
+    "check_sender",
+    "check_workspace",
+    "parse_json",
+    "parse_values",
+]
 
 R = TypeVar("R", bound="Request")
+
+# Who asks (docs/protocol/api.md §9): the secret of a session; or a user's process.
+Secret = Annotated[str, Meta(min_length=1, max_length=limits.SESSION_SECRET_CHARS_MAX)]
+User = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+Process = Annotated[int, Meta(ge=0, le=2**32)]
 
 _BOUNDS: Final = (  # of texts, as msgspec says them, and as people do
     (re.compile(r"Expected `str` of length >= 1"), "is empty"),
@@ -33,6 +51,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An answer: what is added later does not disturb an older reader."""
+
+
+def check_sender(user: str | None, process: int | None) -> None:
+    """For ``__post_init__``: a process is a user's, and a user speaks by a process."""
+    if (user is None) != (process is None):
+        raise ValueError("a process is a user's: give `user` and `process`, or neither")
 
 
 def parse_json(data: bytes, kind: type[R]) -> R:

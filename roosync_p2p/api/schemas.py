@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from roosync_p2p import limits
-from roosync_p2p.api.records import Answer, Request, check_name, check_workspace
+from roosync_p2p.api.records import Answer, Process, Request, Secret, User, check_name, check_sender, check_workspace
 from roosync_p2p.clock import parse_rfc3339
 from roosync_p2p.ids import parse_address, parse_machine_id
 
@@ -53,7 +53,6 @@ _Tag = Annotated[str, Meta(min_length=1, max_length=limits.TAG_CHARS_MAX)]
 _Tags = Annotated[tuple[_Tag, ...], Meta(max_length=limits.TAGS_MAX)]
 _Thread = Annotated[str, Meta(min_length=1, max_length=limits.THREAD_ID_CHARS_MAX)]
 _Key = Annotated[str, Meta(min_length=1, max_length=limits.IDEMPOTENCY_KEY_CHARS_MAX)]
-_Secret = Annotated[str, Meta(min_length=1, max_length=limits.SESSION_SECRET_CHARS_MAX)]
 _Life = Annotated[float, Meta(gt=0, le=limits.MESSAGE_LIFE_S_MAX)]
 _Recipients = Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.RECIPIENTS_MAX)]
 
@@ -62,7 +61,7 @@ _Recipients = Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.RE
 
 
 class SendRequest(Request, frozen=True, kw_only=True):
-    """A message to send. ``workspace`` is the sender's, ``secret`` that of its session.
+    """A message to send. ``workspace`` is the sender's, ``secret`` that of its session; or ``user`` and ``process``.
 
     ``expires_s``: nobody need read it later. ``ack_within_s``: the sender hears if somebody has not answered by then,
     and ``escalate``, an address, too.
@@ -80,12 +79,15 @@ class SendRequest(Request, frozen=True, kw_only=True):
     expires_s: _Life | None = None
     ack_within_s: _Life | None = None
     escalate: str | None = None
-    secret: _Secret | None = None
+    secret: Secret | None = None
+    user: User | None = None
+    process: Process | None = None
 
     def __post_init__(self) -> None:
         for address in self.to:
             check_name(parse_address, address)
         check_workspace(self.workspace)
+        check_sender(self.user, self.process)
         if self.escalate is not None:
             check_name(parse_address, self.escalate)
             if self.ack_within_s is None:
@@ -101,10 +103,13 @@ class ReplyRequest(Request, frozen=True, kw_only=True):
     tags: _Tags = ()
     workspace: str | None = None
     idempotency_key: _Key | None = None
-    secret: _Secret | None = None
+    secret: Secret | None = None
+    user: User | None = None
+    process: Process | None = None
 
     def __post_init__(self) -> None:
         check_workspace(self.workspace)
+        check_sender(self.user, self.process)
 
 
 class ReadRequest(Request, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-__all__ = ["Speaker", "caller_of_command", "calling_process", "first_foreign", "this_program"]
+__all__ = ["Speaker", "caller_of_command", "calling_process", "first_foreign", "sender", "this_program"]
 
 Speaker = Mapping[str, object]
 
@@ -19,6 +19,13 @@ _OURS = ("python", "py.exe", "roosync", "uv.exe", "pipx")  # how the programs be
 def this_program(environ: Mapping[str, str] | None = None) -> Speaker:
     """This process, unless ``ROOSYNC_SESSION`` holds a secret."""
     return _speaker(os.environ if environ is None else environ, os.getpid)
+
+
+def sender(secret: str | None, speaker: Speaker | None) -> Speaker:
+    """Who writes a message: a session by its secret, else whoever is named, else this process."""
+    if secret is not None:
+        return {"secret": secret}
+    return speaker if speaker is not None else this_program({})
 
 
 def caller_of_command(environ: Mapping[str, str] | None = None) -> Speaker:

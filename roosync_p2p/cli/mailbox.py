@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from roosync_p2p import limits
+from roosync_p2p.api.speaker import caller_of_command
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import Invocation, common_options, read_text_argument, safe_block, safe_line
 from roosync_p2p.api.workspace import find_workspace
@@ -107,6 +108,7 @@ def amend(invocation: Invocation, message_id: str, body: str, reason: str) -> No
         read_text_argument(body, what="the body"),
         reason=reason,
         secret=os.environ.get("ROOSYNC_SESSION") or None,
+        speaker=caller_of_command(),
     )
     _print_message(invocation, message)
 

@@ -15,6 +15,7 @@ import click
 from roosync_p2p import limits
 from roosync_p2p.api.durations import parse_duration_s, parse_moment
 from roosync_p2p.api.naming import parse_type_argument
+from roosync_p2p.api.speaker import caller_of_command
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import (
     EXIT_FAILED,
@@ -104,6 +105,7 @@ def send(
         ack_within_s=_span_s(ack_within),
         escalate=None if escalate is None else _recipients(escalate)[0],
         secret=os.environ.get("ROOSYNC_SESSION") or None,
+        speaker=caller_of_command(),
     )
     if wait:
         return _send_and_wait(invocation, client, post)
@@ -233,6 +235,7 @@ def reply(
         workspace=_own_workspace(workspace),
         idempotency_key=idempotency_key,
         secret=os.environ.get("ROOSYNC_SESSION") or None,
+        speaker=caller_of_command(),
     )
     _print_sent(invocation, sent)
 

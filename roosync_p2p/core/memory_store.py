@@ -204,6 +204,11 @@ class MemoryStore:
         self._require_open()
         return message in self._tables.mail.kept
 
+    def mail_bytes(self) -> dict[MachineId, int]:
+        """How many bytes of headers and bodies are kept of each author's mail."""
+        self._require_open()
+        return self._tables.mail_bytes()
+
     def aged(self, query: AgedQuery) -> Aged:
         """Messages whose time is over, the oldest change or message first."""
         self._require_open()

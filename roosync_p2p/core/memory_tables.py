@@ -6,6 +6,7 @@ through, so that a batch is kept whole or not at all.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypeVar
@@ -44,6 +45,7 @@ from roosync_p2p.core.store_rules import (
     rank_base,
     receipt_step,
 )
+from roosync_p2p.entries.entry import MAIL
 from roosync_p2p.ids import Chain, CommitNumber, EntryId, MachineId, MessageId
 
 __all__ = ["ChainKey", "Tables"]
@@ -283,6 +285,14 @@ class Tables:
     def invite_rows(self) -> list[InviteRow]:
         """The invites, ordered by id."""
         return [self.invites[key] for key in sorted(self.invites)]
+
+    def mail_bytes(self) -> dict[MachineId, int]:
+        """How many bytes of headers and bodies are kept of each author's mail."""
+        found: collections.Counter[MachineId] = collections.Counter()
+        for row in self.entries.values():
+            if row.chain == MAIL:
+                found[row.author] += len(row.header) + len(row.body or b"")
+        return dict(found)
 
     def aged(self, query: AgedQuery) -> Aged:
         """What retention looks for."""

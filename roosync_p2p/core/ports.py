@@ -187,6 +187,9 @@ class Reader(Protocol):
     def kept(self, message: EntryId) -> bool:
         """Whether a user asked to keep it for good."""
 
+    def mail_bytes(self) -> dict[MachineId, int]:
+        """How many bytes of headers and bodies are kept of each author's mail."""
+
     def aged(self, query: AgedQuery) -> Aged:
         """Messages whose time is over, the oldest change or message first."""
 

@@ -24,6 +24,7 @@ __all__ = [
     "FolderSettings",
     "KeyInfo",
     "LivenessSettings",
+    "MailSettings",
     "McpSettings",
     "NodeSettings",
     "Settings",
@@ -85,6 +86,13 @@ class McpSettings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """``[mail]``: what this machine's sessions may send."""
+
+    sends_a_minute: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class UiSettings:
     """``[ui]``: the language of terminal text; JSON, codes and logs stay English."""
 
@@ -100,6 +108,7 @@ class Settings:
     liveness: LivenessSettings
     folder: FolderSettings
     mcp: McpSettings
+    mail: MailSettings
     ui: UiSettings
 
 
@@ -155,6 +164,7 @@ def parse_settings(table: Mapping[str, object]) -> Settings:
             http=bool(values["mcp.http"]),
             port=int(str(values["mcp.port"])),
         ),
+        mail=MailSettings(sends_a_minute=int(str(values["mail.sends_a_minute"]))),
         ui=UiSettings(language=str(values["ui.language"])),
     )
 
@@ -215,6 +225,15 @@ def _seconds(low: float, high: float) -> _Parser:
         if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
             return float(value)
         raise _fault(key, f"is {value!r}", f"a number of seconds from {low:g} to {high:g}")
+
+    return parse
+
+
+def _whole(low: int, high: int) -> _Parser:
+    def parse(key: str, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        raise _fault(key, f"is {value!r}", f"a whole number from {low} to {high}")
 
     return parse
 
@@ -336,6 +355,13 @@ _KEYS: Final[Mapping[str, _Key]] = {
         "the node keeps one MCP server for all agents of this computer, on loopback",
     ),
     "mcp.port": _Key("number", 47601, "", _port, "where that server listens, on 127.0.0.1"),
+    "mail.sends_a_minute": _Key(
+        "number",
+        limits.SENDS_A_MINUTE,
+        "messages a minute",
+        _whole(1, limits.SENDS_A_MINUTE_MAX),
+        "how many messages one session may send",
+    ),
     "ui.language": _Key('"en" or "fr"', "en", "", _choice("en", "fr"), "language of text at a terminal"),
 }
 _SECTIONS: Final = tuple(dict.fromkeys(key.partition(".")[0] for key in _KEYS))

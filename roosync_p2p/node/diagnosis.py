@@ -21,7 +21,7 @@ CLOCK_OFFSET_MS_WORRYING: Final = 5_000  # links and signatures tolerate it; tim
 CERTIFICATE_DAYS_WORRYING: Final = 60
 
 Check = dict[str, object]
-_SEVERITIES: Final = {"session_zombie": "warning"}  # of warnings that are no fault of this machine
+_MILD: Final = frozenset({"session_zombie", "mail_quota", "wake_failed"})  # the node does what it should all the same
 
 
 async def diagnose(core: NodeCore, around: Surroundings) -> list[Check]:
@@ -35,8 +35,9 @@ async def diagnose(core: NodeCore, around: Surroundings) -> list[Check]:
         _mdns(around),
         _folder(core),
     ]
-    for warning in view.warnings(core):
-        code, severity = str(warning["code"]), _SEVERITIES.get(str(warning["code"]), "error")
+    for warning in (*view.warnings(core), *around.of_parts()):
+        code = str(warning["code"])
+        severity = "warning" if code in _MILD else "error"
         checks.append(bad(code, severity, str(warning["message"]), str(warning["remedy"])))
     checks += [
         bad(str(one["code"]), "warning", str(one["message"]), str(one["remedy"])) for one in reminders(core, around)

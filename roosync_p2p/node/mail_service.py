@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import anyio
@@ -9,12 +10,14 @@ import anyio
 from roosync_p2p.clock import parse_rfc3339
 from roosync_p2p.core.commands import MarkRead, SendMessage
 from roosync_p2p.core.ports import InboxPage, InboxQuery, Reader
+from roosync_p2p.core.rows import IdempotencyRow
 from roosync_p2p.ids import Address, EntryId, MessageId, parse_address, parse_machine_id
 from roosync_p2p.mailbox.message import reply_subject
 from roosync_p2p.node.event_log import EventLog
 from roosync_p2p.node.mail_facts import MailFacts, read_known
 from roosync_p2p.node.mail_views import inbox_line, text_of
 from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.quotas import Quotas
 from roosync_p2p.node.requests import InboxAsked, ReplyAsked, SendAsked, SendLike
 from roosync_p2p.node.sessions import Sessions
 
@@ -24,8 +27,11 @@ __all__ = ["MailService"]
 class MailService:
     """Sends, lists, shows and marks messages. Everything else that is done with them: ``mailbox_service``."""
 
-    def __init__(self, performer: Performer, reader: Reader, events: EventLog, sessions: Sessions) -> None:
+    def __init__(
+        self, performer: Performer, reader: Reader, events: EventLog, sessions: Sessions, quotas: Quotas
+    ) -> None:
         self._performer = performer
+        self._quotas = quotas
         self._events = events
         self._sessions = sessions
         self._facts = MailFacts(performer, reader)
@@ -35,9 +41,25 @@ class MailService:
     async def send(self, asked: SendLike, *, in_reply_to: MessageId | None = None) -> dict[str, Any]:
         """Writes a message; returns once it is durable here."""
         key = asked.idempotency_key
-        session = "" if asked.secret is None else await self._sessions.known(asked.secret)
+        speaker = await self._sessions.sender(asked)
         remembered = None if key is None else await self._facts.store(lambda reader: reader.idempotency(key))
-        result = await self._performer.request(
+        with contextlib.nullcontext() if remembered else self._quotas.sending(speaker, asked.subject + asked.body):
+            result = await self._write(asked, key, remembered, in_reply_to, speaker if asked.secret else "")
+        entry = EntryId(bytes.fromhex(str(result["entry"])))
+        row = await self._facts.store(lambda reader: reader.message(entry))
+        assert row is not None, "what was answered is durable"
+        known = await self._facts.known(row)
+        return {"id": row.message_id, "thread_id": row.thread_id, "states": self._facts.states(known)}
+
+    async def _write(
+        self,
+        asked: SendLike,
+        key: str | None,
+        remembered: IdempotencyRow | None,
+        in_reply_to: MessageId | None,
+        session: str,
+    ) -> dict[str, object]:
+        return await self._performer.request(
             SendMessage(
                 to=tuple(dict.fromkeys(parse_address(address) for address in asked.to)),
                 subject=asked.subject,
@@ -56,11 +78,6 @@ class MailService:
                 session=session,
             )
         )
-        entry = EntryId(bytes.fromhex(str(result["entry"])))
-        row = await self._facts.store(lambda reader: reader.message(entry))
-        assert row is not None, "what was answered is durable"
-        known = await self._facts.known(row)
-        return {"id": row.message_id, "thread_id": row.thread_id, "states": self._facts.states(known)}
 
     async def reply(self, message_id: str, asked: ReplyAsked) -> dict[str, Any]:
         """Answers the author of a message, in its thread."""
@@ -80,6 +97,8 @@ class MailService:
                 workspace=asked.workspace,
                 idempotency_key=asked.idempotency_key,
                 secret=asked.secret,
+                user=asked.user,
+                process=asked.process,
             ),
             in_reply_to=row.message_id,
         )

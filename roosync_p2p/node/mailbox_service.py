@@ -16,6 +16,7 @@ from roosync_p2p.node.mail_facts import Known, MailFacts, read_known
 from roosync_p2p.node.mail_reasons import reasons
 from roosync_p2p.node.mail_views import message_view, status_in
 from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.quotas import Quotas
 from roosync_p2p.node.requests import AckAsked, AmendAsked, ArchiveAsked, SearchAsked
 from roosync_p2p.node.sessions import Sessions
 
@@ -25,8 +26,9 @@ __all__ = ["MailboxService"]
 class MailboxService:
     """Answers, puts aside, keeps, amends and finds messages, and shows threads."""
 
-    def __init__(self, performer: Performer, reader: Reader, sessions: Sessions) -> None:
+    def __init__(self, performer: Performer, reader: Reader, sessions: Sessions, quotas: Quotas) -> None:
         self._performer = performer
+        self._quotas = quotas
         self._sessions = sessions
         self._facts = MailFacts(performer, reader)
 
@@ -78,7 +80,8 @@ class MailboxService:
                 remedy="to answer it: roosync reply",
                 details={"author": row.author},
             )
-        session = "" if asked.secret is None else await self._sessions.known(asked.secret)
+        speaker = await self._sessions.sender(asked)
+        session = speaker if asked.secret else ""
         if row.session and session != row.session:
             raise InputFault(
                 f"{row.message_id} was written in a session of its own, and only there it can be amended",
@@ -87,7 +90,8 @@ class MailboxService:
             )
         # What was not written in a session is amended by whoever reaches this node.
         command = AmendMessage(message=row.entry, session=row.session, body=asked.body, reason=asked.reason)
-        await self._performer.request(command)
+        with self._quotas.sending(speaker, asked.body):
+            await self._performer.request(command)
         return await self._facts.shown(await self._facts.known(row), row.workspace)
 
     async def why(self, message_id: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
+from roosync_p2p.node.sessions import SpeakerAsked
+
 __all__ = [
     "AckAsked",
     "AmendAsked",
@@ -20,7 +22,7 @@ __all__ = [
 ]
 
 
-class SendLike(Protocol):
+class SendLike(SpeakerAsked, Protocol):
     """A message to send; ``workspace`` is the sender's."""
 
     @property
@@ -38,8 +40,6 @@ class SendLike(Protocol):
     @property
     def thread_id(self) -> str | None: ...
     @property
-    def workspace(self) -> str | None: ...
-    @property
     def idempotency_key(self) -> str | None: ...
     @property
     def expires_s(self) -> float | None: ...
@@ -47,8 +47,6 @@ class SendLike(Protocol):
     def ack_within_s(self) -> float | None: ...
     @property
     def escalate(self) -> str | None: ...
-    @property
-    def secret(self) -> str | None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +66,11 @@ class SendAsked:
     ack_within_s: float | None = None
     escalate: str | None = None
     secret: str | None = None
+    user: str | None = None
+    process: int | None = None
 
 
-class ReplyAsked(Protocol):
+class ReplyAsked(SpeakerAsked, Protocol):
     """An answer; ``priority`` None: as the message has it."""
 
     @property
@@ -82,11 +82,7 @@ class ReplyAsked(Protocol):
     @property
     def tags(self) -> tuple[str, ...]: ...
     @property
-    def workspace(self) -> str | None: ...
-    @property
     def idempotency_key(self) -> str | None: ...
-    @property
-    def secret(self) -> str | None: ...
 
 
 class InboxAsked(Protocol):
@@ -138,7 +134,7 @@ class ArchiveAsked(Protocol):
     def workspace(self) -> str | None: ...
 
 
-class AmendAsked(Protocol):
+class AmendAsked(SpeakerAsked, Protocol):
     """Another body for an own message."""
 
     @property
@@ -146,7 +142,7 @@ class AmendAsked(Protocol):
     @property
     def reason(self) -> str: ...
     @property
-    def secret(self) -> str | None: ...
+    def workspace(self) -> str | None: ...
 
 
 class SearchAsked(Protocol):

@@ -56,13 +56,11 @@ from roosync_p2p.node.folder_door import FolderDoor
 from roosync_p2p.node.folder_service import FolderService
 from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.logs import open_log
-from roosync_p2p.node.mail_service import MailService
-from roosync_p2p.node.mailbox_service import MailboxService
+from roosync_p2p.node.mail_services import MailServices
 from roosync_p2p.node.mcp_watch import McpWatch
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.power_watch import watch_battery, watch_power
-from roosync_p2p.node.retention import Retention
 from roosync_p2p.node.stopped import check_machine
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.statements import FLEET_FOUND
@@ -221,11 +219,11 @@ class _Node:
             services = LedgerServices.over(
                 performer, self._store, self._events, around, tasks=tasks, sessions_file=self._home.sessions_file
             )
-            mail = MailService(performer, self._store, self._events, services.sessions)
+            mails = MailServices.over(performer, self._store, self._events, services.sessions, around, self._settings)
             backend = NodeBackend(
                 performer,
-                mail,
-                MailboxService(performer, self._store, services.sessions),
+                mails.mail,
+                mails.mailbox,
                 membership,
                 certificates,
                 services,
@@ -239,8 +237,7 @@ class _Node:
             tasks.start_soon(watch_battery, performer)
             folder = await self._open_folder(performer, membership, loaded, tasks)
             around.folder = None if folder is None else folder.place
-            running = (certificates.watch, Retention(performer, self._store).run, services.keeper.run)
-            for task in (*running, *self._mcp(around)):
+            for task in (certificates.watch, mails.run, services.keeper.run, *self._mcp(around)):
                 tasks.start_soon(task)
             self._ready(around, ready_file)
             await around.stop.wait()

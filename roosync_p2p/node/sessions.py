@@ -155,6 +155,14 @@ class Sessions:
             return _id_of_process(str(asked.user), asked.workspace or "", asked.process)
         return await self.known(asked.secret)
 
+    async def sender(self, asked: SpeakerAsked) -> str:
+        """The id of whoever writes a message; empty for a program that says nothing of itself.
+
+        Raises:
+            InputFault: ``unknown_session``.
+        """
+        return "" if asked.secret is None and asked.user is None else await self.speaker(asked)
+
     async def known(self, secret: str) -> str:
         """The id of the session with that secret; a use of it, which prolongs its lease.
 

@@ -30,6 +30,7 @@ class Surroundings:
         traffic: what the transport has counted, by name.
         remind: whether an issuer's user wants to be reminded of what would be lost with its disk.
         backed_up: whether a backup of this home was made that holds these keys.
+        others: more warnings, of parts of the node.
         stop: set once somebody asked the node to end.
     """
 
@@ -43,6 +44,7 @@ class Surroundings:
     traffic: Callable[[], Mapping[str, int]] = dict
     remind: bool = True
     backed_up: Callable[[Iterable[KeyId]], bool] = lambda _keys: False
+    others: list[Callable[[], list[dict[str, object]]]] = dataclasses.field(default_factory=list)
     stop: anyio.Event = dataclasses.field(default_factory=anyio.Event)
     stop_reason: str = ""
     now: Callable[[], Now] = read_now
@@ -62,4 +64,11 @@ class Surroundings:
             ("mdns", self.mdns_warning, "name the others' addresses: [discovery] peers in settings.toml, or --peer"),
             ("mcp", self.mcp_warning, "see logs/mcp.log in the home; or set [mcp] http = false and restart the node"),
         )
-        return [{"code": code, "message": message, "remedy": remedy} for code, message, remedy in told if message]
+        found: list[dict[str, object]] = [
+            {"code": code, "message": message, "remedy": remedy} for code, message, remedy in told if message
+        ]
+        return [*self.of_parts(), *found]
+
+    def of_parts(self) -> list[dict[str, object]]:
+        """What the parts of the node warn of."""
+        return [warning for part in self.others for warning in part()]

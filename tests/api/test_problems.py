@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roosync_p2p import errors
+from roosync_p2p.api.answers import problem_response
 from roosync_p2p.api.problems import error_of, problem_of
 from roosync_p2p.errors import InputFault, RoosyncError, StoreError
 
@@ -36,3 +37,9 @@ def test_a_problem_of_a_newer_node_is_still_an_error() -> None:
 @pytest.mark.parametrize(("code", "status"), [("no_such_message", 404), ("too_large", 413), ("anything", 409)])
 def test_the_status_follows_the_code_then_the_fault(code: str, status: int) -> None:
     assert problem_of(InputFault("x", code=code))["status"] == status
+
+
+def test_what_is_too_much_now_says_when_to_try_again() -> None:
+    fault = errors.InputFault("too fast", code="sending_too_fast", details={"retry_after_s": 40})
+    answered = problem_response(fault)
+    assert (answered.status_code, answered.headers["retry-after"]) == (429, "40")

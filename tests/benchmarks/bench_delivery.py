@@ -28,6 +28,7 @@ WATCHING_S: Final = 5.0  # after its first scan it begins to watch the folder, a
 def run(report: Report, plan: Plan) -> None:
     """Three nodes, from the first to the last; then the peers."""
     with Fleet.found("machine-a", "machine-b", "machine-c") as fleet:
+        fleet.let_send()
         source, _, target = fleet.start_all()
         fleet.until_linked()
         with target.record() as events:

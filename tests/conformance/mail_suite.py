@@ -12,8 +12,9 @@ from roosync_p2p import limits
 from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
 from roosync_p2p.core.ports import Aged, AgedQuery, InboxQuery, SearchQuery, Store
 from roosync_p2p.core.rows import DeliveryRow, MessageRow, ReceiptRow
+from roosync_p2p.entries.entry import MAIL
 from roosync_p2p.errors import UsageError
-from tests.conformance.store_rows import AUTHORS, delivery, entry, entry_id, message
+from tests.conformance.store_rows import AUTHORS, CHAINS, delivery, entry, entry_id, message
 
 __all__ = ["MailSuite", "Reopen"]
 
@@ -78,6 +79,18 @@ class MailSuite:
         assert reopen().kept(message(1).entry)
         reopen().commit([KeptRow(entry=message(1).entry, kept=False)])
         assert not reopen().kept(message(1).entry)
+
+    def test_the_mail_of_each_author_is_measured_as_it_is_kept(self, reopen: Reopen) -> None:
+        assert reopen().mail_bytes() == {}
+        rows = [entry(1), entry(2, body=b"x" * 1_000), entry(1, author=B), entry(1, author=B, chain=CHAINS[1])]
+        mail = dict.fromkeys((A, B), 0)
+        for row in rows:
+            if row.chain == MAIL:
+                mail[row.author] += len(row.header) + len(row.body or b"")
+        reopen().commit([*rows, message(2)])
+        assert reopen().mail_bytes() == {author: size for author, size in mail.items() if size}
+        reopen().commit([BodyDropRow(message=message(2).entry)])
+        assert reopen().mail_bytes()[A] == mail[A] - 1_000
 
     def test_a_watch_is_replaced_and_removed(self, reopen: Reopen) -> None:
         store = reopen()

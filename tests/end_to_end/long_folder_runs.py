@@ -216,6 +216,7 @@ def _one_drive(place: Path, drive: Drive, fault: _Fault, count: int, rounds: int
     shared = place / "source" if (place / "source").exists() else drive.root
     turns: list[_Turn] = []
     with Fleet.found("alice", "berta", "carla") as fleet:
+        fleet.let_send()
         alice, berta = (fleet.machines[name] for name in ("alice", "berta"))
         alice.start("--folder", str(shared))
         until((drive.root / "p2p/v1/fleet").exists, 50, what="the marker", shown=fleet.report)

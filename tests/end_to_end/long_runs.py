@@ -81,6 +81,7 @@ def detection(rounds: int) -> int:
     """
     took: dict[str, list[float]] = {"SIGKILL": [], "SIGSTOP": []}
     with Fleet.found(*NAMES) as fleet:
+        fleet.let_send()
         machines = fleet.start_all()
         fleet.until_linked()
         for number in range(rounds):
@@ -131,6 +132,7 @@ def on_a_lab(seconds: float, loss_percent: int, *, pause_s: float) -> int:
         wraps = [functools.partial(lab.argv, number) for number in range(3)]
         listens = [f"{lab.address(number)}:{PORT}" for number in range(3)]
         with Fleet.found(*NAMES, wraps=wraps, listens=listens) as fleet:
+            fleet.let_send()
             machines = fleet.start_all()
             fleet.until_linked()
             recorders = [machine.record() for machine in machines]

@@ -24,6 +24,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="access is by li
 def fleet() -> Iterator[Fleet]:
     """One founder with some messages in its store, not running."""
     with Fleet.found("alice") as fleet:
+        fleet.let_send()
         alice = fleet.machines["alice"]
         alice.start()
         alice.until_ready()

@@ -42,6 +42,7 @@ class _Sender(threading.Thread):
 
 def test_a_key_is_replaced_while_messages_flow_and_the_old_one_is_out_for_good() -> None:
     with Fleet.found("alice", "berta", "clara") as fleet:
+        fleet.let_send()
         alice, berta, clara = fleet.start_all()
         fleet.until_linked()
         until(lambda: berta.json("status")["commit"]["size"] >= 7, 50, what="all are members", shown=fleet.report)

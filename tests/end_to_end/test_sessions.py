@@ -117,3 +117,14 @@ def test_a_message_for_a_workspace_lies_in_that_inbox_alone_and_has_one_state_fo
         shown=lambda: alice.client.message(sent["id"])["states"],
     )
     assert [row["status"] for row in inbox("web")] == ["unread"]
+
+
+def test_a_session_that_sends_in_a_loop_is_held_back_by_the_limit_that_everybody_has(fleet: Fleet) -> None:
+    alice = fleet.machines["alice"]
+    secret = alice.client.open_session(client="loop")["secret"]
+    for number in range(60):
+        alice.client.send("alice", f"n° {number}", "corps", secret=secret)
+    refused = alice.refusal("send", "alice", "de trop", environ={"ROOSYNC_SESSION": secret})
+    assert refused["code"] == "sending_too_fast"
+    assert 0 < refused["details"]["retry_after_s"] <= 60
+    assert alice.json("send", "alice", "d'un autre", "corps")["id"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from roosync_p2p.adapters.sqlite.store import SqliteStore
 from roosync_p2p.core.rows import MemberRow
+from roosync_p2p.node.quotas import Quotas
 from roosync_p2p.node.requests import SendAsked
 from roosync_p2p.node.sessions import Sessions
 from tests.helpers.actors import A, B, identity
@@ -41,6 +42,9 @@ class Amend:
     body: str
     reason: str = ""
     secret: str | None = None
+    user: str | None = None
+    process: int | None = None
+    workspace: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +79,7 @@ class MailNode:
     node: Node
     store: SqliteStore
     sessions: Sessions
+    quotas: Quotas
 
 
 @contextlib.asynccontextmanager
@@ -85,6 +90,7 @@ async def mail_node(tmp_path: Path) -> AsyncIterator[MailNode]:
         other = identity(B)
         store.commit([MemberRow(machine=B, key_id=other.key.key_id, leaf=other.leaf, issuer=other.issuer)])
         async with running(identity(A), store) as node:
-            yield MailNode(node, store, Sessions(tmp_path / "sessions.json", now_ms=lambda: 0))
+            sessions = Sessions(tmp_path / "sessions.json", now_ms=lambda: 0)
+            yield MailNode(node, store, sessions, Quotas(node.performer, store))
     finally:
         store.close()

@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
+from roosync_p2p import limits
 from roosync_p2p.adapters.home import Home
 from roosync_p2p.admin.enrolling import install_answer, issue_offline, make_request
 from roosync_p2p.admin.founding import Wishes, found
@@ -177,6 +178,11 @@ class Machine:
     def admin(self, *args: str, code: int = 0) -> str:
         """Standard output of ``roosync-admin``."""
         return self.run(*args, tool=ADMIN, code=code).stdout
+
+    def settle_for(self, lines: str) -> None:
+        """Adds settings, before the node starts; none of the sections may be there already."""
+        with (self.home / "settings.toml").open("a", encoding="utf-8") as file:
+            file.write(f"\n{lines}\n")
 
     # --- the node -------------------------------------------------------------------------------------------------
 
@@ -405,6 +411,11 @@ class Fleet:
         for machine in chosen:
             machine.until_up()
         return chosen
+
+    def let_send(self) -> None:
+        """Sessions may send as much as a test wants to. The nodes do not run yet."""
+        for machine in self.machines.values():
+            machine.settle_for(f"[mail]\nsends_a_minute = {limits.SENDS_A_MINUTE_MAX}")
 
     def running(self) -> list[Machine]:
         """The machines whose nodes live."""

@@ -45,12 +45,14 @@ class _Reply:
     workspace: str | None = None
     idempotency_key: str | None = None
     secret: str | None = None
+    user: str | None = None
+    process: int | None = None
 
 
 @contextlib.asynccontextmanager
 async def _mailing(tmp_path: Path) -> AsyncIterator[tuple[MailService, Node]]:
     async with mail_node(tmp_path) as on:
-        yield MailService(on.node.performer, on.store, on.node.events, on.sessions), on.node
+        yield MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas), on.node
 
 
 async def test_a_sent_message_has_an_id_a_thread_and_a_state_for_each_recipient(tmp_path: Path) -> None:

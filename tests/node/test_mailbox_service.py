@@ -36,8 +36,8 @@ class _Mail:
 async def _mailing(tmp_path: Path) -> AsyncIterator[_Mail]:
     async with mail_node(tmp_path) as on:
         yield _Mail(
-            MailService(on.node.performer, on.store, on.node.events, on.sessions),
-            MailboxService(on.node.performer, on.store, on.sessions),
+            MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas),
+            MailboxService(on.node.performer, on.store, on.sessions, on.quotas),
             on.sessions,
             on.store,
         )

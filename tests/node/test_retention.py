@@ -26,8 +26,8 @@ DAY_MS = 24 * 3600 * 1000
 async def _mailing(tmp_path: Path) -> AsyncIterator[tuple[MailService, MailboxService, Retention]]:
     async with mail_node(tmp_path) as on:
         yield (
-            MailService(on.node.performer, on.store, on.node.events, on.sessions),
-            MailboxService(on.node.performer, on.store, on.sessions),
+            MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas),
+            MailboxService(on.node.performer, on.store, on.sessions, on.quotas),
             Retention(on.node.performer, on.store),
         )
 

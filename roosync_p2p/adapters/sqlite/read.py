@@ -45,6 +45,7 @@ __all__ = [
     "idempotency_of",
     "invite_rows",
     "load",
+    "mail_bytes",
     "message_of",
     "messages_by_id",
     "receipts_of",
@@ -182,6 +183,15 @@ def idempotency_of(connection: sqlite3.Connection, key: str) -> IdempotencyRow |
         "SELECT key, request, entry, message_id FROM idempotency WHERE key = ?", (key,)
     ).fetchone()
     return idempotency_row(found) if found else None
+
+
+def mail_bytes(connection: sqlite3.Connection) -> dict[MachineId, int]:
+    """The bytes of headers and bodies of each author's mail. Every entry is looked at, without reading its body."""
+    found = connection.execute(
+        "SELECT author, sum(length(header) + coalesce(length(body), 0)) FROM entries"
+        " JOIN chains ON chains.no = entries.chain_no WHERE chains.chain = 'mail' GROUP BY author"
+    )
+    return {MachineId(author): size for author, size in found}
 
 
 def invite_rows(connection: sqlite3.Connection) -> list[InviteRow]:

@@ -235,6 +235,11 @@ class SqliteStore:
         with self._reading() as connection:
             return is_kept(connection, message)
 
+    def mail_bytes(self) -> dict[MachineId, int]:
+        """How many bytes of headers and bodies are kept of each author's mail."""
+        with self._reading() as connection:
+            return read.mail_bytes(connection)
+
     def aged(self, query: AgedQuery) -> Aged:
         """Messages whose time is over, the oldest change or message first."""
         with self._reading() as connection:
