@@ -307,6 +307,25 @@ MAIL_BYTES_MAX: Final = 1024 * 1024 * 1024  # of one author, on every machine: s
 MAIL_ENTRY_BYTES_TYPICAL: Final = 600  # of a message beside its text: header, names, addresses
 INBOX_PAGE_MAX: Final = 200  # what a person or an agent takes in at once; more costs an agent its context
 
+# --- waking (docs/protocol/waking.md) -----------------------------------------------------------------------------
+WAKES_MAX: Final = 3  # a message that nobody took after three wakes is its sender's to hear of
+WAKE_ADAPTERS_MAX: Final = 32  # `[wake.<name>]` sections: agents on one computer
+WAKES_WAITING_MAX: Final = 10_000  # messages that somebody is woken for, 2 MB; beyond that the oldest is let go
+WAKE_MESSAGES_MAX: Final = 100  # named in one wake: an environment variable has bounds; the others come next
+WAKE_GATHER_S: Final = 2.0  # messages that come together wake once
+WAKE_LEASE_S: Final = 600.0  # who was woken has so long to take a message
+WAKE_EVERY_S: Final = 60.0  # one adapter wakes for one workspace at most this often
+WAKE_SPAN_S_MAX: Final = 24 * 3600.0  # the longest that any of these may be
+WAKE_WEBHOOK_S: Final = 10.0  # a program on this computer answers at once, or not
+WAKE_ANSWER_BYTES_MAX: Final = 64 * 1024  # of its answer only the first line counts
+WAKE_NOTIFY_S: Final = 15.0  # PowerShell takes seconds to start
+WAKE_POLL_S: Final = 0.25  # how often a command that was started is looked at for its end
+WAKE_FILE_BYTES_MAX: Final = 64 * 1024  # a signal file holds ids, one a line
+WAKE_COMMAND_ARGUMENTS_MAX: Final = 64  # of a command: what is longer is a script
+TAKE_LEASE_S: Final = 1_800.0  # a session that took a message has half an hour to read it
+TAKE_LEASE_S_MAX: Final = 24 * 3600.0  # who needs longer says so again
+TAKES_MAX: Final = 1_000  # messages taken at once on one machine
+
 # --- proofs (docs/protocol/proof.md) -------------------------------------------------------------------------------
 TREE_EDGE_BYTES_MAX: Final = 4 * 1024  # 63 hashes and the size, for as many leaves as there are numbers
 SUBTREE_REMEMBERED_LEAVES_MIN: Final = 256  # a proof reads so few leaves; a million commits cost 8,000 remembered roots

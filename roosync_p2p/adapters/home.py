@@ -59,6 +59,11 @@ class Home:
         return self.path / "sessions.json"
 
     @property
+    def wakes_file(self) -> Path:
+        """The messages that somebody on this computer is woken for, and who took which; owner-only."""
+        return self.path / "wakes.json"
+
+    @property
     def lock_file(self) -> Path:
         """What the running node holds; see ``adapters.home_lock``."""
         return self.path / "node.lock"

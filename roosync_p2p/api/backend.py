@@ -19,6 +19,7 @@ from roosync_p2p.api.schemas import (
     InboxRequest,
     InviteRequest,
     IssueRequest,
+    ReadRequest,
     RenewCertificateRequest,
     ReplyRequest,
     SendRequest,
@@ -66,7 +67,7 @@ class Backend(Protocol):
     async def reply(self, message_id: str, request: ReplyRequest) -> dict[str, Any]:
         """Like :meth:`send`, in the thread of a message. Raises InputFault ``no_such_message``."""
 
-    async def read(self, message_id: str, workspace: str | None) -> dict[str, Any]:
+    async def read(self, message_id: str, request: ReadRequest) -> dict[str, Any]:
         """:class:`~roosync_p2p.api.schemas.Message`, marked read once the mark is durable.
 
         It is marked in that workspace's inbox when it is there, and in the machine's own. Reading twice changes

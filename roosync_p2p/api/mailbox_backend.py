@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from roosync_p2p.api.mailbox_schemas import AckRequest, AmendRequest, ArchiveMessagesRequest, SearchRequest
+from roosync_p2p.api.mailbox_schemas import AckRequest, AmendRequest, ArchiveMessagesRequest, SearchRequest, TakeRequest
 
 __all__ = ["MailboxBackend"]
 
@@ -16,6 +16,12 @@ class MailboxBackend(Protocol):
         """:class:`~roosync_p2p.api.schemas.Message`, acted on or declined once that is durable.
 
         Raises InputFault ``already_answered``, ``not_a_recipient``, ``no_such_message``.
+        """
+
+    async def take(self, message_id: str, asked: TakeRequest) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.mailbox_schemas.Taken`.
+
+        Raises InputFault ``taken``, ``already_read``, ``another_workspace``, ``not_a_recipient``, ``unknown_session``.
         """
 
     async def archive(self, asked: ArchiveMessagesRequest) -> dict[str, Any]:

@@ -17,10 +17,41 @@ A = TypeVar("A")
 class MailboxMethods(Calls[A]):
     """``A`` is what a call gives: an object, or something to await."""
 
-    def ack(self, message_id: str, *, decline: bool = False, note: str = "", workspace: str | None = None) -> A:
-        """Says that a message was acted on or, with ``decline``, that nobody will: the message with its states."""
-        body = {"decline": decline, "note": note, "workspace": workspace}
+    def ack(
+        self,
+        message_id: str,
+        *,
+        decline: bool = False,
+        note: str = "",
+        workspace: str | None = None,
+        speaker: Speaker | None = None,
+    ) -> A:
+        """Says that a message was acted on or, with ``decline``, that nobody will: the message with its states.
+
+        Args:
+            speaker: in whose name: ``{"secret"}`` of a session, or ``{"user", "process"}``, by default this program.
+        """
+        body = {"decline": decline, "note": note, "workspace": workspace, **sender(None, speaker)}
         return self._do(Call(method="POST", path=path_of("messages", message_id, "/ack"), body=body))
+
+    def take(
+        self,
+        message_id: str,
+        *,
+        lease_s: float | None = None,
+        workspace: str | None = None,
+        speaker: Speaker | None = None,
+    ) -> A:
+        """Works on a message, so that no other session does: ``{"id", "session", "workspaces", "until"}``.
+
+        Args:
+            lease_s: if it is not read within this, it is free again.
+            speaker: as of :meth:`ack`.
+        """
+        body: dict[str, object] = {"workspace": workspace, **sender(None, speaker)}
+        if lease_s is not None:
+            body["lease_s"] = lease_s
+        return self._do(Call(method="POST", path=path_of("messages", message_id, "/take"), body=body))
 
     def amend(
         self,
@@ -49,11 +80,10 @@ class MailboxMethods(Calls[A]):
         """Where a message is, and what each recipient's state waits for: ``{"id", "holders", "recipients", …}``."""
         return self._do(Call(method="GET", path=path_of("messages", message_id, "/why")))
 
-    def archive(self, message_ids: Sequence[str], *, workspace: str | None = None) -> A:
-        """Puts messages aside, all or none: ``{"archived"}``."""
-        return self._do(
-            Call(method="POST", path="/v1/archive", body={"ids": list(message_ids), "workspace": workspace})
-        )
+    def archive(self, message_ids: Sequence[str], *, workspace: str | None = None, speaker: Speaker | None = None) -> A:
+        """Puts messages aside, all or none: ``{"archived"}``. ``speaker``: as of :meth:`ack`."""
+        body = {"ids": list(message_ids), "workspace": workspace, **sender(None, speaker)}
+        return self._do(Call(method="POST", path="/v1/archive", body=body))
 
     def search(self, words: str, *, limit: int = 50, before: str | None = None) -> A:
         """A page of messages to and from this machine that have all the words: ``{"messages", "next"}``."""

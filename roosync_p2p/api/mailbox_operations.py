@@ -20,6 +20,15 @@ MAILBOX_OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="POST",
+        path="/v1/messages/{id}/take",
+        name="take",
+        summary="Work on a message, so that no other session does",
+        answer=schemas.Taken,
+        handle=lambda backend, message_id, request: backend.mailbox.take(message_id, request),
+        request=schemas.TakeRequest,
+    ),
+    Operation(
+        method="POST",
         path="/v1/messages/{id}/amend",
         name="amend",
         summary="Give a message another body, on the machine and in the session that sent it",

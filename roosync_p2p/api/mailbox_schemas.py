@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from roosync_p2p import limits
-from roosync_p2p.api.records import Answer, Process, Request, Secret, User, check_sender, check_workspace
+from roosync_p2p.api.records import Answer, Request, VoicedRequest
 
 __all__ = [
     "AckRequest",
@@ -17,6 +17,8 @@ __all__ = [
     "KeepRequest",
     "Kept",
     "SearchRequest",
+    "TakeRequest",
+    "Taken",
     "Thread",
     "ThreadRequest",
     "Why",
@@ -26,25 +28,28 @@ _Note = Annotated[str, Meta(max_length=limits.NOTE_CHARS_MAX)]
 _Id = Annotated[str, Meta(min_length=1, max_length=limits.THREAD_ID_CHARS_MAX)]
 
 
-class AckRequest(Request, frozen=True, kw_only=True):
+class AckRequest(VoicedRequest, frozen=True, kw_only=True):
     """It was acted on, or with ``decline`` nobody will; by a workspace, or None for the machine itself."""
 
     decline: bool = False
     note: _Note = ""
-    workspace: str | None = None
+
+
+class TakeRequest(VoicedRequest, frozen=True, kw_only=True):
+    """A session takes a message for ``lease_s``: by its ``secret``; or, without one, the user's ``process``."""
+
+    lease_s: Annotated[float, Meta(ge=1, le=limits.TAKE_LEASE_S_MAX)] = limits.TAKE_LEASE_S
 
     def __post_init__(self) -> None:
-        check_workspace(self.workspace)
+        super().__post_init__()
+        if self.secret is None and (self.user is None or self.process is None):
+            raise ValueError("who takes it? give `secret`, or `user` and `process`")
 
 
-class ArchiveMessagesRequest(Request, frozen=True, kw_only=True):
+class ArchiveMessagesRequest(VoicedRequest, frozen=True, kw_only=True):
     """Messages to put aside in a workspace's inbox and the machine's own."""
 
     ids: Annotated[tuple[_Id, ...], Meta(min_length=1, max_length=limits.ARCHIVED_AT_ONCE_MAX)]
-    workspace: str | None = None
-
-    def __post_init__(self) -> None:
-        check_workspace(self.workspace)
 
 
 class KeepRequest(Request, frozen=True, kw_only=True):
@@ -53,19 +58,11 @@ class KeepRequest(Request, frozen=True, kw_only=True):
     kept: bool = True
 
 
-class AmendRequest(Request, frozen=True, kw_only=True):
+class AmendRequest(VoicedRequest, frozen=True, kw_only=True):
     """Another body. ``secret``: of the session in which the message was sent, if it was in one."""
 
     body: Annotated[str, Meta(max_length=limits.ENTRY_BODY_BYTES_MAX)]
     reason: _Note = ""
-    secret: Secret | None = None
-    user: User | None = None
-    process: Process | None = None
-    workspace: str | None = None
-
-    def __post_init__(self) -> None:
-        check_workspace(self.workspace)
-        check_sender(self.user, self.process)
 
 
 class SearchRequest(Request, frozen=True, kw_only=True):
@@ -80,6 +77,15 @@ class ThreadRequest(Request, frozen=True, kw_only=True):
     """A thread's own name, or the id of any message in it."""
 
     id: _Id
+
+
+class Taken(Answer, frozen=True, kw_only=True):
+    """A message that a session works on, in which inboxes (null: the machine's own), until when at the latest."""
+
+    id: str
+    session: str
+    workspaces: list[str | None]
+    until: str
 
 
 class Archived(Answer, frozen=True, kw_only=True):

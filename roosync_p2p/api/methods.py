@@ -151,9 +151,14 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
         """A message with the states of its recipients, without marking it."""
         return self._do(Call(method="GET", path=_message(message_id)))
 
-    def read(self, message_id: str, *, workspace: str | None = None) -> A:
-        """A message, marked as read by this workspace or, without one, by the machine."""
-        return self._do(Call(method="POST", path=_message(message_id, "/read"), body={"workspace": workspace}))
+    def read(self, message_id: str, *, workspace: str | None = None, speaker: Speaker | None = None) -> A:
+        """A message, marked as read by this workspace or, without one, by the machine.
+
+        Args:
+            speaker: who reads: ``{"secret"}`` of a session, or ``{"user", "process"}``, by default this program.
+        """
+        body = {"workspace": workspace, **sender(None, speaker)}
+        return self._do(Call(method="POST", path=_message(message_id, "/read"), body=body))
 
     def invite(self, machine: str | None = None, *, ttl_s: int = 24 * 3600, contacts: Sequence[str] = ()) -> A:
         """A one-time join code for a machine, or for any: ``{"code", "machine", "expires"}``."""

@@ -36,7 +36,7 @@ async def _message(backend: Backend, message_id: str, _request: None) -> dict[st
 
 
 async def _read(backend: Backend, message_id: str, request: schemas.ReadRequest) -> dict[str, Any]:
-    return await backend.read(message_id, request.workspace)
+    return await backend.read(message_id, request)
 
 
 async def _reply(backend: Backend, message_id: str, request: schemas.ReplyRequest) -> dict[str, Any]:

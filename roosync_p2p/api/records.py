@@ -24,8 +24,8 @@ __all__ = [
     "Request",
     "Secret",
     "User",
+    "VoicedRequest",
     "check_name",
-    "check_sender",
     "check_workspace",
     "parse_json",
     "parse_values",
@@ -49,14 +49,25 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A request: what it does not know, it refuses."""
 
 
+class VoicedRequest(Request, frozen=True, kw_only=True):
+    """A request that may say in whose name it is: by a session's ``secret``, or as a ``user``'s ``process``.
+
+    ``workspace``: the one that is spoken for, None for the machine itself.
+    """
+
+    workspace: str | None = None
+    secret: Secret | None = None
+    user: User | None = None
+    process: Process | None = None
+
+    def __post_init__(self) -> None:
+        check_workspace(self.workspace)
+        if (self.user is None) != (self.process is None):
+            raise ValueError("a process is a user's: give `user` and `process`, or neither")
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An answer: what is added later does not disturb an older reader."""
-
-
-def check_sender(user: str | None, process: int | None) -> None:
-    """For ``__post_init__``: a process is a user's, and a user speaks by a process."""
-    if (user is None) != (process is None):
-        raise ValueError("a process is a user's: give `user` and `process`, or neither")
 
 
 def parse_json(data: bytes, kind: type[R]) -> R:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from roosync_p2p import limits
-from roosync_p2p.api.records import Answer, Process, Request, Secret, User, check_name, check_sender, check_workspace
+from roosync_p2p.api.records import Answer, Request, VoicedRequest, check_name, check_workspace
 from roosync_p2p.clock import parse_rfc3339
 from roosync_p2p.ids import parse_address, parse_machine_id
 
@@ -60,7 +60,7 @@ _Recipients = Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.RE
 # --- requests ----------------------------------------------------------------------------------------------------
 
 
-class SendRequest(Request, frozen=True, kw_only=True):
+class SendRequest(VoicedRequest, frozen=True, kw_only=True):
     """A message to send. ``workspace`` is the sender's, ``secret`` that of its session; or ``user`` and ``process``.
 
     ``expires_s``: nobody need read it later. ``ack_within_s``: the sender hears if somebody has not answered by then,
@@ -74,51 +74,33 @@ class SendRequest(Request, frozen=True, kw_only=True):
     priority: Priority = "MEDIUM"
     tags: _Tags = ()
     thread_id: _Thread | None = None
-    workspace: str | None = None
     idempotency_key: _Key | None = None
     expires_s: _Life | None = None
     ack_within_s: _Life | None = None
     escalate: str | None = None
-    secret: Secret | None = None
-    user: User | None = None
-    process: Process | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for address in self.to:
             check_name(parse_address, address)
-        check_workspace(self.workspace)
-        check_sender(self.user, self.process)
         if self.escalate is not None:
             check_name(parse_address, self.escalate)
             if self.ack_within_s is None:
                 raise ValueError("escalate tells somebody that nobody answered in time: it takes ack_within_s")
 
 
-class ReplyRequest(Request, frozen=True, kw_only=True):
+class ReplyRequest(VoicedRequest, frozen=True, kw_only=True):
     """A reply: thread, recipient and subject follow from the message. ``priority`` None: as the message has it."""
 
     body: _Body
     type: _Type = "answer"
     priority: Priority | None = None
     tags: _Tags = ()
-    workspace: str | None = None
     idempotency_key: _Key | None = None
-    secret: Secret | None = None
-    user: User | None = None
-    process: Process | None = None
-
-    def __post_init__(self) -> None:
-        check_workspace(self.workspace)
-        check_sender(self.user, self.process)
 
 
-class ReadRequest(Request, frozen=True, kw_only=True):
-    """Who reads: a workspace, or None for the machine itself."""
-
-    workspace: str | None = None
-
-    def __post_init__(self) -> None:
-        check_workspace(self.workspace)
+class ReadRequest(VoicedRequest, frozen=True, kw_only=True):
+    """Who reads: a workspace, or None for the machine itself; and in which session."""
 
 
 class InboxRequest(Request, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from roosync_p2p import limits
+from roosync_p2p.api.durations import parse_duration_s
 from roosync_p2p.api.speaker import caller_of_command
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import Invocation, common_options, read_text_argument, safe_block, safe_line
@@ -16,7 +17,7 @@ from roosync_p2p.api.workspace import find_workspace
 from roosync_p2p.cli.messages import cited_line, fence, render_list, render_message
 from roosync_p2p.cli.texts import Texts, load_texts
 
-__all__ = ["ack", "amend", "archive", "keep", "render_thread", "render_why", "search", "thread", "why"]
+__all__ = ["ack", "amend", "archive", "keep", "render_thread", "render_why", "search", "take", "thread", "why"]
 
 _WORKSPACE = click.option(
     "--workspace", metavar="W", help="The workspace. [default: ROOSYNC_WORKSPACE_ID, else the repository's name]"
@@ -40,9 +41,36 @@ def ack(invocation: Invocation, message_id: str, decline: bool, note: str, works
       roosync ack msg-20260115T091530-a1b2c3 --decline --note "not before Monday"
     """
     message = SyncClient(invocation.home).ack(
-        message_id, decline=decline, note=note, workspace=_own_workspace(workspace)
+        message_id, decline=decline, note=note, workspace=_own_workspace(workspace), speaker=caller_of_command()
     )
     _print_message(invocation, message)
+
+
+@click.command()
+@click.argument("message_id", metavar="ID")
+@click.option("--lease", default="30m", show_default=True, metavar="TIME", help="Free again if not read within this.")
+@_WORKSPACE
+@common_options
+def take(invocation: Invocation, message_id: str, lease: str, workspace: str | None) -> None:
+    """Work on a message, so that no other agent does.
+
+    Until it is read, nobody else is woken for it, and no other session can take, answer or archive it. It is free
+    again when the lease or the session (ROOSYNC_SESSION, else the program that called this) is over.
+
+    \b
+    Example:
+      roosync take msg-20260115T091530-a1b2c3 && roosync read msg-20260115T091530-a1b2c3
+    """
+    taken = SyncClient(invocation.home).take(
+        message_id,
+        lease_s=parse_duration_s(lease, longest_s=int(limits.TAKE_LEASE_S_MAX)),
+        workspace=_own_workspace(workspace),
+        speaker=caller_of_command(),
+    )
+    if invocation.as_json:
+        invocation.print_json(taken)
+    else:
+        invocation.print(load_texts(invocation.home).get("message.taken", id=taken["id"], until=taken["until"]))
 
 
 @click.command()
@@ -126,7 +154,9 @@ def archive(invocation: Invocation, message_ids: tuple[str, ...], workspace: str
     Example:
       roosync archive msg-20260115T091530-a1b2c3 msg-20260115T101530-d4e5f6
     """
-    done = SyncClient(invocation.home).archive(message_ids, workspace=_own_workspace(workspace))
+    done = SyncClient(invocation.home).archive(
+        message_ids, workspace=_own_workspace(workspace), speaker=caller_of_command()
+    )
     if invocation.as_json:
         invocation.print_json(done)
     else:

@@ -51,6 +51,9 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
         "roosync_p2p.cli.mailbox", "search", _EVERY_DAY, "Find messages by words in subject, body or tags."
     ),
     "amend": CommandEntry("roosync_p2p.cli.mailbox", "amend", _EVERY_DAY, "Give a message that you sent another body."),
+    "take": CommandEntry(
+        "roosync_p2p.cli.mailbox", "take", _EVERY_DAY, "Work on a message, so that no other agent does."
+    ),
     "archive": CommandEntry("roosync_p2p.cli.mailbox", "archive", _EVERY_DAY, "Put messages aside."),
     "keep": CommandEntry("roosync_p2p.cli.mailbox", "keep", _EVERY_DAY, "Keep a message for good, whatever its age."),
     "why": CommandEntry("roosync_p2p.cli.mailbox", "why", _CARE, "Tell where a message is, and what it waits for."),

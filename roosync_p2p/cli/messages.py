@@ -194,7 +194,9 @@ def read(invocation: Invocation, message_id: str, workspace: str | None) -> None
     Example:
       roosync read msg-20260115T091530-a1b2c3
     """
-    message = SyncClient(invocation.home).read(message_id, workspace=_own_workspace(workspace))
+    message = SyncClient(invocation.home).read(
+        message_id, workspace=_own_workspace(workspace), speaker=caller_of_command()
+    )
     if invocation.as_json:
         invocation.print_json(message)
     else:

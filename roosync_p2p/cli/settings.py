@@ -8,7 +8,8 @@ import click
 
 from roosync_p2p.api.terminal import Invocation, common_options
 from roosync_p2p.cli.tables import table
-from roosync_p2p.core.settings import Settings, describe, flatten, parse_settings, parse_toml
+from roosync_p2p.core.settings import KeyInfo, Settings, describe, flatten, parse_settings, parse_toml
+from roosync_p2p.core.wake_settings import describe_wakes, flatten_wakes
 from roosync_p2p.errors import EnvironmentFault
 
 __all__ = ["read_settings", "settings"]
@@ -36,7 +37,7 @@ def list_settings(invocation: Invocation) -> None:
     Example:
       roosync settings list
     """
-    keys = describe()
+    keys = [*describe(), *(KeyInfo(*row) for row in describe_wakes())]
     if invocation.as_json:
         invocation.print_json({"settings": [row._asdict() for row in keys]})
         return
@@ -53,8 +54,9 @@ def show_settings(invocation: Invocation) -> None:
     Example:
       roosync settings show --json
     """
-    values = flatten(read_settings(invocation.home))
-    defaults = flatten(parse_settings({}))
+    settings = read_settings(invocation.home)
+    values = {**flatten(settings), **flatten_wakes(settings.wakes)}
+    defaults = flatten(parse_settings({})) | dict.fromkeys(flatten_wakes(settings.wakes))
     if invocation.as_json:
         invocation.print_json({"file": str(invocation.home / "settings.toml"), "settings": values})
         return

@@ -8,14 +8,16 @@ error that names it and the closest one that is. Who reads the file, and when, i
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from roosync_p2p import limits
+from roosync_p2p.core.setting_faults import bad_setting as _fault
+from roosync_p2p.core.setting_faults import unknown_setting as _unknown
 from roosync_p2p.core.text import decode_text
-from roosync_p2p.errors import InputFault, MalformedError, UsageError
+from roosync_p2p.core.wake_settings import WakeSettings, parse_wakes
+from roosync_p2p.errors import MalformedError, UsageError
 from roosync_p2p.ids import parse_machine_id
 from roosync_p2p.liveness.profile import NAMED
 
@@ -110,6 +112,7 @@ class Settings:
     mcp: McpSettings
     mail: MailSettings
     ui: UiSettings
+    wakes: tuple[WakeSettings, ...] = ()  # ``[wake.<name>]``
 
 
 class KeyInfo(NamedTuple):
@@ -144,8 +147,10 @@ def parse_settings(table: Mapping[str, object]) -> Settings:
     Raises:
         InputFault: code ``bad_setting``: a key is unknown or out of its bounds; nothing is taken over.
     """
-    values = _values(table)
+    wakes = parse_wakes(table.get("wake", {}))
+    values = _values({section: content for section, content in table.items() if section != "wake"})
     return Settings(
+        wakes=wakes,
         node=NodeSettings(
             machine=_optional_text(values["node.machine"]),
             listen=str(values["node.listen"]),
@@ -373,7 +378,7 @@ def _values(table: Mapping[str, object]) -> dict[str, object]:
     values["liveness.profile"] = None  # its default counts only when none of the three numbers is given
     for section, content in table.items():
         if section not in _SECTIONS:
-            raise _unknown(f"[{section}]", section, _SECTIONS, "section")
+            raise _unknown(f"[{section}]", section, (*_SECTIONS, "wake.<name>"), "section")
         if not isinstance(content, dict):
             raise _fault(section, "is a value", f"a section [{section}]")
         for name, value in content.items():
@@ -416,23 +421,3 @@ def _optional_text(value: object) -> str | None:
 def _texts(value: object) -> tuple[str, ...]:
     assert isinstance(value, list)  # its parser said so
     return tuple(str(item) for item in value)
-
-
-def _fault(key: str, what: str, allowed: str) -> InputFault:
-    return InputFault(
-        f"{key} {what}; allowed: {allowed}",
-        code="bad_setting",
-        remedy="correct settings.toml; `roosync settings list` shows every key",
-        details={"key": key, "allowed": allowed},
-    )
-
-
-def _unknown(shown: str, key: str, known: tuple[str, ...], noun: str) -> InputFault:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"the closest {noun} is {close[0]}" if close else f"known: {', '.join(known)}"
-    return InputFault(
-        f"{shown} is not a {noun} of settings.toml; {hint}",
-        code="bad_setting",
-        remedy="correct settings.toml; `roosync settings list` shows every key",
-        details={"key": key, "closest": close[0] if close else None, "allowed": list(known)},
-    )

@@ -5,7 +5,7 @@ Notices are messages like others: signed, in the thread of the message that they
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from roosync_p2p import limits
@@ -16,9 +16,10 @@ from roosync_p2p.mailbox.receipts import EXPIRED
 from roosync_p2p.mailbox.states import BOUNCED
 from roosync_p2p.mailbox.watches import OVERDUE, UNREAD, Verdict, Watch
 
-__all__ = ["TAG", "escalation", "notice"]
+__all__ = ["TAG", "UNATTENDED", "escalation", "is_notice", "notice", "unattended"]
 
 TAG: Final = "delivery"  # of every notice; the verdict is its second one
+UNATTENDED: Final = "unattended"  # the verdict of a recipient's machine on its own agents (waking.md §2)
 _SUBJECTS: Final[Mapping[str, str]] = {
     EXPIRED: "Not delivered in time",
     BOUNCED: "Cannot be delivered",
@@ -43,6 +44,24 @@ def escalation(watch: Watch, verdict: Verdict, *, me: MachineId, id: str) -> Mes
     """Tells the address that the message names for this."""
     lines = [_about(watch, verdict), _MEANINGS[verdict.what], f"{me} sent it, and asked to tell you."]
     return _message(watch, verdict, id=id, to=watch.escalate, lines=lines)
+
+
+def unattended(subject: str, *, id: str, sent_ms: int, at: str) -> tuple[str, str]:  # noqa: A002
+    """Subject and body with which a recipient's machine tells a sender that nobody took its message.
+
+    Args:
+        at: the recipient, as ``machine`` or ``machine:workspace``.
+    """
+    lines = [
+        f"{id} of {rfc3339(sent_ms)}, to {at}: {subject}",
+        f"An agent there was woken {limits.WAKES_MAX} times, and nobody took it. It stays in that inbox.",
+    ]
+    return f"Nobody took it: {subject}"[: limits.SUBJECT_CHARS_MAX], "\n".join(lines)
+
+
+def is_notice(kind: str, tags: Collection[str]) -> bool:
+    """Whether a message is one of these, about which nobody is told anything in turn."""
+    return kind == "status" and TAG in tags
 
 
 def _about(watch: Watch, verdict: Verdict) -> str:

@@ -22,7 +22,7 @@ from roosync_p2p.node.mailbox_service import MailboxService
 from roosync_p2p.node.membership_service import MembershipService
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.reminders import reminders
-from roosync_p2p.node.requests import InboxAsked, InviteAsked, IssueAsked, OfferAsked, ReplyAsked, SendLike
+from roosync_p2p.node.requests import InboxAsked, InviteAsked, IssueAsked, OfferAsked, ReadAsked, ReplyAsked, SendLike
 from roosync_p2p.node.surroundings import Surroundings
 
 __all__ = ["NodeBackend"]
@@ -97,9 +97,9 @@ class NodeBackend:
         """See :meth:`MailService.reply`."""
         return await self._mail.reply(message_id, request)
 
-    async def read(self, message_id: str, workspace: str | None) -> dict[str, Any]:
+    async def read(self, message_id: str, request: ReadAsked) -> dict[str, Any]:
         """See :meth:`MailService.read`."""
-        return await self._mail.read(message_id, workspace)
+        return await self._mail.read(message_id, request)
 
     async def inbox(self, request: InboxAsked) -> dict[str, Any]:
         """See :meth:`MailService.inbox`."""

@@ -18,8 +18,9 @@ from roosync_p2p.node.mail_facts import MailFacts, read_known
 from roosync_p2p.node.mail_views import inbox_line, text_of
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.quotas import Quotas
-from roosync_p2p.node.requests import InboxAsked, ReplyAsked, SendAsked, SendLike
+from roosync_p2p.node.requests import InboxAsked, ReadAsked, ReplyAsked, SendAsked, SendLike
 from roosync_p2p.node.sessions import Sessions
+from roosync_p2p.node.waking import Waking
 
 __all__ = ["MailService"]
 
@@ -28,10 +29,11 @@ class MailService:
     """Sends, lists, shows and marks messages. Everything else that is done with them: ``mailbox_service``."""
 
     def __init__(
-        self, performer: Performer, reader: Reader, events: EventLog, sessions: Sessions, quotas: Quotas
+        self, performer: Performer, reader: Reader, events: EventLog, sessions: Sessions, quotas: Quotas, waking: Waking
     ) -> None:
         self._performer = performer
         self._quotas = quotas
+        self._waking = waking
         self._events = events
         self._sessions = sessions
         self._facts = MailFacts(performer, reader)
@@ -133,14 +135,21 @@ class MailService:
         """A message without marking it."""
         return await self._facts.shown(await self._facts.found(message_id), None)
 
-    async def read(self, message_id: str, workspace: str | None) -> dict[str, Any]:
-        """A message, marked as read in the machine's own inbox and the given workspace's."""
+    async def read(self, message_id: str, asked: ReadAsked) -> dict[str, Any]:
+        """A message, marked as read in the machine's own inbox and the given workspace's.
+
+        Where another session works on it, it is shown and not marked: that session may still have to read it.
+        """
+        workspace, speaker = asked.workspace, await self._sessions.sender(asked)
         known = await self._facts.found(message_id)
         row = known.row
         text_of(row, known.entry)  # what the disk changed is not read by anybody
-        boxes = tuple(delivery.workspace for delivery in known.boxes(workspace) if delivery.status == "unread")
+        unread = [delivery for delivery in known.boxes(workspace) if delivery.status == "unread"]
+        boxes = self._waking.takes.free_for(unread, speaker)
         if boxes:
-            await self._performer.request(MarkRead(message=row.entry, author=row.author, workspaces=boxes))
+            places = tuple(box.workspace for box in boxes)
+            await self._performer.request(MarkRead(message=row.entry, author=row.author, workspaces=places))
+            await self._waking.done(boxes)
         known = await self._facts.store(lambda reader: read_known(reader, row))
         return await self._facts.shown(known, workspace)
 

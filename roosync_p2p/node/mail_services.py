@@ -7,6 +7,8 @@ from typing import Self
 
 import anyio
 
+from roosync_p2p.adapters.home import Home
+from roosync_p2p.adapters.waking import waker_of
 from roosync_p2p.core.ports import Reader
 from roosync_p2p.core.settings import Settings
 from roosync_p2p.node.event_log import EventLog
@@ -17,6 +19,7 @@ from roosync_p2p.node.quotas import Quotas
 from roosync_p2p.node.retention import Retention
 from roosync_p2p.node.sessions import Sessions
 from roosync_p2p.node.surroundings import Surroundings
+from roosync_p2p.node.waking import Waking
 
 __all__ = ["MailServices"]
 
@@ -29,6 +32,7 @@ class MailServices:
     mailbox: MailboxService
     quotas: Quotas
     retention: Retention
+    waking: Waking
 
     @classmethod
     def over(
@@ -39,13 +43,29 @@ class MailServices:
         sessions: Sessions,
         around: Surroundings,
         settings: Settings,
+        home: Home,
     ) -> Self:
         """All of them; what they warn of is shown with what is around the node."""
         quotas = Quotas(performer, reader, sends_a_minute=settings.mail.sends_a_minute)
-        around.others.append(quotas.warnings)
+        wakers = {
+            one.name: waker_of(one, home=home.path, logs=home.logs, language=settings.ui.language)
+            for one in settings.wakes
+        }
+        waking = Waking(
+            performer,
+            reader,
+            events,
+            sessions,
+            settings.wakes,
+            wakers,
+            path=home.wakes_file,
+            now_ms=lambda: around.now().wall_ms,
+        )
+        around.others += [quotas.warnings, waking.warnings]
         return cls(
-            mail=MailService(performer, reader, events, sessions, quotas),
-            mailbox=MailboxService(performer, reader, sessions, quotas),
+            mail=MailService(performer, reader, events, sessions, quotas, waking),
+            mailbox=MailboxService(performer, reader, sessions, quotas, waking),
+            waking=waking,
             quotas=quotas,
             retention=Retention(performer, reader),
         )
@@ -53,5 +73,5 @@ class MailServices:
     async def run(self) -> None:
         """What goes on by itself, until it is cancelled."""
         async with anyio.create_task_group() as tasks:
-            for task in (self.quotas.run, self.retention.run):
+            for task in (self.quotas.run, self.retention.run, self.waking.run):
                 tasks.start_soon(task)

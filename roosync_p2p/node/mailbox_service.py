@@ -17,8 +17,9 @@ from roosync_p2p.node.mail_reasons import reasons
 from roosync_p2p.node.mail_views import message_view, status_in
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.quotas import Quotas
-from roosync_p2p.node.requests import AckAsked, AmendAsked, ArchiveAsked, SearchAsked
+from roosync_p2p.node.requests import AckAsked, AmendAsked, ArchiveAsked, SearchAsked, TakeAsked
 from roosync_p2p.node.sessions import Sessions
+from roosync_p2p.node.waking import Waking
 
 __all__ = ["MailboxService"]
 
@@ -26,9 +27,12 @@ __all__ = ["MailboxService"]
 class MailboxService:
     """Answers, puts aside, keeps, amends and finds messages, and shows threads."""
 
-    def __init__(self, performer: Performer, reader: Reader, sessions: Sessions, quotas: Quotas) -> None:
+    def __init__(
+        self, performer: Performer, reader: Reader, sessions: Sessions, quotas: Quotas, waking: Waking
+    ) -> None:
         self._performer = performer
         self._quotas = quotas
+        self._waking = waking
         self._sessions = sessions
         self._facts = MailFacts(performer, reader)
 
@@ -38,6 +42,7 @@ class MailboxService:
         """A message was acted on, or declined; it is read by that, too."""
         known = await self._facts.found(message_id)
         boxes = _own_boxes(known, asked.workspace)
+        self._waking.takes.require_free(boxes, await self._sessions.sender(asked))
         said = {row.workspace: row.state for row in known.receipts if row.reader == self._facts.me}
         await self._performer.request(
             AnswerMessage(
@@ -50,14 +55,37 @@ class MailboxService:
                 known={workspace: state for workspace, state in said.items() if state in ANSWERS},
             )
         )
+        await self._waking.done(boxes)
         return await self._facts.shown(await self._facts.known(known.row), asked.workspace)
+
+    async def take(self, message_id: str, asked: TakeAsked) -> dict[str, Any]:
+        """A session works on a message: nobody else is woken for it, takes or answers it, until it is read or left.
+
+        Raises:
+            InputFault: ``not_a_recipient``, ``another_workspace``, ``already_read``, ``taken``; nothing was changed.
+        """
+        known = await self._facts.found(message_id)
+        speaker = await self._sessions.speaker(asked)
+        workspace = asked.workspace if asked.secret is None else self._sessions.workspace_of(speaker, asked.workspace)
+        boxes = [box for box in _own_boxes(known, workspace) if box.status == "unread"]
+        if not boxes:
+            raise InputFault(
+                f"{known.row.message_id} was read before; nothing was changed",
+                code="already_read",
+                remedy="roosync inbox lists what nobody has read",
+            )
+        until_ms = await self._waking.take(known.row, boxes, speaker, lease_s=asked.lease_s)
+        places = [box.workspace or None for box in boxes]
+        return {"id": known.row.message_id, "session": speaker, "workspaces": places, "until": rfc3339(until_ms)}
 
     async def archive(self, asked: ArchiveAsked) -> dict[str, Any]:
         """Messages leave the workspace's inbox and the machine's own; all of them or, after an error, none."""
         known = [await self._facts.found(message_id) for message_id in dict.fromkeys(asked.ids)]
         boxes = [box for found in known for box in _own_boxes(found, asked.workspace) if box.status != "archived"]
+        self._waking.takes.require_free(boxes, await self._sessions.sender(asked))
         if boxes:
             await self._performer.request(ArchiveMessages(deliveries=tuple(boxes)))
+            await self._waking.done(boxes)
         return {"archived": [found.row.message_id for found in known]}
 
     async def keep(self, message_id: str, *, kept: bool) -> dict[str, Any]:

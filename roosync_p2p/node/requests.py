@@ -15,10 +15,12 @@ __all__ = [
     "InviteAsked",
     "IssueAsked",
     "OfferAsked",
+    "ReadAsked",
     "ReplyAsked",
     "SearchAsked",
     "SendAsked",
     "SendLike",
+    "TakeAsked",
 ]
 
 
@@ -114,24 +116,31 @@ class InboxAsked(Protocol):
     def wait_s(self) -> float: ...
 
 
-class AckAsked(Protocol):
+class ReadAsked(SpeakerAsked, Protocol):
+    """Who reads, in which workspace."""
+
+
+class TakeAsked(SpeakerAsked, Protocol):
+    """Who takes a message, in which workspace, and for how long."""
+
+    @property
+    def lease_s(self) -> float: ...
+
+
+class AckAsked(SpeakerAsked, Protocol):
     """A message was acted on, or declined."""
 
     @property
     def decline(self) -> bool: ...
     @property
     def note(self) -> str: ...
-    @property
-    def workspace(self) -> str | None: ...
 
 
-class ArchiveAsked(Protocol):
+class ArchiveAsked(SpeakerAsked, Protocol):
     """Messages to put aside."""
 
     @property
     def ids(self) -> tuple[str, ...]: ...
-    @property
-    def workspace(self) -> str | None: ...
 
 
 class AmendAsked(SpeakerAsked, Protocol):

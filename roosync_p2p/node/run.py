@@ -219,7 +219,9 @@ class _Node:
             services = LedgerServices.over(
                 performer, self._store, self._events, around, tasks=tasks, sessions_file=self._home.sessions_file
             )
-            mails = MailServices.over(performer, self._store, self._events, services.sessions, around, self._settings)
+            mails = MailServices.over(
+                performer, self._store, self._events, services.sessions, around, self._settings, self._home
+            )
             backend = NodeBackend(
                 performer,
                 mails.mail,

@@ -178,6 +178,26 @@ class Sessions:
             await self._write()
         return session.id
 
+    def may_be_there(self, session: str) -> bool:
+        """Whether a session is open; a process is not known to have ended."""
+        return "/" in session or any(kept.id == session for kept in self._live())
+
+    def workspace_of(self, session: str, asked: str | None) -> str | None:
+        """The workspace that an open session speaks for.
+
+        Raises:
+            InputFault: ``another_workspace``: it asks for one that is not its own.
+        """
+        own = self._sessions[session].workspace
+        if asked is not None and own and asked != own:
+            raise InputFault(
+                f"this session was opened for the workspace {own}, not for {asked}; nothing was changed",
+                code="another_workspace",
+                remedy="leave it to a session of that workspace, or open one: roosync session open --workspace",
+                details={"workspace": own},
+            )
+        return own or asked
+
     def shown(self) -> list[dict[str, object]]:
         """The open sessions, as ``machines`` shows them."""
         return [

@@ -73,7 +73,7 @@ def test_an_unknown_section_names_itself_and_the_closest_known_one() -> None:
     assert error.details["closest"] == "discovery"
 
 
-@pytest.mark.parametrize("section", ["roadmap", "bridge", "wake"])
+@pytest.mark.parametrize("section", ["roadmap", "bridge", "actions"])
 def test_a_section_of_which_nothing_exists_here_is_unknown(section: str) -> None:
     assert refused({section: {}}).details["key"] == section
 

@@ -12,10 +12,11 @@ from roosync_p2p.core.rows import MemberRow
 from roosync_p2p.node.quotas import Quotas
 from roosync_p2p.node.requests import SendAsked
 from roosync_p2p.node.sessions import Sessions
+from roosync_p2p.node.waking import Waking
 from tests.helpers.actors import A, B, identity
 from tests.helpers.running_node import Node, running
 
-__all__ = ["Ack", "Amend", "Archive", "MailNode", "Search", "asked", "mail_node"]
+__all__ = ["Ack", "Amend", "Archive", "MailNode", "Search", "Spoken", "asked", "mail_node"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,9 @@ class Ack:
     decline: bool = False
     note: str = ""
     workspace: str | None = None
+    secret: str | None = None
+    user: str | None = None
+    process: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +37,20 @@ class Archive:
 
     ids: tuple[str, ...]
     workspace: str | None = None
+    secret: str | None = None
+    user: str | None = None
+    process: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Spoken:
+    """Who reads or takes a message."""
+
+    workspace: str | None = None
+    secret: str | None = None
+    user: str | None = None
+    process: int | None = None
+    lease_s: float = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +98,7 @@ class MailNode:
     store: SqliteStore
     sessions: Sessions
     quotas: Quotas
+    waking: Waking
 
 
 @contextlib.asynccontextmanager
@@ -91,6 +110,9 @@ async def mail_node(tmp_path: Path) -> AsyncIterator[MailNode]:
         store.commit([MemberRow(machine=B, key_id=other.key.key_id, leaf=other.leaf, issuer=other.issuer)])
         async with running(identity(A), store) as node:
             sessions = Sessions(tmp_path / "sessions.json", now_ms=lambda: 0)
-            yield MailNode(node, store, sessions, Quotas(node.performer, store))
+            waking = Waking(
+                node.performer, store, node.events, sessions, (), {}, path=tmp_path / "wakes.json", now_ms=lambda: 0
+            )
+            yield MailNode(node, store, sessions, Quotas(node.performer, store), waking)
     finally:
         store.close()

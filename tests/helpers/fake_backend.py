@@ -13,6 +13,7 @@ from roosync_p2p.api.schemas import (
     InboxRequest,
     InviteRequest,
     IssueRequest,
+    ReadRequest,
     RenewCertificateRequest,
     ReplyRequest,
     SendRequest,
@@ -119,12 +120,12 @@ class FakeBackend:
         self.messages[sent["id"]] |= {"in_reply_to": message_id, "thread_id": original["thread_id"]}
         return self._sent(sent["id"])
 
-    async def read(self, message_id: str, workspace: str | None) -> dict[str, Any]:
+    async def read(self, message_id: str, request: ReadRequest) -> dict[str, Any]:
         """Marks it."""
         message = self._find(message_id)
         message["status"] = "read"
         message["states"] = dict.fromkeys(message["states"], "read")
-        await self.notify("receipt", {"id": message_id, "workspace": workspace})
+        await self.notify("receipt", {"id": message_id, "workspace": request.workspace})
         return message
 
     async def inbox(self, request: InboxRequest) -> dict[str, Any]:

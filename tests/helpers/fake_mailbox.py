@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roosync_p2p.api.mailbox_schemas import AckRequest, AmendRequest, ArchiveMessagesRequest, SearchRequest
+from roosync_p2p.api.mailbox_schemas import AckRequest, AmendRequest, ArchiveMessagesRequest, SearchRequest, TakeRequest
 from roosync_p2p.errors import InputFault
 
 __all__ = ["FakeMailbox"]
@@ -27,6 +27,12 @@ class FakeMailbox:
         said = {"workspace": asked.workspace, "state": state, "time": message["time"], "note": asked.note}
         message["receipts"] = [{"machine": machine, **said} for machine in message["states"]]
         return message
+
+    async def take(self, message_id: str, asked: TakeRequest) -> dict[str, Any]:
+        """Whoever asks has it."""
+        self._found(message_id)
+        session = f"of {asked.secret}" if asked.secret else f"{asked.user}/{asked.process}"
+        return {"id": message_id, "session": session, "workspaces": [asked.workspace], "until": "2026-01-15T10:00:00Z"}
 
     async def archive(self, asked: ArchiveMessagesRequest) -> dict[str, Any]:
         """All or none."""

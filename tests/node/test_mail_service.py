@@ -13,7 +13,7 @@ import pytest
 
 from roosync_p2p.errors import InputFault, RoosyncError, StoreError
 from roosync_p2p.node.mail_service import MailService
-from tests.helpers.asking import asked, mail_node
+from tests.helpers.asking import Spoken, asked, mail_node
 from tests.helpers.cores import A
 from tests.helpers.running_node import Node
 
@@ -52,7 +52,7 @@ class _Reply:
 @contextlib.asynccontextmanager
 async def _mailing(tmp_path: Path) -> AsyncIterator[tuple[MailService, Node]]:
     async with mail_node(tmp_path) as on:
-        yield MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas), on.node
+        yield MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas, on.waking), on.node
 
 
 async def test_a_sent_message_has_an_id_a_thread_and_a_state_for_each_recipient(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_a_message_that_the_disk_changed_is_neither_shown_nor_marked(
         database.commit()
     assert rows
     async with _mailing(tmp_path) as (mail, _):
-        for look in (mail.message, lambda message: mail.read(message, None)):
+        for look in (mail.message, lambda message: mail.read(message, Spoken())):
             with pytest.raises(StoreError) as caught:
                 await look(sent["id"])
             assert caught.value.code == "store_corrupt"
@@ -125,7 +125,7 @@ async def test_reading_marks_the_message_and_showing_it_does_not(tmp_path: Path)
         sent = await mail.send(asked())
         await mail.message(sent["id"])
         assert (await mail.inbox(_Asked()))["unread"] == 1
-        read = await mail.read(sent["id"], None)
+        read = await mail.read(sent["id"], Spoken())
         assert (await mail.inbox(_Asked()))["messages"] == []
     assert (read["status"], read["states"]) == ("read", {"machine-a": "read"})
 
@@ -133,9 +133,9 @@ async def test_reading_marks_the_message_and_showing_it_does_not(tmp_path: Path)
 async def test_reading_in_a_workspace_leaves_the_others_boxes_unread(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _):
         sent = await mail.send(asked(to="machine-a:web"))
-        await mail.read(sent["id"], "api")
+        await mail.read(sent["id"], Spoken(workspace="api"))
         assert (await mail.inbox(_Asked(workspaces=("web",))))["unread"] == 1
-        await mail.read(sent["id"], "web")
+        await mail.read(sent["id"], Spoken(workspace="web"))
         assert (await mail.inbox(_Asked(workspaces=("web",))))["unread"] == 0
 
 

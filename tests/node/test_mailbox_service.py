@@ -19,7 +19,7 @@ from roosync_p2p.node.mailbox_service import MailboxService
 from roosync_p2p.node.sessions import Sessions
 from tests.conformance.order_rows import commit
 from tests.helpers.actors import A, B
-from tests.helpers.asking import Ack, Amend, Archive, Search, asked, mail_node
+from tests.helpers.asking import Ack, Amend, Archive, Search, Spoken, asked, mail_node
 
 pytestmark = pytest.mark.anyio
 
@@ -36,8 +36,8 @@ class _Mail:
 async def _mailing(tmp_path: Path) -> AsyncIterator[_Mail]:
     async with mail_node(tmp_path) as on:
         yield _Mail(
-            MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas),
-            MailboxService(on.node.performer, on.store, on.sessions, on.quotas),
+            MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas, on.waking),
+            MailboxService(on.node.performer, on.store, on.sessions, on.quotas, on.waking),
             on.sessions,
             on.store,
         )
@@ -123,7 +123,7 @@ async def test_an_amended_message_shows_every_body_and_who_read_which(tmp_path: 
     async with _mailing(tmp_path) as mail:
         sent = await mail.send.send(asked(body="un"))
         assert (await mail.send.message(sent["id"]))["history"] == []
-        await mail.send.read(sent["id"], None)
+        await mail.send.read(sent["id"], Spoken())
         await mail.box.amend(sent["id"], Amend("deux", "mieux"))
         shown = await mail.box.amend(sent["id"], Amend("trois"))
     assert (shown["body"], shown["amended"]) == ("trois", True)
@@ -212,7 +212,7 @@ async def test_a_message_tells_where_it_is_and_what_it_waits_for(tmp_path: Path)
         assert row["machine"] == "unknown"
         mine = await mail.send.send(asked())
         waits = [(await mail.box.why(mine["id"]))["recipients"][0]["waits_for"]]
-        await mail.send.read(mine["id"], None)
+        await mail.send.read(mine["id"], Spoken())
         waits.append((await mail.box.why(mine["id"]))["recipients"][0]["waits_for"])
         await mail.box.ack(mine["id"], Ack())
         waits.append((await mail.box.why(mine["id"]))["recipients"][0]["waits_for"])

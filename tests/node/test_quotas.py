@@ -32,11 +32,13 @@ class _Mail:
 
     @property
     def send(self) -> MailService:
-        return MailService(self.on.node.performer, self.on.store, self.on.node.events, self.on.sessions, self.quotas)
+        return MailService(
+            self.on.node.performer, self.on.store, self.on.node.events, self.on.sessions, self.quotas, self.on.waking
+        )
 
     @property
     def box(self) -> MailboxService:
-        return MailboxService(self.on.node.performer, self.on.store, self.on.sessions, self.quotas)
+        return MailboxService(self.on.node.performer, self.on.store, self.on.sessions, self.quotas, self.on.waking)
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ from roosync_p2p.ids import MachineId
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.mailbox_service import MailboxService
 from roosync_p2p.node.retention import Retention, ages
-from tests.helpers.asking import Ack, Amend, Archive, asked, mail_node
+from tests.helpers.asking import Ack, Amend, Archive, Spoken, asked, mail_node
 from tests.helpers.cores import A
 
 pytestmark = pytest.mark.anyio
@@ -26,8 +26,8 @@ DAY_MS = 24 * 3600 * 1000
 async def _mailing(tmp_path: Path) -> AsyncIterator[tuple[MailService, MailboxService, Retention]]:
     async with mail_node(tmp_path) as on:
         yield (
-            MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas),
-            MailboxService(on.node.performer, on.store, on.sessions, on.quotas),
+            MailService(on.node.performer, on.store, on.node.events, on.sessions, on.quotas, on.waking),
+            MailboxService(on.node.performer, on.store, on.sessions, on.quotas, on.waking),
             Retention(on.node.performer, on.store),
         )
 
@@ -39,7 +39,7 @@ def _in_days(days: float) -> int:
 async def test_a_read_message_is_archived_after_seven_days_and_an_unread_one_is_not(tmp_path: Path) -> None:
     async with _mailing(tmp_path) as (mail, _, retention):
         read, unread = [(await mail.send(asked()))["id"] for _ in range(2)]
-        await mail.read(read, None)
+        await mail.read(read, Spoken())
         assert await retention.once(_in_days(6.9)) == 0
         assert await retention.once(_in_days(7.1)) == 1
         assert (await mail.message(read))["status"] == "archived"
@@ -83,7 +83,7 @@ async def test_what_is_kept_and_tasks_without_an_answer_stay(tmp_path: Path) -> 
         task = (await mail.send(asked(type="task")))["id"]
         await box.keep(kept, kept=True)
         for message in (kept, task):
-            await mail.read(message, None)
+            await mail.read(message, Spoken())
         assert await retention.once(_in_days(400)) == 0
         await box.ack(task, Ack())
         await box.keep(kept, kept=False)
@@ -95,7 +95,7 @@ async def test_more_than_one_batch_is_done_at_once(tmp_path: Path, monkeypatch: 
     async with _mailing(tmp_path) as (mail, _, retention):
         sent = [(await mail.send(asked()))["id"] for _ in range(5)]
         for message in sent:
-            await mail.read(message, None)
+            await mail.read(message, Spoken())
         assert await retention.once(_in_days(8)) == 5
         assert {(await mail.message(message))["status"] for message in sent} == {"archived"}
 
