@@ -32,9 +32,9 @@ class OrderedMethods(Calls[A]):
         """What became of one request; its id may be shortened to 8 digits."""
         return self._do(Call(method="GET", path=path_of("pending", entry)))
 
-    def cancel_request(self, entry: str, *, ordering: Ordering | None = None) -> A:
-        """Takes a request back."""
-        return self._order(path_of("pending", entry, "/cancel"), {}, ordering)
+    def cancel_request(self, entry: str, *, secret: str | None = None, ordering: Ordering | None = None) -> A:
+        """Takes a request back. ``secret``: of the session that made it, if it was made in one."""
+        return self._order(path_of("pending", entry, "/cancel"), {"secret": secret}, ordering)
 
     def voters(self) -> A:
         """Who votes and leads, and how far the log is."""

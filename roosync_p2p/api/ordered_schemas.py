@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from roosync_p2p import limits
-from roosync_p2p.api.records import Answer, Request, check_name
+from roosync_p2p.api.records import Answer, Request, Secret, check_name
 from roosync_p2p.ids import parse_machine_id
 from roosync_p2p.ledger.fields import ClaimName, Line, Machine, Positive
 
@@ -86,7 +86,9 @@ class LogRequest(Request, frozen=True, kw_only=True, rename={"first": "from"}):
 
 
 class PendingRequest(OrderedRequest, frozen=True, kw_only=True):
-    """Take back a request that is not decided yet."""
+    """Take back a request that is not decided yet. ``secret``: of the session that made it, if it was made in one."""
+
+    secret: Secret | None = None
 
 
 class PreferRequest(OrderedRequest, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -169,7 +170,7 @@ def _follow(invocation: Invocation, client: SyncClient, first: int | None, limit
 def _cancel(invocation: Invocation, client: SyncClient, entry: str | None, ordering: dict[str, Any]) -> int:
     if entry is None:
         raise UsageError("--cancel needs the ID of a request", remedy="see `roosync pending`")
-    cancelled = client.cancel_request(entry, ordering=ordering)
+    cancelled = client.cancel_request(entry, secret=os.environ.get("ROOSYNC_SESSION") or None, ordering=ordering)
     if invocation.as_json:
         invocation.print_json(cancelled)
     else:

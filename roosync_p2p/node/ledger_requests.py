@@ -8,6 +8,7 @@ from roosync_p2p.node.orders import OrderAsked
 from roosync_p2p.node.sessions import SpeakerAsked
 
 __all__ = [
+    "CancelAsked",
     "ClaimAsked",
     "ClaimCheckAsked",
     "CloseSessionAsked",
@@ -131,6 +132,13 @@ class CloseSessionAsked(OrderAsked, Protocol):
 
     @property
     def secret(self) -> str: ...
+
+
+class CancelAsked(OrderAsked, Protocol):
+    """A request to take back; ``secret``: of the session that made it, if it was made in one."""
+
+    @property
+    def secret(self) -> str | None: ...
 
 
 class RenewSessionAsked(Protocol):

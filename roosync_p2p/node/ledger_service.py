@@ -40,6 +40,7 @@ from roosync_p2p.ledger.views import register_view
 from roosync_p2p.node.encoded import decoded
 from roosync_p2p.node.event_log import EventLog
 from roosync_p2p.node.ledger_requests import (
+    CancelAsked,
     LeaveAsked,
     LogAsked,
     RecoverAsked,
@@ -50,8 +51,9 @@ from roosync_p2p.node.ledger_requests import (
     StatementAsked,
     TimedAsked,
 )
-from roosync_p2p.node.orders import OrderAsked, Orders, outcome_of
+from roosync_p2p.node.orders import Orders, outcome_of
 from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.sessions import Sessions
 from roosync_p2p.node.surroundings import Surroundings
 from roosync_p2p.trust.roles import ISSUER
 from roosync_p2p.trust.rotations import verify_rotation
@@ -71,9 +73,16 @@ class LedgerService:
     """Reads the log, and asks for what concerns the fleet itself."""
 
     def __init__(
-        self, performer: Performer, reader: Reader, events: EventLog, orders: Orders, around: Surroundings
+        self,
+        performer: Performer,
+        reader: Reader,
+        events: EventLog,
+        orders: Orders,
+        around: Surroundings,
+        sessions: Sessions,
     ) -> None:
         self._performer = performer
+        self._sessions = sessions
         self._reader = reader
         self._events = events
         self._orders = orders
@@ -149,22 +158,39 @@ class LedgerService:
             "outcome": outcome,
         }
 
-    async def cancel(self, entry: str, asked: OrderAsked) -> dict[str, Any]:
-        """Takes a request back; refused where it was decided already, and cannot be."""
+    async def cancel(self, entry: str, asked: CancelAsked) -> dict[str, Any]:
+        """Takes a request back; refused where it was decided already, and cannot be.
+
+        A claim that it was granted goes with it, so what an open session asked for, only that session takes back.
+
+        Raises:
+            InputFault: ``another_session``, ``too_late``, ``no_such_request``.
+        """
         row = await self._waiting_request(entry)
         found = row.id if row is not None else (await self._ordered_request(entry)).entry
         assert found is not None
-        name = await self._claimed_name(found)
+        claim = await self._claimed(found)
+        if claim is not None and self._sessions.is_open(claim.session):
+            mine = None if asked.secret is None else await self._sessions.known(asked.secret)
+            if mine != claim.session:
+                raise InputFault(
+                    f"{claim.name} was asked for in a session of its own, and only there it is taken back; "
+                    "nothing was changed",
+                    code="another_session",
+                    remedy="set ROOSYNC_SESSION to the secret of that session",
+                    details={"name": claim.name, "session": claim.session},
+                )
+        name = "" if claim is None else claim.name
         outcome = await self._orders.order("request.withdraw", RequestWithdraw(entry=found, name=name), asked)
         return outcome.shown()
 
-    async def _claimed_name(self, entry: EntryId) -> str:
-        """The claim that an entry asks for; empty if it asks for something else."""
+    async def _claimed(self, entry: EntryId) -> ClaimAcquire | None:
+        """The claim that an entry asks for; None if it asks for something else."""
         found = await self._store(lambda: self._reader.ordered_entries([entry]))
         try:
-            return decode(found[entry][1], ClaimAcquire).name if entry in found else ""
+            return decode(found[entry][1], ClaimAcquire) if entry in found else None
         except PeerFault:
-            return ""
+            return None
 
     async def _unordered(self) -> list[EntryRow]:
         """The entries of this machine's ledger chain behind its cursor, which is durable as they are."""

@@ -53,7 +53,7 @@ class LedgerServices:
         """
         orders = Orders(performer, reader, tasks)
         sessions = Sessions(sessions_file, now_ms=lambda: around.now().wall_ms)
-        ledger = LedgerService(performer, reader, events, orders, around)
+        ledger = LedgerService(performer, reader, events, orders, around, sessions)
         decisions = DecisionService(performer, ledger, orders, around)
         claims = ClaimService(performer, events, ledger, orders, sessions, around)
         return cls(

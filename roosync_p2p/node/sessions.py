@@ -180,7 +180,11 @@ class Sessions:
 
     def may_be_there(self, session: str) -> bool:
         """Whether a session is open; a process is not known to have ended."""
-        return "/" in session or any(kept.id == session for kept in self._live())
+        return "/" in session or self.is_open(session)
+
+    def is_open(self, session: str) -> bool:
+        """Whether that is the id of an open session with a secret."""
+        return any(kept.id == session for kept in self._live())
 
     def workspace_of(self, session: str, asked: str | None) -> str | None:
         """The workspace that an open session speaks for.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from roosync_p2p.errors import InputFault
 from tests.helpers.fleet import Fleet, Machine, until
 
 WITHIN_S = 50.0
@@ -128,3 +129,46 @@ def test_a_session_that_sends_in_a_loop_is_held_back_by_the_limit_that_everybody
     assert refused["code"] == "sending_too_fast"
     assert 0 < refused["details"]["retry_after_s"] <= 60
     assert alice.json("send", "alice", "d'un autre", "corps")["id"]
+
+
+def test_whoever_reaches_the_api_without_a_sessions_secret_does_nothing_in_its_name(fleet: Fleet) -> None:
+    alice = fleet.machines["alice"]
+    api = alice.client
+    opened = api.open_session(client="victime", workspace="web")
+    mine, known = {"secret": opened["secret"]}, opened["session"]
+    claimed = api.claim("issue-9", workspace="web", speaker=mine)
+    written = api.send("alice:web", "À moi", "le vrai", secret=opened["secret"])["id"]
+    api.take(written, workspace="web", speaker=mine)
+    acquired = next(row for row in api.log(first=claimed["token"])["entries"] if row["number"] == claimed["token"])
+    process = {"user": known, "process": 0, "workspace": ""}
+    guesses: list[tuple[Callable[[], object], str]] = [
+        (lambda: api.close_session(known), "unknown_session"),
+        (lambda: api.renew_session(known), "unknown_session"),
+        (lambda: api.amend(written, "un faux", secret=known), "unknown_session"),
+        (lambda: api.send("alice", "Faux", "un faux", secret=known), "unknown_session"),
+        (lambda: api.release_claim("issue-9", speaker={"secret": known}), "unknown_session"),
+        (lambda: api.release_claim("issue-9", speaker=process), "not_holder"),
+        (lambda: api.release_claim("issue-9", claimed["token"]), "not_holder"),
+        (lambda: api.renew_claim("issue-9", claimed["token"]), "not_holder"),
+        (lambda: api.cancel_request(acquired["id"]), "another_session"),
+        (lambda: api.cancel_request(acquired["id"], secret=known), "unknown_session"),
+        (lambda: api.amend(written, "un faux"), "another_session"),
+        (lambda: api.take(written, workspace="web"), "taken"),
+        (lambda: api.ack(written, workspace="web"), "taken"),
+        (lambda: api.archive([written], workspace="web"), "taken"),
+    ]
+    for number, (guess, code) in enumerate(guesses):
+        with pytest.raises(InputFault) as refused:
+            guess()
+        assert refused.value.code == code, number
+    other = {"secret": api.open_session(client="autre", workspace="api")["secret"]}
+    with pytest.raises(InputFault) as elsewhere:
+        api.take(written, workspace="web", speaker=other)
+    assert elsewhere.value.code == "another_workspace"
+    assert api.read(written, workspace="web")["status"] == "unread"
+    assert api.message(written)["body"] == "le vrai"
+    assert [claim["holder"]["session"] for claim in api.claims()["claims"]] == [known]
+    assert known in {session["session"] for session in alice.row("alice")["sessions"]}
+    assert api.cancel_request(acquired["id"], secret=opened["secret"])["commit_number"] > claimed["token"]
+    assert api.claims()["claims"] == []
+    assert api.read(written, workspace="web", speaker=mine)["status"] == "read"
