@@ -121,6 +121,12 @@ class Delivery:
         """What this node holds durably is more than it signed."""
         self._dirty = True
 
+    def key_replaced(self) -> None:
+        """This machine has another key: what it said of itself, it says again."""
+        self._dirty = True
+        if self.own(SESSIONS):
+            self.sessions.told_before()
+
     def next_deadline(self) -> float | None:
         """When the frontier is to be signed again, or a peer asked for records (monotonic seconds)."""
         ask_at = self._ask_at if self._unlike else None

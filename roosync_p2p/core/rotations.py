@@ -368,7 +368,7 @@ class Rotations:
         # The disk first, then TLS, then the others: whoever has heard of it finds the new certificate here.
         self._desk.emit(InstallCertificate(leaf=enrolment.leaf, issuer=enrolment.issuer, rotates=True, after=ticket))
         self.told_after = self._delivery.spread(_record(said, envelope))
-        self._delivery.frontier_moved()
+        self._delivery.key_replaced()
         data: dict[str, object] = {"machine": self._desk.me, "former": old.key_id.hex(), "key": key.key_id.hex()}
         self._desk.notify("rotated", data, after=ticket)
         self._changed()

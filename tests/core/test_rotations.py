@@ -6,14 +6,17 @@ import dataclasses
 
 import pytest
 
-from roosync_p2p.core import wire
+from roosync_p2p import limits
+from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.commands import Rotate
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.rows import EntryRow, MemberRow, RecordRow
 from roosync_p2p.entries.entry import LEDGER, MAIL, Entry
 from roosync_p2p.errors import RoosyncError
+from roosync_p2p.gossip.sessions import OpenSession
 from roosync_p2p.liveness.verdicts import State
 from roosync_p2p.trust.certificates import certificate_request
+from roosync_p2p.trust.envelopes import parse_envelope
 from roosync_p2p.trust.rotations import read_rotation
 from roosync_p2p.trust.statements import Cut
 from tests.helpers.actors import Actor, revocation, rotated_key, rotation, second_key
@@ -223,6 +226,20 @@ def test_whoever_links_before_it_is_durable_is_greeted_and_shown_it_afterwards()
     first, second, *_ = [frame for on, frame in rig.sent if on == link]
     assert isinstance(first, wire.RecordFrame)
     assert isinstance(second, wire.Hello)
+
+
+def test_who_works_here_is_said_again_with_the_new_key() -> None:
+    rig = _founder()
+    session = OpenSession(id=bytes(32), workspace="w", client="c", active_ms=0, expires_ms=1)
+    rig.feed(inputs.SessionsOpen(sessions=(session,)))
+    link = rig.meet(Actor(B))
+    rig.advance(2)
+    rig.forget()
+    key = rotated_key(A, 1).key
+    rig.answered(Rotate(key=key))
+    rig.advance(2)
+    sent = [frame.envelope for frame in rig.frames(wire.RecordFrame, link) if frame.kind == "sessions"]
+    assert [parse_envelope(envelope, size_max=limits.RECORD_BYTES_MAX).key for envelope in sent] == [key.key_id]
 
 
 def test_a_member_that_the_fleet_has_not_ordered_yet_keeps_its_key() -> None:
