@@ -154,22 +154,21 @@ class WakeBook:
                 groups.setdefault((one.wake, one.workspace), []).append(one)
         found = []
         for (name, workspace), due in sorted(groups.items()):
-            earliest_ms = (
-                self._woken_ms.get((name, workspace), -self._rules[name].every_ms) + self._rules[name].every_ms
-            )
+            every_ms = self._rules[name].every_ms
+            rested = now_ms >= self._woken_ms.get((name, workspace), now_ms - every_ms) + every_ms
             fresh = all(one.wakes == 0 for one in due)
-            if now_ms >= earliest_ms and not (fresh and busy(name, workspace)):
+            if rested and not (fresh and busy(name, workspace)):
                 found.append(self._count(name, workspace, due, now_ms))
         return found
 
-    def next_ms(self, now_ms: int) -> int | None:
-        """When something is due next, if nothing else happens; what waits for a command to end is not in it."""
+    def next_ms(self, now_ms: int, busy: Callable[[str, str], bool]) -> int | None:
+        """When something is due next, if nothing else happens; what waits for a wake to end is not in it."""
         times = [
             max(one.due_ms, self._woken_ms.get((one.wake, one.workspace), now_ms - every_ms) + every_ms)
             if one.wakes < limits.WAKES_MAX
             else one.due_ms
             for one in self._waiting.values()
-            if not one.told
+            if not one.told and not (one.wakes == 0 and busy(one.wake, one.workspace))
             for every_ms in [self._rules[one.wake].every_ms]
         ]
         return min(times, default=None)

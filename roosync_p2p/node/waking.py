@@ -25,7 +25,7 @@ from roosync_p2p.core.commands import SendMessage
 from roosync_p2p.core.ports import InboxQuery, Reader
 from roosync_p2p.core.rows import DeliveryRow, MessageRow
 from roosync_p2p.core.wake_settings import WakeSettings
-from roosync_p2p.errors import EnvironmentFault, InputFault, RoosyncError
+from roosync_p2p.errors import EnvironmentFault, RoosyncError
 from roosync_p2p.ids import Address, MessageId
 from roosync_p2p.mailbox.notices import TAG, UNATTENDED, is_notice, unattended
 from roosync_p2p.mailbox.wakes import Arrived, Waiting, WakeBook, WakeRule, Woken
@@ -85,6 +85,7 @@ class Waking:
         self.takes = Takes(sessions, now_ms=now_ms, kept=kept.takes)
         self._writing = anyio.Lock()
         self._changed = anyio.Event()
+        self._to_look = True
         self._busy: set[tuple[str, str]] = set()
         self._faults: dict[str, EnvironmentFault] = {}
 
@@ -121,17 +122,18 @@ class Waking:
         if not self._wakers:
             return
         arriving = self._events.stream(None)
-        await self._look_through()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._listen, arriving)
             while True:
                 self._changed = anyio.Event()
                 try:
+                    if self._to_look:
+                        await self._look_through()
                     await self._wake_who_is_due(tasks)
                 except RoosyncError as error:
                     _LOG.warning("nobody was woken: %s", error.message)
                     await anyio.sleep(limits.WAKE_EVERY_S)
-                due_ms = self._book.next_ms(self._now_ms())
+                due_ms = self._book.next_ms(self._now_ms(), self._is_busy)
                 until_s = None if due_ms is None else (due_ms - self._now_ms()) / 1000
                 with anyio.move_on_after(None if until_s is None else max(until_s, limits.WAKE_POLL_S)):
                     await self._changed.wait()
@@ -139,7 +141,8 @@ class Waking:
     async def _listen(self, arriving: AsyncIterator[NodeEvent]) -> None:
         async for event in arriving:
             if event.type == "gap":
-                await self._look_through()
+                self._to_look = True
+                self._changed.set()
             elif event.type == "message":
                 data = event.data
                 self._arrived(data["id"], data["workspace"], data["from"], data["type"], data["priority"])
@@ -152,16 +155,22 @@ class Waking:
             self._changed.set()
 
     async def _look_through(self) -> None:
-        """Everything that is unread is found, also what came before there was an adapter."""
+        """Everything that is unread is found, also what came before there was an adapter; what is not, is forgotten."""
         query = InboxQuery(workspaces=None, status="unread", limit=limits.INBOX_PAGE_MAX)
+        before, unread = self._book.waiting, set[tuple[str, str, str]]()
         while True:
             page = await anyio.to_thread.run_sync(self._reader.inbox, query)
             for item in page.items:
-                row = item.message
-                self._arrived(row.message_id, item.delivery.workspace, row.author, row.type, row.priority)
+                row, workspace = item.message, item.delivery.workspace
+                unread.add((row.message_id, workspace, row.author))
+                self._arrived(row.message_id, workspace, row.author, row.type, row.priority)
             if page.next is None:
-                return
+                break
             query = dataclasses.replace(query, before=page.next)
+        for one in before:
+            if (one.message, one.workspace, one.sender) not in unread:
+                self._book.gone(one.message, one.workspace, one.sender)
+        self._to_look = False
 
     async def _wake_who_is_due(self, tasks: anyio.abc.TaskGroup) -> None:
         now_ms = self._now_ms()
@@ -179,14 +188,16 @@ class Waking:
                 self._book.put_off(one.message, one.workspace, take.until_ms)
         lapsed = self._book.lapsed(now_ms)
         for one in lapsed:
-            await self._tell_sender(found[one.key])
-            self._book.told(one)
-        wakes = self._book.wake(now_ms, lambda name, workspace: (name, workspace) in self._busy)
+            await self._tell_of(one, found[one.key])
+        wakes = self._book.wake(now_ms, self._is_busy)
         if lapsed or wakes:
             await self._write()
         for woken in wakes:
             self._busy.add((woken.wake, woken.workspace))
             tasks.start_soon(self._perform, woken)
+
+    def _is_busy(self, name: str, workspace: str) -> bool:
+        return (name, workspace) in self._busy
 
     def _free_what_was_left(self, now_ms: int) -> None:
         """What a session had taken that is over is due at once: nobody is on it any more."""
@@ -218,6 +229,17 @@ class Waking:
 
     # --- the sender ---------------------------------------------------------------------------------------------------
 
+    async def _tell_of(self, one: Waiting, found: _Found) -> None:
+        """A machine that must not write, or cannot, tells later."""
+        try:
+            await self._tell_sender(found)
+        except RoosyncError as error:
+            if error.code != "unknown_recipient":  # its sender is no member any more: nobody is to be told
+                _LOG.warning("the sender of %s is not told yet: %s", one.message, error.message)
+                self._book.put_off(one.message, one.workspace, self._now_ms() + round(limits.WAKE_EVERY_S * 1000))
+                return
+        self._book.told(one)
+
     async def _tell_sender(self, found: _Found) -> None:
         """Once, also over a crash: the key makes a second notice the first one."""
         row, me = found.row, self._performer.core.me
@@ -229,24 +251,21 @@ class Waking:
         remembered = await anyio.to_thread.run_sync(self._reader.idempotency, key)
         if remembered is not None:
             return
-        try:
-            await self._performer.request(
-                SendMessage(
-                    to=(Address(row.author, row.workspace),),
-                    subject=subject,
-                    body=body,
-                    type="status",
-                    priority="MEDIUM",
-                    tags=(TAG, UNATTENDED),
-                    workspace=found.box.workspace or None,
-                    thread_id=row.thread_id,
-                    in_reply_to=row.message_id,
-                    idempotency_key=key,
-                    remembered=None,
-                )
+        await self._performer.request(
+            SendMessage(
+                to=(Address(row.author, row.workspace),),
+                subject=subject,
+                body=body,
+                type="status",
+                priority="MEDIUM",
+                tags=(TAG, UNATTENDED),
+                workspace=found.box.workspace or None,
+                thread_id=row.thread_id,
+                in_reply_to=row.message_id,
+                idempotency_key=key,
+                remembered=None,
             )
-        except InputFault as fault:  # its sender is no member any more
-            _LOG.info("nobody is told that %s was not taken: %s", row.message_id, fault.message)
+        )
 
     # --- kept ---------------------------------------------------------------------------------------------------------
 

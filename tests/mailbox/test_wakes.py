@@ -38,6 +38,9 @@ class _Agent:
         self.now_ms += later_ms
         return self.book.wake(self.now_ms, lambda _name, _workspace: self.busy)
 
+    def next_ms(self) -> int | None:
+        return self.book.next_ms(self.now_ms, lambda _name, _workspace: self.busy)
+
     def arrives(self, number: int = 1, **fields: str) -> None:
         self.book.arrived(_mail(number, **fields), self.now_ms)
 
@@ -55,7 +58,7 @@ def test_messages_that_come_together_wake_once(agent: _Agent) -> None:
     (woken,) = agent.wakes(1_000)
     assert woken == Woken("claude", "web", ("msg-1", "msg-2", "msg-3"), ("machine-a", "machine-b"), 1)
     assert agent.wakes(GATHER_MS) == []
-    assert agent.book.next_ms(agent.now_ms) == T0 + 2_000 + LEASE_MS
+    assert agent.next_ms() == T0 + 2_000 + LEASE_MS
 
 
 def test_each_workspace_is_woken_for_itself(agent: _Agent) -> None:
@@ -72,7 +75,7 @@ def test_one_adapter_wakes_no_more_often_than_it_may(agent: _Agent) -> None:
     assert len(agent.wakes(GATHER_MS)) == 1
     agent.arrives(2)
     assert agent.wakes(GATHER_MS) == []
-    assert agent.book.next_ms(agent.now_ms) == T0 + GATHER_MS + EVERY_MS
+    assert agent.next_ms() == T0 + GATHER_MS + EVERY_MS
     (woken,) = agent.wakes(EVERY_MS - GATHER_MS)
     assert woken.messages == ("msg-2",)
 
@@ -87,7 +90,7 @@ def test_what_nobody_took_is_woken_for_three_times_and_then_its_sender_hears_onc
     agent.book.told(lapsed)
     assert agent.book.lapsed(agent.now_ms + 10 * LEASE_MS) == []
     assert agent.wakes(10 * LEASE_MS) == []
-    assert agent.book.next_ms(agent.now_ms) is None
+    assert agent.next_ms() is None
     agent.arrives(1)
     assert agent.wakes(10 * LEASE_MS) == []
 
@@ -116,6 +119,7 @@ def test_nobody_is_woken_for_what_is_new_while_the_agent_still_works(agent: _Age
     agent.busy = True
     agent.arrives(2)
     assert agent.wakes(2 * EVERY_MS) == []
+    assert agent.next_ms() == T0 + GATHER_MS + LEASE_MS  # of the first: the second one waits for the end
     agent.busy = False
     (woken,) = agent.wakes()
     assert woken.messages == ("msg-2",)
@@ -161,7 +165,7 @@ def test_a_clock_that_was_set_back_puts_nothing_off_for_hours(agent: _Agent) -> 
     agent.wakes(GATHER_MS)
     agent.now_ms -= 365 * 24 * 3600 * 1000
     agent.wakes()
-    due_ms = agent.book.next_ms(agent.now_ms)
+    due_ms = agent.next_ms()
     assert due_ms is not None
     assert due_ms - agent.now_ms <= limits.TAKE_LEASE_S_MAX * 1000
 

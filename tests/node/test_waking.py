@@ -11,10 +11,11 @@ from typing import Any
 import anyio
 import pytest
 
+from roosync_p2p import limits
 from roosync_p2p.adapters.waking.port import wake_fault
 from roosync_p2p.core.ports import InboxQuery
 from roosync_p2p.core.wake_settings import parse_wakes
-from roosync_p2p.errors import InputFault
+from roosync_p2p.errors import InputFault, StoreError
 from roosync_p2p.mailbox.wakes import Woken
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.mailbox_service import MailboxService
@@ -137,7 +138,7 @@ async def test_after_three_wakes_in_vain_the_sender_hears_once_also_over_a_crash
         office.path.write_bytes(kept)  # the crash came between the notice and the book
         again = Office(office.on, office.path, office.sessions, wall_ms=office.wall_ms)
         async with _running(again):
-            await until(lambda: again.waking._book.next_ms(again.wall_ms) is None)
+            await until(lambda: again.waking._book.next_ms(again.wall_ms, again.waking._is_busy) is None)
         assert again.bell.rung == []
         assert len(again.notices()) == 1
         assert (await again.mail.message(sent))["status"] == "unread"
@@ -150,7 +151,7 @@ async def test_about_a_notice_nobody_is_told_anything(tmp_path: Path) -> None:
             for count in (1, 2, 3):
                 await office.until_rung(count)
                 office.later(LEASE_S)
-            await until(lambda: office.waking._book.next_ms(office.wall_ms) is None)
+            await until(lambda: office.waking._book.next_ms(office.wall_ms, office.waking._is_busy) is None)
         assert office.notices() == ["Cannot be delivered"]
 
 
@@ -245,3 +246,40 @@ async def test_a_damaged_book_is_begun_anew(tmp_path: Path, damaged: bytes) -> N
         sent = await office.sent()
         async with _running(office):
             assert (await office.until_rung(1)).messages == (sent,)
+
+
+async def test_what_was_told_is_forgotten_once_it_is_read(tmp_path: Path) -> None:
+    async with _office(tmp_path) as office:
+        sent = await office.sent()
+        async with _running(office):
+            for count in (1, 2, 3):
+                await office.until_rung(count)
+                office.later(LEASE_S)
+            await until(lambda: [one.told for one in office.waking._book.waiting] == [True])
+            await office.mail.read(sent, Spoken(workspace="web"))
+        again = Office(office.on, office.path, office.sessions, wall_ms=office.wall_ms)
+        assert len(again.waking._book.waiting) == 1
+        async with _running(again):
+            await until(lambda: again.waking._book.waiting == [])
+
+
+async def test_a_sender_who_cannot_be_told_now_is_told_later(tmp_path: Path) -> None:
+    async with _office(tmp_path) as office:
+        await office.sent()
+        async with _running(office):
+            for count in (1, 2, 3):
+                await office.until_rung(count)
+                if count == 3:
+                    fault = StoreError("no room", code="disk_full")
+                    office.on.node.performer.core.requests.store_fault = fault
+                office.later(LEASE_S)
+            await until(lambda: _due_in_s(office) == limits.WAKE_EVERY_S)
+            assert office.notices() == []
+            office.on.node.performer.core.requests.store_fault = None
+            office.later(limits.WAKE_EVERY_S)
+            await until(lambda: len(office.notices()) == 1)
+
+
+def _due_in_s(office: Office) -> float | None:
+    due_ms = office.waking._book.next_ms(office.wall_ms, office.waking._is_busy)
+    return None if due_ms is None else (due_ms - office.wall_ms) / 1000
