@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import anyio
 
@@ -22,8 +22,6 @@ from roosync_p2p.mcp_server.relay import Relay
 __all__ = ["Caller", "Introduction"]
 
 T = TypeVar("T")
-
-_TOUCHED: Final = "mcp-keeps-its-session"  # a claim that is never taken
 
 Introduction = Callable[[], Awaitable[tuple[str | None, str]]]
 """Asks a client who it is: its workspace, and what its program is called."""
@@ -140,9 +138,9 @@ class Caller:
         return self._secret
 
     async def _use(self, secret: str) -> bool:
-        """Whether the session lives. Renewing a claim that it does not hold is a use of it, and writes nothing."""
+        """Whether the session lives; its lease begins anew."""
         try:
-            await self.api.renew_claim(_TOUCHED, speaker={"secret": secret})
+            await self.api.renew_session(secret)
         except InputFault as fault:
             return fault.code != "unknown_session"
         return True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from roosync_p2p import limits
 from roosync_p2p.api.durations import parse_duration_s, parse_moment
+from roosync_p2p.api.methods import JsonObject
 from roosync_p2p.errors import InputFault, RoosyncError, UsageError
 from roosync_p2p.mcp_server.answers import Answer
 from roosync_p2p.mcp_server.caller import Caller
@@ -123,7 +125,7 @@ async def _inbox(caller: Caller, asked: ReadAsked) -> Answer:
 async def _message(caller: Caller, asked: ReadAsked) -> Answer:
     message_id = needed(asked.message_id, "message_id", "message")
     if asked.mark_as_read:
-        message = await caller.api.read(message_id, workspace=caller.workspace)
+        message = await _mark_read(caller, message_id)
     else:
         message = await caller.api.message(message_id)
     shown = fenced_message(message)
@@ -177,16 +179,40 @@ async def _one(caller: Caller, asked: ManageAsked, message_id: str) -> str:
     api, workspace = caller.api, caller.workspace
     match asked.action:
         case "mark_read":
-            return str((await api.read(message_id, workspace=workspace))["id"])
+            return str((await _mark_read(caller, message_id))["id"])
+        case "take":
+            taken = await caller.spoken(
+                lambda secret: api.take(message_id, workspace=workspace, speaker={"secret": secret})
+            )
+            return str(taken["id"])
         case "archive":
-            return str((await api.archive([message_id], workspace=workspace))["archived"][0])
+            return (await _archive(caller, [message_id]))[0]
         case "keep" | "unkeep":
             return str((await api.keep(message_id, kept=asked.action == "keep"))["id"])
         case "ack" | "decline":
             decline = asked.action == "decline"
-            return str((await api.ack(message_id, decline=decline, note=asked.note, workspace=workspace))["id"])
+            answered = await caller.spoken(
+                lambda secret: api.ack(
+                    message_id, decline=decline, note=asked.note, workspace=workspace, speaker={"secret": secret}
+                )
+            )
+            return str(answered["id"])
         case _:
             raise AssertionError(asked.action)
+
+
+async def _mark_read(caller: Caller, message_id: str) -> JsonObject:
+    return await caller.spoken(
+        lambda secret: caller.api.read(message_id, workspace=caller.workspace, speaker={"secret": secret})
+    )
+
+
+async def _archive(caller: Caller, ids: Sequence[str]) -> list[str]:
+    done = await caller.spoken(
+        lambda secret: caller.api.archive(ids, workspace=caller.workspace, speaker={"secret": secret})
+    )
+    archived: list[str] = done["archived"]
+    return archived
 
 
 async def _bulk(caller: Caller, asked: ManageAsked) -> Answer:
@@ -195,12 +221,11 @@ async def _bulk(caller: Caller, asked: ManageAsked) -> Answer:
     if not ids:
         return _managed(asked.action, [])
     if asked.action == "bulk_archive":
-        archived = await caller.api.archive(ids, workspace=caller.workspace)
-        return _managed(asked.action, archived["archived"], more=more)
+        return _managed(asked.action, await _archive(caller, ids), more=more)
     done: list[str] = []
     try:
         for message_id in ids:
-            done += [str((await caller.api.read(message_id, workspace=caller.workspace))["id"])]
+            done += [str((await _mark_read(caller, message_id))["id"])]
     except RoosyncError as error:
         raise _partly(error, done) from error
     return _managed(asked.action, done, more=more)

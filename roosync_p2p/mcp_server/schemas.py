@@ -117,9 +117,10 @@ class ManageAsked(_Asked, frozen=True, kw_only=True):
     """``roosync_manage``."""
 
     action: Annotated[
-        Literal["mark_read", "archive", "keep", "unkeep", "ack", "decline", "bulk_mark_read", "bulk_archive"],
+        Literal["mark_read", "take", "archive", "keep", "unkeep", "ack", "decline", "bulk_mark_read", "bulk_archive"],
         Meta(
-            description="ack: it was acted on; decline: nobody here will; keep: retention leaves it alone. "
+            description="take: you work on it, and no other session does until you have read it; ack: it was acted on; "
+            "decline: nobody here will; keep: retention leaves it alone. "
             "The bulk ones take message_ids, or filters over the inbox."
         ),
     ]

@@ -93,6 +93,7 @@ def test_a_message_is_waited_for_read_answered_and_put_away(agent: Agent, b: Mac
     shown = agent.call("roosync_read", mode="message", message_id=message)["messages"][0]
     assert shown["status"] == "unread"
     assert "question **une**" in shown["body"]
+    assert agent.call("roosync_manage", action="take", message_id=message)["done"] == [message]
     read = agent.call("roosync_read", mode="message", message_id=message, mark_as_read=True)["messages"][0]
     assert read["status"] == "read"
     answer = agent.call("roosync_send", action="reply", message_id=message, body="presque fini")
