@@ -23,10 +23,11 @@ from tests.benchmarks.plan import QUICK, WHOLE, Plan
 from tests.benchmarks.results import Report, load_average
 from tests.benchmarks.serf import serf_missing, serf_version
 from tests.benchmarks.syncthing import syncthing_missing, syncthing_version
+from tests.helpers.forking import never_fork
 
 __all__ = ["main"]
 
-SECTIONS: Final = ("core", "commands", "join", "detection", "delivery", "commit", "rest")
+SECTIONS: Final = ("core", "commands", "join", "detection", "delivery", "mailbox", "commit", "rest")
 
 
 def main() -> None:
@@ -41,6 +42,7 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no section {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # so that what was started is ended too
+    never_fork()
     report = Report()
     with tempfile.TemporaryDirectory(prefix="rbcompiled") as compiled:
         _like_installed(compiled)

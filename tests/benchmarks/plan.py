@@ -39,6 +39,8 @@ class Plan:
     joins_one_off: int = 3
     core_seconds: float = 60.0
     core_repeats: int = 2_000
+    mailbox: int = 100_000
+    mailbox_looks: int = 200
 
 
 WHOLE: Final = Plan()
@@ -66,4 +68,6 @@ QUICK: Final = Plan(
     joins_one_off=1,
     core_seconds=10.0,
     core_repeats=200,
+    mailbox=1_500,
+    mailbox_looks=20,
 )

@@ -295,19 +295,20 @@ class Machine:
     def places(self) -> dict[tuple[str, int, str, int], str]:
         """The id of the entry at each place that this home holds: author, incarnation, chain, sequence."""
         columns = "author, incarnation, chain, sequence, hex(id)"
-        rows = self._rows(f"SELECT {columns} FROM places JOIN chains ON chains.no = places.chain_no")
+        rows = self.rows(f"SELECT {columns} FROM places JOIN chains ON chains.no = places.chain_no")
         return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
     def until_reached(self, *machines: str) -> None:
         """Waits until this node has dialled these itself, with success: only then a refusal proves something."""
         until(
-            lambda: set(machines) <= {row[0] for row in self._rows("SELECT machine FROM addresses")},
+            lambda: set(machines) <= {row[0] for row in self.rows("SELECT machine FROM addresses")},
             READY_S,
             what=f"{self.name} has reached {machines}",
             shown=self.log,
         )
 
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query of this home's store gives."""
         with contextlib.closing(sqlite3.connect(f"{(self.home / 'node.db').as_uri()}?mode=ro", uri=True)) as database:
             return database.execute(query).fetchall()
 

@@ -34,7 +34,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-__all__ = ["ForkedPopen", "popen"]
+__all__ = ["ForkedPopen", "never_fork", "popen"]
 
 _SET_CHILD_SUBREAPER: Final = 36  # of linux/prctl.h
 _REQUEST_BYTES_MAX: Final = 1 << 18
@@ -51,6 +51,15 @@ _IMPORTED_LATE: Final = (  # by name, when a node runs
 )
 
 
+_FORKS = True
+
+
+def never_fork() -> None:
+    """From now on every program gets a new interpreter: what it costs, and how long it takes to start, is measured."""
+    global _FORKS  # noqa: PLW0603 - one switch for a process that measures
+    _FORKS = False
+
+
 def popen(
     argv: Sequence[str],
     *,
@@ -62,7 +71,7 @@ def popen(
 ) -> subprocess.Popen[bytes]:
     """Starts ``python -m roosync_p2p…``, forked where that makes no difference."""
     is_ours = argv[0] == sys.executable and argv[1] == "-m" and argv[2].startswith("roosync_p2p.")
-    forked = is_ours and sys.platform == "linux" and _early(env) == _early(os.environ)
+    forked = _FORKS and is_ours and sys.platform == "linux" and _early(env) == _early(os.environ)
     kind = ForkedPopen if forked else subprocess.Popen
     return kind(argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd)
 
