@@ -22,7 +22,7 @@ from roosync_p2p.core.ports import DialFailed, DialId, DialOutcome
 from roosync_p2p.core.rows import AddressRow
 from roosync_p2p.ids import MachineId
 
-__all__ = ["Dialling", "Redialled", "Target"]
+__all__ = ["Dialling", "Reach", "Redialled", "Target", "Tried"]
 
 DYING_S: Final = 0.05  # a killed program's port is closed this long after its links at the latest
 FRUITLESS_S: Final = 1.0  # a link that stood shorter than this was of no use
@@ -38,11 +38,61 @@ class Redialled:
     outcome: DialOutcome
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One address of a machine, and what became of dialling it.
+
+    Attributes:
+        source: what named it first: ``met``, ``heartbeat``, ``mdns``, ``static``, ``joined``.
+        met: whether the machine was reached there once.
+        outcome: of the newest dial there: a :class:`~roosync_p2p.core.ports.DialOutcome`, ``linked``, or ``dialling``
+            while the first one goes on; empty if there was none.
+        age_s: seconds since it ended; None while there was none.
+    """
+
+    address: str
+    source: str
+    met: bool
+    outcome: str
+    detail: str
+    age_s: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What is done to reach a machine.
+
+    Attributes:
+        tried: its addresses, newest first.
+        wished: whether a link with it is wished at all (docs/protocol/links.md §10).
+        dialling: whether a dial is under way.
+        next_s: seconds until the next round; None if none is planned.
+    """
+
+    tried: tuple[Tried, ...]
+    wished: bool
+    dialling: bool
+    next_s: float | None
+
+
+@dataclasses.dataclass(slots=True)
+class _Place:
+    """One address of a target, and how the newest dial there ended."""
+
+    source: str
+    outcome: str = ""
+    detail: str = ""
+    ended_s: float | None = None
+
+    def ended(self, outcome: str, detail: str, at_s: float) -> None:
+        self.outcome, self.detail, self.ended_s = outcome, detail, at_s
+
+
 @dataclasses.dataclass(slots=True)
 class _Known:
     """What is known about reaching one target."""
 
-    addresses: dict[str, None] = dataclasses.field(default_factory=dict)  # ordered, newest last
+    addresses: dict[str, _Place] = dataclasses.field(default_factory=dict)  # ordered, newest last
     confirmed: set[str] = dataclasses.field(default_factory=set)
     dials: dict[DialId, str] = dataclasses.field(default_factory=dict)
     failures: int = 0
@@ -72,7 +122,7 @@ class Dialling:
         self._moved = True
         for row in rows:
             known = self._targets.setdefault(row.machine, _Known())
-            known.addresses[row.address] = None
+            known.addresses[row.address] = _Place(source="met")
             known.confirmed.add(row.address)
             known.next_at = 0.0
 
@@ -93,10 +143,18 @@ class Dialling:
         linked = machine in self._linked
         return not linked and (known is None or not known.addresses or known.failures > 0)
 
-    def learned(self, machine: MachineId | None, addresses: Iterable[str], *, alive: bool = False) -> None:
+    def learned(
+        self,
+        machine: MachineId | None,
+        addresses: Iterable[str],
+        *,
+        source: str = "heartbeat",
+        alive: bool = False,
+    ) -> None:
         """New addresses are dialled at once, unless there is a link.
 
-        ``alive``: something just showed that the machine may be there again, so known addresses are worth a try too.
+        ``source``: what names them. ``alive``: something just showed that the machine may be there again, so known
+        addresses are worth a try too.
         """
         for address in addresses:
             target: Target = machine if machine is not None else f"@{address}"
@@ -107,7 +165,7 @@ class Dialling:
             if address in known.addresses and not (alive and now_s - known.tried_at >= limits.REDIAL_FIRST_S):
                 continue
             self.addresses_learned += address not in known.addresses
-            known.addresses[address] = None
+            known.addresses.setdefault(address, _Place(source=source))
             self._forget_worst(known)
             # Beside a link too, until the way there is known to work: see linked().
             if machine is None or machine not in self._linked or not known.confirmed:
@@ -130,6 +188,28 @@ class Dialling:
         """Whether a dial of ours ever reached that machine."""
         known = self._targets.get(machine)
         return known is not None and bool(known.confirmed)
+
+    def reach(self, machine: MachineId) -> Reach:
+        """What is done to reach that machine, for people who ask why it is not reached."""
+        known, now_s = self._targets.get(machine) or _Known(), self._desk.now.monotonic_s
+        under_way = set(known.dials.values())
+        planned = known.next_at is not None and self._worth(machine, known) and bool(known.addresses)
+        return Reach(
+            tried=tuple(
+                Tried(
+                    address=address,
+                    source=place.source,
+                    met=address in known.confirmed,
+                    outcome=place.outcome or ("dialling" if address in under_way else ""),
+                    detail=place.detail,
+                    age_s=None if place.ended_s is None else max(now_s - place.ended_s, 0.0),
+                )
+                for address, place in reversed(known.addresses.items())
+            ),
+            wished=self.wished(machine),
+            dialling=bool(under_way),
+            next_s=max((known.next_at or 0.0) - now_s, 0.0) if planned else None,
+        )
 
     def detail(self, machine: MachineId) -> str:
         """How the last dial of that machine failed, in words; empty if it did not."""
@@ -173,7 +253,9 @@ class Dialling:
         if target != machine:
             known.next_at, known.found, self._moved = None, True, True
         mine = self._targets.setdefault(machine, _Known())
-        mine.addresses[address] = None
+        source = known.addresses[address].source if address in known.addresses else "met"
+        place = mine.addresses.setdefault(address, _Place(source=source))
+        place.ended("linked", "", self._desk.now.monotonic_s)
         if address not in mine.confirmed:
             mine.confirmed.add(address)
             self._desk.persist(AddressRow(machine=machine, address=address, seen_ms=self._desk.now.wall_ms))
@@ -247,6 +329,8 @@ class Dialling:
             return None
         address = known.dials.pop(event.dial)
         known.last_detail = f"{address}: {event.outcome.value}, {event.detail}"
+        if address in known.addresses:  # it may have given way to newer ones meanwhile
+            known.addresses[address].ended(event.outcome.value, event.detail, self._desk.now.monotonic_s)
         self._desk.count(f"dial.{event.outcome.value}")
         if not known.dials:
             known.failures += 1

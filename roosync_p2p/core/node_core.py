@@ -259,7 +259,7 @@ class NodeCore:
                 self.desk.count("handshake.refused")
                 self.desk.notify("handshake_refused", {"remote": remote, "reason": reason})
             case inputs.AddressesFound(machine=machine, addresses=addresses, source=source):
-                self.dialling.learned(machine, addresses, alive=source == "mdns")
+                self.dialling.learned(machine, addresses, source=source, alive=source == "mdns")
             case inputs.LocalAddresses() | inputs.Health() | inputs.Power() | inputs.FolderOpened():
                 about_here(self, happened)
             case inputs.FilesPublished() | inputs.FolderLooked() | inputs.SessionsOpen():

@@ -246,3 +246,47 @@ def test_a_static_address_whose_machine_is_known_is_waited_for_no_more() -> None
     assert book.dialling.reachable() == {f"@{_ONE}"}
     book.dialling.opened(dial.dial, A)
     assert f"@{_ONE}" not in book.dialling.reachable()
+
+
+# --- what is told of it -------------------------------------------------------------------------------------------
+
+
+def test_every_address_tells_who_named_it_how_its_newest_dial_ended_and_how_long_ago() -> None:
+    book = _Book(_row())
+    book.dialling.learned(A, [_TWO], source="mdns")
+    first, second = book.dials()
+    reach = book.dialling.reach(A)
+    assert (reach.dialling, reach.next_s) == (True, None)
+    assert [(one.address, one.source, one.met, one.outcome, one.age_s) for one in reach.tried] == [
+        (_TWO, "mdns", False, "dialling", None),
+        (_ONE, "met", True, "dialling", None),
+    ]
+    book.fail(first, DialOutcome.UNANSWERED)
+    book.fail(second)
+    book.desk.now = book.desk.now.later(0.25)
+    reach = book.dialling.reach(A)
+    assert {one.address: (one.outcome, one.age_s) for one in reach.tried} == {
+        _TWO: ("unanswered", 0.25),
+        _ONE: ("refused", 0.25),
+    }
+    assert not reach.dialling
+    assert reach.next_s is not None
+    assert 0.0 < reach.next_s <= limits.REDIAL_FIRST_S
+
+
+def test_an_address_that_opened_a_link_tells_so_under_the_machine_that_was_met_there() -> None:
+    book = _Book()
+    book.dialling.learned(None, [_ONE], source="static")
+    (dial,) = book.dials()
+    book.dialling.opened(dial.dial, A)
+    book.dialling.linked(A)
+    reach = book.dialling.reach(A)
+    assert [(one.source, one.met, one.outcome) for one in reach.tried] == [("static", True, "linked")]
+    assert reach.next_s is None
+
+
+def test_what_is_kept_of_addresses_is_bounded_with_them() -> None:
+    book = _Book()
+    book.dialling.learned(A, [f"10.0.1.{n}:1" for n in range(3 * limits.ADDRESSES_PER_MACHINE_MAX)])
+    assert len(book.dialling.reach(A).tried) == limits.ADDRESSES_PER_MACHINE_MAX
+    assert book.dialling.reach(C).tried == ()
