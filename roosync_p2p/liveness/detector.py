@@ -16,6 +16,7 @@ from roosync_p2p.clock import Now
 from roosync_p2p.ids import BootId, MachineId
 from roosync_p2p.liveness import judgement
 from roosync_p2p.liveness.agenda import Agenda
+from roosync_p2p.liveness.facts import Facts, facts_of
 from roosync_p2p.liveness.folder import FolderSense
 from roosync_p2p.liveness.folder_way import FolderWay
 from roosync_p2p.liveness.heartbeat import Heartbeat
@@ -103,8 +104,7 @@ class Liveness:
             age_s: how old it was when it was passed on, as the relay says; 0 for a direct one.
             now: the time of receipt.
         """
-        assert path in (Path.DIRECT, Path.RELAYED), path
-        assert (via is None) is (path is Path.DIRECT), path
+        assert (path, via is None) in ((Path.DIRECT, True), (Path.RELAYED, False)), (path, via)
         if heartbeat.machine == self._me:
             heard, change = self._own.heard(heartbeat, direct=path is Path.DIRECT, now=now)
             self._changes += [change] if change is not None else []
@@ -151,7 +151,7 @@ class Liveness:
         track.link_down_s = now.monotonic_s
         track.redial_asked_s = None
         if not track.leaving:
-            self._ask(Redial(machine=machine))
+            self._questions[Redial(machine=machine)] = None
         self._look(track, now.monotonic_s)
 
     def traffic(self, machine: MachineId, now: Now) -> None:
@@ -223,7 +223,7 @@ class Liveness:
             track.sent_times.forget(slept_s=slept_s)
         for machine in sorted(self._links):
             self._tracks[machine].redial_asked_s = now.monotonic_s
-            self._ask(Redial(machine=machine))
+            self._questions[Redial(machine=machine)] = None
         self._restart(now.monotonic_s)
 
     def identity_conflict(self, machine: MachineId, reason: str, now: Now) -> None:
@@ -279,6 +279,10 @@ class Liveness:
             )
         return judgement.judge(track, self._around, now.monotonic_s)
 
+    def facts(self, machine: MachineId, now: Now) -> Facts | None:
+        """All that is known of a machine's life, for people who ask why; None of this one and of strangers."""
+        return None if (track := self._tracks.get(machine)) is None else facts_of(track, self._around, now.monotonic_s)
+
     def newest(self, machine: MachineId) -> Heartbeat | None:
         """The newest heartbeat of a machine by (start, counter), whatever it proves."""
         track = self._tracks.get(machine)
@@ -322,9 +326,6 @@ class Liveness:
         for track in self._tracks.values():
             track.asked_first_s = None
             self._look(track, at_s)
-
-    def _ask(self, question: Question) -> None:
-        self._questions[question] = None
 
     def _adapt(self, track: Track) -> None:
         announced_s = 0.0 if track.newest is None else track.newest.interval_ms / 1000
@@ -448,11 +449,11 @@ class Liveness:
         redial_at = judgement.redial_at(track, self._patience)
         if redial_at is not None and at_s >= redial_at:
             track.redial_asked_s = at_s
-            self._ask(Redial(machine=machine))
+            self._questions[Redial(machine=machine)] = None
         lost_at = judgement.lost_at(track, self._patience)
         if lost_at is not None and at_s >= lost_at:
             track.lost_told = True
-            self._ask(TellLost(machine=machine, start=track.direct_version[0]))
+            self._questions[TellLost(machine=machine, start=track.direct_version[0])] = None
         if track.leaving or track.conflict is not None:
             return
         if at_s < judgement.ask_first_at(track, self._patience):
@@ -468,13 +469,13 @@ class Liveness:
         there = {machine for machine, other in self._tracks.items() if other.may_answer(at_s)}
         track.awaited = there - gone - {track.machine}
         track.asked_first_s = track.asked_last_s = at_s
-        self._ask(AskHears(machine=track.machine))
+        self._questions[AskHears(machine=track.machine)] = None
 
     def _ask_again(self, track: Track, at_s: float) -> None:
         again_at = judgement.ask_again_at(track)
         if track.state is State.SUSPECT and again_at is not None and at_s >= again_at:
             track.asked_last_s = at_s
-            self._ask(AskHears(machine=track.machine))
+            self._questions[AskHears(machine=track.machine)] = None
 
     def _follow_unknown(self, track: Track, at_s: float) -> None:
         """An unknown machine gets one whole limit to show itself once this node is connected."""
@@ -487,14 +488,13 @@ class Liveness:
         track.proved_since_s = at_s
         if at_s >= judgement.ask_first_at(track, self._patience):  # whoever was asked before may not have been reached
             self._ask_peers(track, at_s)
-            self._ask(Redial(machine=track.machine))
+            self._questions[Redial(machine=track.machine)] = None
 
     def _tell(self, track: Track, before: State, verdict: Verdict, at_s: float) -> None:
+        told = track.damper.told
         if before is not verdict.state:
-            told = track.damper.told
             tell = track.damper.changed(verdict.state, at_s)
         else:
-            told = track.damper.told
             tell = track.damper.released(verdict.state, at_s)
         if tell:
             self._changes.append(Change(before=told, after=verdict, comebacks=track.damper.comebacks(at_s)))
