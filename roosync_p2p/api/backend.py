@@ -57,6 +57,13 @@ class Backend(Protocol):
     def machines(self) -> dict[str, Any]:
         """:class:`~roosync_p2p.api.schemas.Machines`."""
 
+    async def why(self, of: str) -> dict[str, Any]:
+        """:class:`~roosync_p2p.api.why_schemas.Why`, without asking anybody else.
+
+        Raises InputFault ``nothing_named``, ``ambiguous``; ``no_such_request``, ``no_such_message`` of an id behind
+        its kind.
+        """
+
     async def send(self, request: SendRequest) -> dict[str, Any]:
         """Returns :class:`~roosync_p2p.api.schemas.Sent` once the message is durable here.
 

@@ -36,9 +36,6 @@ class MailboxBackend(Protocol):
         Raises InputFault ``not_the_author``, ``another_session``, ``unknown_session``, ``no_such_message``.
         """
 
-    async def why(self, message_id: str) -> dict[str, Any]:
-        """:class:`~roosync_p2p.api.mailbox_schemas.Why`. Raises InputFault ``no_such_message``."""
-
     async def search(self, asked: SearchRequest) -> dict[str, Any]:
         """:class:`~roosync_p2p.api.schemas.Inbox`. Raises UsageError ``bad_search``."""
 

@@ -76,10 +76,6 @@ class MailboxMethods(Calls[A]):
         """Has retention leave a message alone on this machine, or no more: ``{"id", "kept"}``."""
         return self._do(Call(method="POST", path=path_of("messages", message_id, "/keep"), body={"kept": kept}))
 
-    def why(self, message_id: str) -> A:
-        """Where a message is, and what each recipient's state waits for: ``{"id", "holders", "recipients", …}``."""
-        return self._do(Call(method="GET", path=path_of("messages", message_id, "/why")))
-
     def archive(self, message_ids: Sequence[str], *, workspace: str | None = None, speaker: Speaker | None = None) -> A:
         """Puts messages aside, all or none: ``{"archived"}``. ``speaker``: as of :meth:`ack`."""
         body = {"ids": list(message_ids), "workspace": workspace, **sender(None, speaker)}

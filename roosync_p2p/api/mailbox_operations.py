@@ -46,14 +46,6 @@ MAILBOX_OPERATIONS: tuple[Operation, ...] = (
         request=schemas.KeepRequest,
     ),
     Operation(
-        method="GET",
-        path="/v1/messages/{id}/why",
-        name="why",
-        summary="Where a message is, and what each recipient's state waits for",
-        answer=schemas.Why,
-        handle=lambda backend, message_id, _request: backend.mailbox.why(message_id),
-    ),
-    Operation(
         method="POST",
         path="/v1/archive",
         name="archive",

@@ -21,7 +21,6 @@ __all__ = [
     "Taken",
     "Thread",
     "ThreadRequest",
-    "Why",
 ]
 
 _Note = Annotated[str, Meta(max_length=limits.NOTE_CHARS_MAX)]
@@ -119,20 +118,3 @@ class Thread(Answer, frozen=True, kw_only=True):
     last_activity: str
     unread: int
     commits: list[dict[str, Any]]
-
-
-class Why(Answer, frozen=True, kw_only=True):
-    """Where a message is, and what it waits for.
-
-    Attributes:
-        here: whether this machine has the signed entry.
-        holders: machines that have signed that they hold it.
-        recipients: each ``recipient, state, waits_for, from, machine, evidence``. ``waits_for`` is ``return`` (of the
-            machine), ``link`` (to somebody who holds it, of ``from``), ``reading``, ``answer`` or ``nothing``.
-    """
-
-    id: str
-    signer: str
-    here: bool
-    holders: list[str]
-    recipients: list[dict[str, Any]]

@@ -31,6 +31,15 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
         """The node's state, with the machines."""
         return self._do(Call(method="GET", path="/v1/status"))
 
+    def why(self, of: str) -> A:
+        """Why something is as it is, and what it waits for: ``{"kind", "of", "waits_for", …}``.
+
+        Args:
+            of: a machine, a claim, a decision, a message, or a request of this machine; ``claim:NAME`` and the like
+                where a name means several things.
+        """
+        return self._do(Call(method="GET", path="/v1/why", query=(("of", of),)))
+
     def machines(self) -> A:
         """The machines with state and evidence."""
         return self._do(Call(method="GET", path="/v1/machines"))

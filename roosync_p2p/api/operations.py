@@ -11,6 +11,7 @@ from roosync_p2p.api.decision_operations import DECISION_OPERATIONS
 from roosync_p2p.api.mailbox_operations import MAILBOX_OPERATIONS
 from roosync_p2p.api.operation import Operation
 from roosync_p2p.api.ordered_operations import ORDERED_OPERATIONS
+from roosync_p2p.api.why_schemas import Why, WhyRequest
 
 __all__ = ["OPERATIONS"]
 
@@ -21,6 +22,10 @@ async def _status(backend: Backend, _id: str, _request: None) -> dict[str, Any]:
 
 async def _machines(backend: Backend, _id: str, _request: None) -> dict[str, Any]:
     return backend.machines()
+
+
+async def _why(backend: Backend, _id: str, request: WhyRequest) -> dict[str, Any]:
+    return await backend.why(request.of)
 
 
 async def _send(backend: Backend, _id: str, request: schemas.SendRequest) -> dict[str, Any]:
@@ -93,6 +98,16 @@ _NODE_OPERATIONS: tuple[Operation, ...] = (
         summary="The machines of the fleet with state and evidence",
         answer=schemas.Machines,
         handle=_machines,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/why",
+        name="why",
+        summary="Why a message, machine, claim, decision or own request is as it is, and what it waits for",
+        answer=Why,
+        handle=_why,
+        request=WhyRequest,
+        in_query=True,
     ),
     Operation(
         method="POST",

@@ -17,7 +17,7 @@ from roosync_p2p.api.workspace import find_workspace
 from roosync_p2p.cli.messages import cited_line, fence, render_list, render_message
 from roosync_p2p.cli.texts import Texts, load_texts
 
-__all__ = ["ack", "amend", "archive", "keep", "render_thread", "render_why", "search", "take", "thread", "why"]
+__all__ = ["ack", "amend", "archive", "keep", "render_thread", "search", "take", "thread"]
 
 _WORKSPACE = click.option(
     "--workspace", metavar="W", help="The workspace. [default: ROOSYNC_WORKSPACE_ID, else the repository's name]"
@@ -184,44 +184,7 @@ def keep(invocation: Invocation, message_id: str, no_longer: bool) -> None:
         invocation.print(texts.get("message.kept" if done["kept"] else "message.not_kept"))
 
 
-@click.command()
-@click.argument("message_id", metavar="ID")
-@common_options
-def why(invocation: Invocation, message_id: str) -> None:
-    """Tell where a message is, and what it waits for.
-
-    \b
-    Example:
-      roosync why msg-20260115T091530-a1b2c3
-    """
-    found = SyncClient(invocation.home).why(message_id)
-    if invocation.as_json:
-        invocation.print_json(found)
-    else:
-        invocation.print(render_why(found, load_texts(invocation.home)))
-
-
 # --- for people --------------------------------------------------------------------------------------------------
-
-
-def render_why(found: dict[str, Any], texts: Texts) -> str:
-    """Who holds it, and a line for each recipient."""
-    lines = [texts.get("why.head", id=found["id"], signer=found["signer"], holders=", ".join(found["holders"]))]
-    for row in found["recipients"]:
-        evidence = row["evidence"] or {"path": "none", "age_s": None}
-        age = "" if evidence["age_s"] is None else f", {evidence['age_s']:.0f} s"
-        machine = texts.word("machine", row["machine"] or "unknown")
-        seen = f"{machine} ({evidence['path']}{age})"
-        lines.append(
-            texts.get(
-                "why.line",
-                recipient=row["recipient"],
-                state=row["state"],
-                waits=texts.word("why", row["waits_for"]),
-                seen=seen,
-            )
-        )
-    return "\n".join(map(safe_line, lines))
 
 
 def render_thread(found: dict[str, Any], texts: Texts) -> str:

@@ -56,7 +56,7 @@ _COMMANDS: Final[Mapping[str, CommandEntry]] = {
     ),
     "archive": CommandEntry("roosync_p2p.cli.mailbox", "archive", _EVERY_DAY, "Put messages aside."),
     "keep": CommandEntry("roosync_p2p.cli.mailbox", "keep", _EVERY_DAY, "Keep a message for good, whatever its age."),
-    "why": CommandEntry("roosync_p2p.cli.mailbox", "why", _CARE, "Tell where a message is, and what it waits for."),
+    "why": CommandEntry("roosync_p2p.cli.why", "why", _CARE, "Tell why something is as it is, and what it waits for."),
     "session": CommandEntry(
         "roosync_p2p.cli.claims",
         "session",

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from roosync_p2p.cli.why_texts import WHY_TEXTS
 from roosync_p2p.errors import RoosyncError
 
 __all__ = ["CATALOGUE", "Texts", "load_texts"]
 
 CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
+        **WHY_TEXTS["en"],
         "state.synced": "synced",
         "state.behind": "behind",
         "state.diverged": "diverged",
@@ -106,13 +108,6 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "thread.head": "{id}: {count} messages by {participants}; last activity {time}; unread: {unread}",
         "thread.read_by": "read by {readers}",
         "search.nothing": "nothing found",
-        "why.head": "{id}, signed by {signer}; held by {holders}",
-        "why.line": "{recipient} {state}: {waits}; its machine: {seen}",
-        "why.return": "gets it when its machine returns, from anybody who holds it",
-        "why.link": "its machine is there, and has not signed for it yet",
-        "why.reading": "nobody there has read it",
-        "why.answer": "it was read; nobody there said that it is done, or declined",
-        "why.nothing": "nothing is waited for",
         "joining": "joining as {machine}, home {home}",
         "joined": "{machine} is a member now",
         "joined_next": "start its node with: roosync up",
@@ -233,6 +228,7 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "lost.seen": "{count} commits that epoch {epoch} does not have are not warned of any more",
     },
     "fr": {
+        **WHY_TEXTS["fr"],
         "state.synced": "à jour",
         "state.behind": "en retard",
         "state.diverged": "divergent",
@@ -327,13 +323,6 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "thread.head": "{id} : {count} messages de {participants} ; dernière activité {time} ; non lus : {unread}",
         "thread.read_by": "lu par {readers}",
         "search.nothing": "rien trouvé",
-        "why.head": "{id}, signé par {signer} ; détenu par {holders}",
-        "why.line": "{recipient} {state} : {waits} ; sa machine : {seen}",
-        "why.return": "l'aura quand sa machine reviendra, de quiconque le détient",
-        "why.link": "sa machine est là, et n'en a pas encore signé la réception",
-        "why.reading": "personne là-bas ne l'a lu",
-        "why.answer": "il a été lu ; personne là-bas n'a dit que c'est fait, ni refusé",
-        "why.nothing": "rien n'est attendu",
         "joining": "adhésion sous le nom {machine}, dossier {home}",
         "joined": "{machine} est désormais membre",
         "joined_next": "démarrez son nœud avec : roosync up",

@@ -7,7 +7,7 @@ from where its mail can still be had: newcomers begin there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from roosync_p2p import limits
@@ -90,10 +90,14 @@ class Delivery:
 
     def head_of(self, machine: MachineId, key: ChainKey) -> int:
         """Up to where that machine has signed that it holds a chain; 0 if it has not."""
+        return self.heads_of(machine).get(key, 0)
+
+    def heads_of(self, machine: MachineId) -> Mapping[ChainKey, int]:
+        """The same of every chain; empty before its first word is here."""
         if machine not in self._heads:
             record = self._latest.get(FRONTIER, machine)
             self._heads[machine] = {} if record is None else _heads(record.envelope)
-        return self._heads[machine].get(key, 0)
+        return self._heads[machine]
 
     def own(self, kind: str) -> bytes:
         """This machine's newest signed record of a kind without subject; empty before the first of this start."""

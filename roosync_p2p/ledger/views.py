@@ -12,7 +12,7 @@ from roosync_p2p.ledger.shown import shown_time
 from roosync_p2p.ledger.state import State
 from roosync_p2p.ledger.stored import read
 
-__all__ = ["View", "claim_view", "claims_view", "fleet_view", "register_view"]
+__all__ = ["View", "claim_view", "claims_view", "fleet_view", "register_view", "shown_with_queue"]
 
 View = dict[str, object]
 
@@ -24,13 +24,13 @@ def claim_view(state: State, name: str, *, time_ms: int) -> View | None:
         time_ms: the commit time that expiry is judged by: the leader's newest stamp.
     """
     claim = claim_of(state, name)
-    return None if claim is None or claim.expires_ms <= time_ms else _claim(name, claim)
+    return None if claim is None or claim.expires_ms <= time_ms else shown_with_queue(name, claim)
 
 
 def claims_view(state: State, *, time_ms: int) -> View:
     """All claims that are held, by name."""
     claims = ((key.partition("/")[2], read(value, ClaimState)) for key, value in state.table("claim"))
-    return {"claims": [_claim(name, claim) for name, claim in claims if time_ms < claim.expires_ms]}
+    return {"claims": [shown_with_queue(name, claim) for name, claim in claims if time_ms < claim.expires_ms]}
 
 
 def register_view(state: State, root: bytes) -> View:
@@ -70,7 +70,8 @@ def fleet_view(state: State, root: bytes) -> View:
     }
 
 
-def _claim(name: str, claim: ClaimState) -> View:
+def shown_with_queue(name: str, claim: ClaimState) -> View:
+    """A claim as it stands in the state, expired or not, with who waits for it."""
     waiting = [
         {"machine": w.machine, "workspace": w.workspace, "session": w.session, "since": shown_time(w.since_ms)}
         for w in claim.queue

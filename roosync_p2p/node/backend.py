@@ -24,6 +24,7 @@ from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.reminders import reminders
 from roosync_p2p.node.requests import InboxAsked, InviteAsked, IssueAsked, OfferAsked, ReadAsked, ReplyAsked, SendLike
 from roosync_p2p.node.surroundings import Surroundings
+from roosync_p2p.node.why_service import WhyService
 
 __all__ = ["NodeBackend"]
 
@@ -41,6 +42,7 @@ class NodeBackend:
         services: LedgerServices,
         events: EventLog,
         surroundings: Surroundings,
+        why: WhyService,
     ) -> None:
         self.ledger = services.ledger
         self.claims = services.claims
@@ -54,6 +56,7 @@ class NodeBackend:
         self._certificates = certificates
         self._events = events
         self._surroundings = surroundings
+        self._why = why
 
     def status(self) -> dict[str, Any]:
         """The whole status."""
@@ -74,6 +77,10 @@ class NodeBackend:
         assert isinstance(rows, list)
         self._add_sessions(rows)
         return status
+
+    async def why(self, of: str) -> dict[str, Any]:
+        """See :meth:`WhyService.why`."""
+        return await self._why.why(of)
 
     def machines(self) -> dict[str, Any]:
         """All machines with their evidence."""

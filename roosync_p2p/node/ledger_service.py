@@ -127,7 +127,7 @@ class LedgerService:
 
     async def pending(self) -> dict[str, Any]:
         """What this machine wrote and is not ordered yet."""
-        rows = await self._unordered()
+        rows = await self.unordered()
         text, details = self._core.commit.waits_for() if rows else (None, {})
         return {
             "pending": [_waiting(row) for row in rows],
@@ -157,6 +157,14 @@ class LedgerService:
             "commit_number": commit.number,
             "outcome": outcome,
         }
+
+    async def is_there(self, entry: str) -> bool:
+        """Whether an id, or at least 8 digits of one, names a request that is known here."""
+        try:
+            await self.request(entry)
+        except InputFault:
+            return False
+        return True
 
     async def cancel(self, entry: str, asked: CancelAsked) -> dict[str, Any]:
         """Takes a request back; refused where it was decided already, and cannot be.
@@ -192,7 +200,7 @@ class LedgerService:
         except PeerFault:
             return None
 
-    async def _unordered(self) -> list[EntryRow]:
+    async def unordered(self) -> list[EntryRow]:
         """The entries of this machine's ledger chain behind its cursor, which is durable as they are."""
         core = self._core
         place = core.commit.durable.own
@@ -211,7 +219,7 @@ class LedgerService:
 
     async def _waiting_request(self, entry: str) -> EntryRow | None:
         beginning = _beginning(entry)
-        return next((row for row in await self._unordered() if row.id.hex().startswith(beginning)), None)
+        return next((row for row in await self.unordered() if row.id.hex().startswith(beginning)), None)
 
     async def _ordered_request(self, entry: str) -> CommitRow:
         """The commit of an entry.

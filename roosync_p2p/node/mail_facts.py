@@ -87,6 +87,14 @@ class MailFacts:
             )
         return await self.known(rows[0])
 
+    async def is_there(self, message_id: str) -> bool:
+        """Whether any message has that id."""
+        try:
+            parsed = parse_message_id(message_id)
+        except MalformedError:
+            return False
+        return bool(await self.store(lambda reader: reader.messages(parsed)))
+
     async def known(self, row: MessageRow) -> Known:
         """All that the store knows of a message."""
         return await self.store(lambda reader: read_known(reader, row))

@@ -6,6 +6,7 @@ from typing import Any
 
 from roosync_p2p.core import view
 from roosync_p2p.core.node_core import NodeCore
+from roosync_p2p.core.why.machine import way_facts
 from roosync_p2p.ids import MachineId
 from roosync_p2p.mailbox.watches import machine_of
 from roosync_p2p.node.mail_facts import Known
@@ -22,12 +23,14 @@ def reasons(core: NodeCore, known: Known, states: dict[str, str]) -> dict[str, A
         "signer": known.row.author,
         "here": known.entry is not None,
         "holders": sorted(holders),
-        "recipients": [_reason(name, state, rows.get(machine_of(name)), holders) for name, state in states.items()],
+        "recipients": [
+            _reason(core, name, state, rows.get(machine_of(name)), holders) for name, state in states.items()
+        ],
     }
 
 
-def _reason(name: str, state: str, row: dict[str, object] | None, holders: list[str]) -> dict[str, Any]:
-    machine = machine_of(name)
+def _reason(core: NodeCore, name: str, state: str, row: dict[str, object] | None, holders: list[str]) -> dict[str, Any]:
+    machine = MachineId(machine_of(name))
     online = row is not None and row["state"] in ("online", "suspect")
     if state == "sent":
         waits = "link" if online else "return"
@@ -44,6 +47,7 @@ def _reason(name: str, state: str, row: dict[str, object] | None, holders: list[
         "from": [holder for holder in holders if holder != machine] if state == "sent" else [],
         "machine": None if row is None else row["state"],
         "evidence": None if row is None else row["evidence"],
+        "ways": way_facts(core, machine) if state == "sent" and machine in core.members() else None,
     }
 
 

@@ -13,7 +13,6 @@ from roosync_p2p.errors import InputFault
 from roosync_p2p.mailbox.receipts import ACTED, ANSWERS, DECLINED
 from roosync_p2p.mailbox.threads import Post, arrange
 from roosync_p2p.node.mail_facts import Known, MailFacts, read_known
-from roosync_p2p.node.mail_reasons import reasons
 from roosync_p2p.node.mail_views import message_view, status_in
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.quotas import Quotas
@@ -121,11 +120,6 @@ class MailboxService:
         with self._quotas.sending(speaker, asked.body):
             await self._performer.request(command)
         return await self._facts.shown(await self._facts.known(row), row.workspace)
-
-    async def why(self, message_id: str) -> dict[str, Any]:
-        """What is known of a message's way, and what each recipient's state waits for."""
-        known = await self._facts.found(message_id)
-        return reasons(self._performer.core, known, self._facts.states(known))
 
     # --- finding --------------------------------------------------------------------------------------------------
 

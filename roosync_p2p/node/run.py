@@ -56,6 +56,7 @@ from roosync_p2p.node.folder_door import FolderDoor
 from roosync_p2p.node.folder_service import FolderService
 from roosync_p2p.node.ledger_services import LedgerServices
 from roosync_p2p.node.logs import open_log
+from roosync_p2p.node.mail_facts import MailFacts
 from roosync_p2p.node.mail_services import MailServices
 from roosync_p2p.node.mcp_watch import McpWatch
 from roosync_p2p.node.membership_service import MembershipService
@@ -63,6 +64,7 @@ from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.power_watch import watch_battery, watch_power
 from roosync_p2p.node.stopped import check_machine
 from roosync_p2p.node.surroundings import Surroundings
+from roosync_p2p.node.why_service import WhyService
 from roosync_p2p.trust.statements import FLEET_FOUND
 from roosync_p2p.version import __version__
 
@@ -231,6 +233,7 @@ class _Node:
                 services,
                 self._events,
                 around,
+                WhyService(performer.core, services.ledger, MailFacts(performer, self._store)),
             )
             await tasks.start(_started(self._serve_api, backend, self._home.path))
             await tasks.start(_signals, around)  # whoever reads "ready" may send one

@@ -246,8 +246,10 @@ def test_a_message_is_answered_amended_kept_found_and_put_aside(api: RunningApi)
 
 def test_where_a_message_is_is_told_in_words_and_for_scripts(api: RunningApi) -> None:
     sent = document(roosync(api.home, "send", "myia-po-2023", "s", "--json"))["id"]
-    assert document(roosync(api.home, "why", sent, "--json"))["recipients"][0]["waits_for"] == "return"
-    head, line = roosync(api.home, "why", sent).stdout.decode().splitlines()
+    assert document(roosync(api.home, "why", sent, "--json"))["message"]["recipients"][0]["waits_for"] == "return"
+    assert error(roosync(api.home, "why", "nobody", "--json"))["code"] == "nothing_named"
+    head, waits, line = roosync(api.home, "why", sent).stdout.decode().splitlines()
+    assert waits == "waits: for the machine of a recipient to return"
     assert head == f"{sent}, signed by myia-ai-01; held by myia-ai-01"
     assert line.endswith("from anybody who holds it; its machine: offline (direct, 7200 s)")
 

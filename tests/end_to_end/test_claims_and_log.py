@@ -140,6 +140,44 @@ def test_without_its_leader_the_fleet_says_what_it_waits_for_and_decides_it_late
     assert b.json("pending", error["details"]["entry"], code=None)["state"] == "decided"
 
 
+def test_why_names_who_was_killed_who_stands_still_and_whom_a_request_waits_for(fleet: Fleet) -> None:
+    a, b, c = fleet.machines.values()
+    fleet.until_linked()
+    b.until_reached(a.name)
+    assert b.client.why(a.name)["waits_for"] == []
+    message = b.client.send(a.name, "still there?")["id"]
+    c.signal(signal.SIGSTOP)  # cut off: its computer accepts connections, and nothing answers
+    a.kill()  # it holds the only vote
+    error = b.refusal("claim", "late", "--timeout", "0.1", code=4)
+    b.until_state(a.name, "offline")
+
+    killed = b.client.why(a.name)
+    assert (killed["kind"], killed["machine"]["state"], killed["stale"]) == ("machine", "offline", True)
+    assert [wait["code"] for wait in killed["waits_for"]] == ["sign"]
+    assert {(one["outcome"], one["met"]) for one in killed["machine"]["tried"]} == {("refused", True)}
+    assert killed["machine"]["membership"]["votes"] is True
+    for of, kind in ((error["details"]["entry"][:16], "request"), ("late", "claim")):
+        found = b.client.why(of)
+        (wait,) = found["waits_for"]
+        assert (found["kind"], wait["code"], wait["missing"]) == (kind, "undecided", [a.name])
+        assert [row["machine"] for row in found[kind]["quorum"]["voters"] if not row["there"]] == [a.name]
+    assert f"for {a.name}, which holds the only vote" in b.run("why", "late").stdout
+    (recipient,) = b.client.why(message)["message"]["recipients"]
+    if recipient["state"] == "sent":  # it may have signed for it in its last moment
+        assert recipient["ways"]["tried"][0]["outcome"] == "refused"
+
+    until(
+        lambda: {one["outcome"] for one in b.client.why(c.name)["machine"]["tried"]} == {"silent"},
+        50,
+        what="a dial of the one that stands still was accepted and not answered",
+        shown=lambda: f"{b.client.why(c.name)}\n{b.log()}",
+    )
+    silent = b.client.why(c.name)
+    assert silent["machine"]["state"] in ("suspect", "offline", "unknown")
+    assert [one["standing"] for one in silent["machine"]["seen"] if one["path"] == "direct"] != ["good"]
+    assert silent["waits_for"][0]["code"] in ("heartbeat", "peers", "proof", "sign")
+
+
 def _claim(machine: Machine, name: str) -> dict[str, Any] | None:
     return next((claim for claim in machine.json("claims")["claims"] if claim["name"] == name), None)
 

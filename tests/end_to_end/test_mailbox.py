@@ -206,8 +206,8 @@ def test_what_a_machine_never_read_bounces_when_it_is_put_out(fleet: Fleet, verb
     machine.stop()
     alice.until_state(name, "leaving", "offline")
     sent = alice.json("send", name, "Adieu", "corps")
-    why = alice.json("why", sent["id"])["recipients"][0]
-    assert (why["state"], why["waits_for"]) == ("sent", "return")
+    why = alice.json("why", sent["id"])["message"]["recipients"][0]
+    assert (why["state"], why["waits_for"], why["ways"]["linked"]) == ("sent", "return", False)
     # The last of two voters to go takes the majority along; that it is out is heard all the same.
     alice.json(verb, name, "--yes", "--reason", "perdue", tool=ADMIN, code=0 if verb == "retire" else None)
     _until_states(fleet, alice, sent["id"], {name: "bounced"})
@@ -219,3 +219,5 @@ def test_what_a_machine_never_read_bounces_when_it_is_put_out(fleet: Fleet, verb
         shown=fleet.report,
     )
     assert alice.refusal("send", name, "encore")["code"] == "unknown_recipient"
+    member = alice.client.why(name)["machine"]["membership"]
+    assert (member["state"], member["reason"]) == (f"{verb}d", "perdue")

@@ -85,6 +85,24 @@ class FakeBackend:
             ]
         }
 
+    async def why(self, of: str) -> dict[str, Any]:
+        """Messages alone: nobody else holds one."""
+        if of not in self.messages:
+            raise InputFault(f"{of} names nothing that is known here", code="nothing_named")
+        evidence = {"path": "direct", "via": None, "age_s": 7200.0}
+        told = {"waits_for": "return", "from": [self.machine], "machine": "offline", "evidence": evidence, "ways": None}
+        states = self.messages[of]["states"]
+        recipients = [{"recipient": name, "state": state, **told} for name, state in states.items()]
+        message = {"id": of, "signer": self.machine, "here": True, "holders": [self.machine], "recipients": recipients}
+        return {
+            "kind": "message",
+            "of": of,
+            "waits_for": [{"code": "return"}],
+            "as_of": 1,
+            "stale": False,
+            "message": message,
+        }
+
     async def send(self, request: SendRequest) -> dict[str, Any]:
         """Stores a message; what is addressed to this machine is in its inbox."""
         message_id = f"msg-20260115T091530-{len(self.messages):06x}"

@@ -53,27 +53,6 @@ class FakeMailbox:
         message |= {"body": asked.body, "amended": True, "history": [old, new]}
         return message
 
-    async def why(self, message_id: str) -> dict[str, Any]:
-        """Nobody else holds it."""
-        evidence = {"path": "direct", "via": None, "age_s": 7200.0}
-        return {
-            "id": message_id,
-            "signer": "myia-ai-01",
-            "here": True,
-            "holders": ["myia-ai-01"],
-            "recipients": [
-                {
-                    "recipient": name,
-                    "state": state,
-                    "waits_for": "return",
-                    "from": ["myia-ai-01"],
-                    "machine": "offline",
-                    "evidence": evidence,
-                }
-                for name, state in self._found(message_id)["states"].items()
-            ],
-        }
-
     async def search(self, asked: SearchRequest) -> dict[str, Any]:
         """As the words stand there."""
         found = [message for message in self._messages.values() if asked.words in message["subject"]]

@@ -18,7 +18,6 @@ from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.mailbox_service import MailboxService
 from roosync_p2p.node.sessions import Sessions
 from tests.conformance.order_rows import commit
-from tests.helpers.actors import A, B
 from tests.helpers.asking import Ack, Amend, Archive, Search, Spoken, asked, mail_node
 
 pytestmark = pytest.mark.anyio
@@ -197,24 +196,3 @@ async def test_a_cited_commit_is_shown_with_its_outcome(tmp_path: Path) -> None:
     assert [row["number"] for row in shown["commits"]] == [7]
     assert thread["commits"] == shown["commits"]
     assert set(shown["commits"][0]["outcome"]) == {"accepted", "reason"}
-
-
-# --- why --------------------------------------------------------------------------------------------------------------
-
-
-async def test_a_message_tells_where_it_is_and_what_it_waits_for(tmp_path: Path) -> None:
-    async with _mailing(tmp_path) as mail:
-        sent = await mail.send.send(asked("all"))
-        found = await mail.box.why(sent["id"])
-        assert (found["signer"], found["here"], found["holders"]) == (A, True, [A])
-        (row,) = found["recipients"]
-        assert (row["recipient"], row["state"], row["waits_for"], row["from"]) == (B, "sent", "return", [A])
-        assert row["machine"] == "unknown"
-        mine = await mail.send.send(asked())
-        waits = [(await mail.box.why(mine["id"]))["recipients"][0]["waits_for"]]
-        await mail.send.read(mine["id"], Spoken())
-        waits.append((await mail.box.why(mine["id"]))["recipients"][0]["waits_for"])
-        await mail.box.ack(mine["id"], Ack())
-        waits.append((await mail.box.why(mine["id"]))["recipients"][0]["waits_for"])
-        assert waits == ["reading", "answer", "nothing"]
-        await _refused(mail.box.why("msg-20260115T091530-ffffff"), "no_such_message")
