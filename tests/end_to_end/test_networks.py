@@ -143,6 +143,11 @@ def test_a_node_that_is_cut_off_says_unknown_and_the_others_say_offline(
             seen = at_carla.wait("verdict", within_s=50, since_s=began, machine=name, state="unknown")
             _report(record_property, f"cut off: {name} unknown at carla", seen.at_s - began)
         assert {alice.states()["berta"], berta.states()["alice"]} == {"online"}
+        assert [_waits(carla, "alice"), _waits(carla, "carla"), _waits(alice, "carla")] == [
+            ["own_connection"],
+            ["anybody"],
+            ["sign"],
+        ]
         sent = carla.client.send("alice", "dans le noir", "corps")
         told = {state for name in ("alice", "berta") for _, state, _ in at_carla.verdicts(name)}
         assert "offline" not in told, at_carla.verdicts("alice")
@@ -168,6 +173,8 @@ def test_a_cut_between_two_is_bridged_by_the_third(
         until(lambda: _relayed(alice, "berta"), 50, what="alice hears berta through carla", shown=linked.report)
         _report(record_property, "cut between two: relayed after", time.monotonic() - began)
         assert alice.row("berta")["evidence"]["via"] == "carla"
+        seen = alice.client.why("berta")["machine"]["seen"]
+        assert [(one["path"], one["via"]) for one in seen if one["standing"] == "good"] == [("relayed", "carla")]
         until(lambda: alice.row("berta")["state"] == "online", 50, what="berta is online, relayed")
         until(lambda: berta.row("alice")["state"] == "online", 50, what="alice is online")
         sent = alice.client.send("berta", "par le tiers", "corps")
@@ -235,6 +242,11 @@ def _direct(machine: Machine, other: str) -> bool:
 
 def _until_arrived(machine: Machine, count: int) -> None:
     until(lambda: len(machine.inbox()) >= count, 50, what=f"{count} messages are at {machine.name}", shown=machine.log)
+
+
+def _waits(judge: Machine, machine: str) -> list[str]:
+    """What a node says that a machine's state waits for."""
+    return [wait["code"] for wait in judge.client.why(machine)["waits_for"]]
 
 
 def _relayed(machine: Machine, other: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.authorship import Phase
 from roosync_p2p.core.presence import verdict_data
+from roosync_p2p.core.view import has_gone
 from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.fleet import voters_of
 from roosync_p2p.ledger.register import register_of
@@ -136,7 +137,7 @@ def machine_waits(core: NodeCore, machine: MachineId) -> list[Fact]:
         asked = {"machines": list(facts.awaited)} if code == "peers" and facts is not None else {}
         waits.append({"code": code, **asked})
     lacks = _holds(core, machine)["lacks"]
-    if lacks and verdict.state in (State.ONLINE, State.SUSPECT):
+    if lacks and _heard(core, machine):
         waits.append({"code": "catching_up", "entries": lacks})
     return waits
 
@@ -146,9 +147,15 @@ def _own_waits(core: NodeCore) -> list[Fact]:
     if phase in _PHASES:
         return [{"code": _PHASES[phase], "what": core.authorship.reason}]
     waits: list[Fact] = [] if phase is Phase.READY else [{"code": "check"}]
-    if not core.links.peers() and len(core.members()) > 1:
-        waits.append({"code": "any_link"})
+    # Not whether links stand: those of a cable that was pulled stand for a while.
+    others = [machine for machine in core.members() if machine != core.me and not has_gone(core, machine)]
+    if others and not any(_heard(core, machine) for machine in others):
+        waits.append({"code": "anybody"})
     return waits
+
+
+def _heard(core: NodeCore, machine: MachineId) -> bool:
+    return core.presence.liveness.verdict(machine, core.desk.now).state in (State.ONLINE, State.SUSPECT)
 
 
 def _membership(core: NodeCore, machine: MachineId) -> Fact:
