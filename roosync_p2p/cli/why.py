@@ -87,8 +87,8 @@ def way_lines(facts: Fact, texts: Texts) -> Iterator[str]:
     if said or hears:
         yield texts.get("why.peers", what="; ".join(said or hears))
     tried = [_tried(one, texts) for one in facts["tried"][:_TRIED_SHOWN]]
-    if not tried:
-        yield texts.get("why.untried")
+    if not tried or not (facts["wished"] or facts["linked"]):
+        yield texts.get("why.untried" if facts["wished"] else "why.unwished")
         return
     if facts["next_dial_s"] is not None:
         tried.append(texts.get("why.next_dial", seconds=_seconds(facts["next_dial_s"])))

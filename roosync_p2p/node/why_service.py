@@ -50,7 +50,6 @@ class WhyService:
         Raises:
             InputFault: ``nothing_named``, with what can be named; ``ambiguous``: the name of several things.
         """
-        known = self._ledger.freshness()
         asked = [_asked(row) for row in await self._ledger.unordered()]
         kind, _, name = of.strip().partition(":")
         if kind.lower() in KINDS and name:
@@ -58,6 +57,7 @@ class WhyService:
         else:
             name = of.strip()
             kind = await self._meant(name, asked)
+        known = self._ledger.freshness()  # of this moment, as the ages are
         canonical, facts, waits = await self._told(kind, name, asked)
         return {"kind": kind, "of": canonical, "waits_for": waits, **known, kind: facts}
 

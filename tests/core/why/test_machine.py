@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from roosync_p2p.core import wire
 from roosync_p2p.core.why.machine import known_machines, machine_facts, machine_waits
 from roosync_p2p.ids import MachineId
 from roosync_p2p.ledger.bodies import MemberRetire
-from tests.helpers.cores import A, Actor, B, Rig
+from tests.helpers.actors import key_lost, revocation, sealed_loss
+from tests.helpers.cores import A, Actor, B, C, Rig
 from tests.helpers.folder_fleet import FolderFleet
 from tests.helpers.ordered_fleet import OrderedFleet
 
@@ -143,3 +145,19 @@ def test_a_late_one_waits_for_its_heartbeat(seconds: float, state: str, code: st
         [code] if code else []
     )
     assert machine_facts(rig.core, B)["holds"] is None, "of itself a node says no way"
+
+
+def test_one_that_was_revoked_is_told_of_still_and_needs_a_new_key() -> None:
+    rig = Rig().ready()
+    rig.receive(rig.meet(Actor(A)), wire.RecordFrame(kind="revocation", envelope=revocation(C)))
+    assert C in known_machines(rig.core)
+    assert machine_facts(rig.core, C)["membership"]["state"] == "revoked"
+    assert machine_waits(rig.core, C) == [{"code": "new_key"}]
+
+
+def test_one_whose_key_was_lost_says_so_with_the_roots_word() -> None:
+    rig = Rig().ready()
+    rig.receive(rig.meet(Actor(A)), wire.RecordFrame(kind="rotation", envelope=sealed_loss(key_lost(C))))
+    member = machine_facts(rig.core, C)["membership"]
+    assert (member["state"], [set(lost) for lost in member["key_lost"]]) == ("unordered", [{"time", "by", "reason"}])
+    assert machine_facts(rig.core, A)["membership"]["key_lost"] == []
