@@ -189,10 +189,10 @@ def keep(invocation: Invocation, message_id: str, no_longer: bool) -> None:
 
 def render_thread(found: dict[str, Any], texts: Texts) -> str:
     """A head, then every message below what it answers, and the commits that are cited anywhere."""
-    head = texts.get(
+    head = texts.counted(
         "thread.head",
+        found["count"],
         id=found["thread_id"],
-        count=found["count"],
         participants=", ".join(found["participants"]),
         time=found["last_activity"],
         unread=found["unread"],

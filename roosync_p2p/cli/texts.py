@@ -106,6 +106,7 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "cited.accepted": "accepted",
         "cited.refused": "refused: {reason}",
         "thread.head": "{id}: {count} messages by {participants}; last activity {time}; unread: {unread}",
+        "thread.head.one": "{id}: {count} message by {participants}; last activity {time}; unread: {unread}",
         "thread.read_by": "read by {readers}",
         "search.nothing": "nothing found",
         "joining": "joining as {machine}, home {home}",
@@ -321,6 +322,7 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "cited.accepted": "accepté",
         "cited.refused": "refusé : {reason}",
         "thread.head": "{id} : {count} messages de {participants} ; dernière activité {time} ; non lus : {unread}",
+        "thread.head.one": "{id} : {count} message de {participants} ; dernière activité {time} ; non lus : {unread}",
         "thread.read_by": "lu par {readers}",
         "search.nothing": "rien trouvé",
         "joining": "adhésion sous le nom {machine}, dossier {home}",
@@ -449,11 +451,17 @@ class Texts:
     """The texts of one language."""
 
     def __init__(self, language: str) -> None:
+        self.language = language
         self._texts = CATALOGUE[language]
 
     def get(self, key: str, **values: object) -> str:
         """A text with its places filled. The key is ours, so a missing one is a mistake here."""
         return self._texts[key].format(**values)
+
+    def counted(self, key: str, count: int, **values: object) -> str:
+        """A text with a number in it, in the singular for one; in French for none as well."""
+        one = count == 1 or (count == 0 and self.language == "fr")
+        return self.get(f"{key}.one" if one else key, count=count, **values)
 
     def reminder(self, code: str, message: str, remedy: str) -> tuple[str, str]:
         """What to remind of, and what helps, in the reader's language; one that this version does not know as it is."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from roosync_p2p.cli.mailbox import render_thread
 from roosync_p2p.cli.messages import fence, render_message
 from roosync_p2p.cli.status import folder_line, render_status
 from roosync_p2p.cli.tables import plain_table
@@ -139,3 +140,27 @@ def test_a_machine_that_stands_still_is_named_with_what_helps_once_and_in_the_re
     shown = render_status(document, Texts(language))
     assert all(shown.count(words) == 1 for words in said)
     assert "do as you like" not in shown
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "wanted"),
+    [
+        ("en", 0, "0 messages by"),
+        ("en", 1, "1 message by"),
+        ("en", 2, "2 messages by"),
+        ("fr", 0, "0 message de"),
+        ("fr", 1, "1 message de"),
+        ("fr", 2, "2 messages de"),
+    ],
+)
+def test_a_thread_counts_in_singular_and_plural(language: str, count: int, wanted: str) -> None:
+    found = {
+        "thread_id": "t",
+        "count": count,
+        "participants": ["alpha"],
+        "last_activity": MESSAGE["time"],
+        "unread": 0,
+        "messages": [],
+        "commits": [],
+    }
+    assert wanted in render_thread(found, Texts(language))
