@@ -60,11 +60,18 @@ class Messaging:
         holds: Callable[[MachineId, ChainKey, int], bool],
         gone: Callable[[MachineId], bool],
         members_seen: Callable[[], tuple[object, ...]],
+        applied: Callable[[], int],
     ) -> None:
-        """``unsent``: receipts that an earlier run had not written; the rest is for :class:`Outgoing`."""
+        """What is not named here is for :class:`Outgoing`.
+
+        Args:
+            unsent: receipts that an earlier run had not written.
+            applied: the newest commit that is applied here.
+        """
         self._desk = desk
         self._authorship = authorship
         self._gone = gone
+        self._applied = applied
         self._outgoing = Outgoing(
             desk,
             authorship,
@@ -156,6 +163,7 @@ class Messaging:
             ack_by_ms=self._later(command.ack_within_s),
             escalate="" if command.escalate is None else str(command.escalate),
             session=command.session,
+            commit=self._applied(),
         )
 
     def _later(self, after_s: float | None) -> int:
@@ -317,6 +325,7 @@ def messaging_of(core: NodeCore, loaded: Loaded) -> Messaging:
         holds=core.delivery.holds,
         gone=gone,
         members_seen=lambda: (core.commit.seats.known.register, core.desk.directory),
+        applied=lambda: core.commit.applier.number,
     )
 
 

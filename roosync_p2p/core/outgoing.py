@@ -65,7 +65,8 @@ class Outgoing:
 
     def sent(self, entry: Entry, message: MessageBody) -> None:
         """A message was written here: it is watched from now on, with those who are members now."""
-        named = recipients(message.addresses(), author=self._desk.me, members=self._desk.directory.members)
+        there = [machine for machine in self._desk.directory.members if not self._gone(machine)]
+        named = recipients(message.addresses(), author=self._desk.me, members=there)
         watch = begin_watch(
             message,
             named,

@@ -135,6 +135,10 @@ class Register:
         member = self.members.get(machine)
         return member is not None and bool(member.ended)
 
+    def belonged(self, number: int) -> list[str]:
+        """Who was a member when that commit was the newest. Of a name that came back only its last time is known."""
+        return [m for m, s in self.members.items() if s.number <= number and not (s.ended and s.ended_number <= number)]
+
     def has_role(self, machine: str, role: str) -> bool:
         """Whether it is a member with that role now."""
         member = self.present(machine)

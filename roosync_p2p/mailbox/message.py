@@ -40,6 +40,7 @@ class MessageBody(Record, frozen=True, kw_only=True):
 
     ``expires_ms`` and ``ack_by_ms`` are of the sender's wall clock, 0 for never. ``escalate`` is an address that is
     told when nobody answered by then. ``session``: in which session of the sender's machine it was written.
+    ``commit``: how far the sender had applied the log, which says who was a member; 0 if it did not say.
     """
 
     id: str
@@ -56,6 +57,7 @@ class MessageBody(Record, frozen=True, kw_only=True):
     ack_by_ms: int = 0
     escalate: str = ""
     session: str = ""
+    commit: int = 0
 
     @property
     def thread_id(self) -> str:
@@ -120,6 +122,8 @@ def check_message(message: MessageBody) -> None:
     for field, time_ms in (("expires_ms", message.expires_ms), ("ack_by_ms", message.ack_by_ms)):
         if not 0 <= time_ms <= limits.WALL_MS_MAX:
             raise _bad(field, "milliseconds since 1970")
+    if not 0 <= message.commit <= limits.NUMBER_MAX:
+        raise _bad("commit", "a commit number")
     if message.escalate and str(parse_address(message.escalate)) != message.escalate:
         raise _bad("escalate", "an address in lower case without spaces")
     if len(message.session) > limits.SESSION_CHARS_MAX:

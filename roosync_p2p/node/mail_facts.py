@@ -15,6 +15,7 @@ from roosync_p2p.core.rows import CommitRow, DeliveryRow, EntryRow, MessageRow, 
 from roosync_p2p.errors import InputFault, MalformedError
 from roosync_p2p.ids import CommitNumber, MachineId, parse_address, parse_message_id
 from roosync_p2p.ledger.register import register_of
+from roosync_p2p.mailbox.message import decode_message
 from roosync_p2p.mailbox.states import states
 from roosync_p2p.mailbox.threads import cited_commits
 from roosync_p2p.node.mail_views import amendment_of, commit_view, message_view, receipt_views, status_in, text_of
@@ -118,11 +119,18 @@ class MailFacts:
         def gone(machine: MachineId) -> bool:
             return machine != self.me and (register.ended(machine) or core.revocations.out(machine) is not None)
 
-        spoke = {reader for reader, _ in said}
+        def members() -> set[MachineId]:
+            """Whom a broadcast is for: the members that its sender's log had, and who is known beside the log."""
+            commit = _commit_of(entry)
+            if not commit:
+                return {machine for machine in core.members() if not gone(machine)}
+            known = {MachineId(machine) for machine in register.belonged(commit)}
+            return known | {machine for machine in core.members() if machine not in register.members}
+
         return states(
             tuple(parse_address(address) for address in row.to),
             author=row.author,
-            members=[m for m in {*core.members(), *spoke} if m in spoke or not gone(m)],
+            members=members() | {reader for reader, _ in said},
             delivered=delivered,
             said=lambda machine, box: said.get((machine, box)),
             gone=gone,
@@ -167,6 +175,16 @@ def read_known(reader: Reader, row: MessageRow) -> Known:
         amendments=[(amendment, reader.entry(amendment.entry)) for amendment in reader.amendments(row.entry)],
         kept=reader.kept(row.entry),
     )
+
+
+def _commit_of(entry: EntryRow | None) -> int:
+    """How far its sender had applied the log; 0 where it did not say, or its body is gone."""
+    if entry is None or entry.body is None:
+        return 0
+    try:
+        return decode_message(entry.body).commit
+    except MalformedError:
+        return 0
 
 
 def _versions(known: Known) -> list[dict[str, Any]]:

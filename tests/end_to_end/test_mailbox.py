@@ -206,18 +206,26 @@ def test_what_a_machine_never_read_bounces_when_it_is_put_out(fleet: Fleet, verb
     machine.stop()
     alice.until_state(name, "leaving", "offline")
     sent = alice.json("send", name, "Adieu", "corps")
+    broadcast = alice.json("send", "all", "À tous", "corps")
     why = alice.json("why", sent["id"])["message"]["recipients"][0]
     assert (why["state"], why["waits_for"], why["ways"]["linked"]) == ("sent", "return", False)
     # The last of two voters to go takes the majority along; that it is out is heard all the same.
     alice.json(verb, name, "--yes", "--reason", "perdue", tool=ADMIN, code=0 if verb == "retire" else None)
     _until_states(fleet, alice, sent["id"], {name: "bounced"})
 
+    def told(message: dict[str, Any]) -> list[list[str]]:
+        return [row["tags"] for row in alice.inbox() if row["in_reply_to"] == message["id"]]
+
     until(
-        lambda: [row["tags"] for row in alice.inbox() if row["in_reply_to"] == sent["id"]] == [["delivery", "bounced"]],
+        lambda: told(sent) == told(broadcast) == [["delivery", "bounced"]],
         WITHIN_S,
-        what="the bounce is told once",
+        what="both bounces are told once",
         shown=fleet.report,
     )
+    states = alice.client.message(broadcast["id"])["states"]
+    assert set(states) == set(fleet.machines) - {"alice"}
+    assert states[name] == "bounced"
+    assert name not in alice.json("send", "all", "Après", "corps")["states"]
     assert alice.refusal("send", name, "encore")["code"] == "unknown_recipient"
     member = alice.client.why(name)["machine"]["membership"]
     assert (member["state"], member["reason"]) == (f"{verb}d", "perdue")
