@@ -282,8 +282,9 @@ class Authorship:
         In the present life only this store writes: what it did not write, a copy of it did, or the disk lost it.
         """
         header = entry.header
-        held = self._chains.state(entry.place).id_at(header.sequence)
-        if header.incarnation < self._life.incarnation or held == entry.id:
+        state = self._chains.state(entry.place)
+        held = state.id_at(header.sequence)
+        if header.incarnation < self._life.incarnation or held == entry.id or header.sequence < state.floor:
             return True
         if self.phase in (Phase.CONFLICT, Phase.REVOKED) or self.beside(entry):
             return False

@@ -58,7 +58,7 @@ class Delivery:
         self._links = links
         self._exchange = exchange
         self._latest = Latest()
-        self._heads: dict[MachineId, dict[ChainKey, int]] = {}
+        self._runs: dict[MachineId, dict[ChainKey, tuple[int, int]]] = {}
         self._counter = 0
         self._dirty = True
         self._publish_at = 0.0
@@ -80,29 +80,42 @@ class Delivery:
                 envelope=row.envelope,
             )
             self._latest.offer(record)
-            if row.kind == FLOOR and row.author != desk.me:
+            if row.kind == FLOOR:
                 floor = decode(parse_envelope(row.envelope, size_max=limits.RECORD_BYTES_MAX).payload, FloorRecord)
-                self._begin_at(row.author, floor)
+                self._exchange.floors.kept(_chain_of(row.author, floor), floor.sequence, EntryId(floor.id))
 
     def holds(self, machine: MachineId, key: ChainKey, sequence: int) -> bool:
-        """Whether that machine has signed that it holds an entry."""
-        return self.head_of(machine, key) >= sequence
+        """Whether that machine has signed that it holds an entry, or held it until its author let it go."""
+        first, head = self._run_of(machine, key)
+        return first <= sequence <= head
 
     def head_of(self, machine: MachineId, key: ChainKey) -> int:
         """Up to where that machine has signed that it holds a chain; 0 if it has not."""
-        return self.heads_of(machine).get(key, 0)
+        return self._run_of(machine, key)[1]
 
     def heads_of(self, machine: MachineId) -> Mapping[ChainKey, int]:
         """The same of every chain; empty before its first word is here."""
-        if machine not in self._heads:
+        return {key: head for key, (_, head) in self._runs_of(machine).items()}
+
+    def _run_of(self, machine: MachineId, key: ChainKey) -> tuple[int, int]:
+        return self._runs_of(machine).get(key, (1, 0))
+
+    def _runs_of(self, machine: MachineId) -> dict[ChainKey, tuple[int, int]]:
+        if machine not in self._runs:
             record = self._latest.get(FRONTIER, machine)
-            self._heads[machine] = {} if record is None else _heads(record.envelope)
-        return self._heads[machine]
+            self._runs[machine] = {} if record is None else _runs(record.envelope)
+        return self._runs[machine]
 
     def own(self, kind: str) -> bytes:
         """This machine's newest signed record of a kind without subject; empty before the first of this start."""
         record = self._latest.get(kind, self._desk.me)
         return b"" if record is None else record.envelope
+
+    def own_floors(self) -> list[bytes]:
+        """This machine's signed floors, of its newest lives."""
+        floors = [record for record in self._latest.of(FLOOR, self._desk.me) if not self._given_up(record.envelope)]
+        floors.sort(key=lambda record: (record.start, record.counter))
+        return [record.envelope for record in floors[-limits.FOLDER_FLOORS_MAX :]]
 
     def versions(self) -> list[RecordVersion]:
         """Which records are held, in a canonical order."""
@@ -113,7 +126,7 @@ class Delivery:
         self._latest.drop(FRONTIER, machine)
         self._latest.drop(SESSIONS, machine)
         self.sessions.forget(machine)
-        self._heads.pop(machine, None)
+        self._runs.pop(machine, None)
 
     def _given_up(self, envelope: bytes) -> bool:
         given_up = self._desk.directory.given_up
@@ -164,8 +177,16 @@ class Delivery:
         )
         self._publish(FRONTIER, "", contexts.FRONTIER, record)
 
-    def raise_floor(self, chain: Chain, incarnation: int, sequence: int, entry: EntryId) -> None:
-        """Signs that this machine's entries of a chain can be had from ``sequence`` on."""
+    @property
+    def signs(self) -> bool:
+        """Whether records are signed now."""
+        return self._start is not None
+
+    def raise_floor(self, chain: Chain, incarnation: int, sequence: int, entry: EntryId) -> Ticket:
+        """Signs that this machine's entries of a chain can be had from ``sequence`` on, and lets go what is below.
+
+        Everybody has to keep to it over a restart, so it is durable before anybody hears of it.
+        """
         assert chain == MAIL, "the ledger chain is kept for ever"
         assert self._start is not None
         self._counter += 1
@@ -178,7 +199,9 @@ class Delivery:
             sequence=sequence,
             id=entry,
         )
-        self._publish(FLOOR, f"{incarnation}.{chain}", contexts.FLOOR, record)
+        kept = self._publish(FLOOR, f"{incarnation}.{chain}", contexts.FLOOR, record, keep=True)
+        self._exchange.floor_received((self._desk.me, incarnation, chain), sequence, entry)
+        return kept
 
     def _say_sessions(self, sessions: list[OpenSession], more: int) -> None:
         assert self._start is not None
@@ -188,7 +211,7 @@ class Delivery:
         )
         self._publish(SESSIONS, "", contexts.SESSIONS, record)
 
-    def _publish(self, kind: str, subject: str, context: str, record: _Content) -> None:
+    def _publish(self, kind: str, subject: str, context: str, record: _Content, *, keep: bool = False) -> Ticket:
         envelope = seal(
             self._desk.identity.key,
             context=context,
@@ -196,18 +219,21 @@ class Delivery:
             author=self._desk.me,
             payload=encode(record),
         )
-        self._latest.offer(
-            LatestRecord(
-                kind=kind,
-                author=self._desk.me,
-                subject=subject,
-                start=record.start,
-                counter=record.counter,
-                envelope=envelope,
-            )
+        signed = LatestRecord(
+            kind=kind,
+            author=self._desk.me,
+            subject=subject,
+            start=record.start,
+            counter=record.counter,
+            envelope=envelope,
         )
-        self._heads.pop(self._desk.me, None)
-        self._links.broadcast(RecordFrame(kind=kind, envelope=envelope), after=self._started, droppable=True)
+        self._latest.offer(signed)
+        self._runs.pop(self._desk.me, None)
+        after = self._started
+        if keep:
+            after = self._spread_after = self._desk.persist(_row(signed))
+        self._links.broadcast(RecordFrame(kind=kind, envelope=envelope), after=after, droppable=True)
+        return after
 
     def spread(self, record: LatestRecord, *, source: MachineId | None = None) -> Ticket:
         """Keeps a record that was judged elsewhere, and tells everybody but the one that it came from."""
@@ -303,17 +329,18 @@ class Delivery:
         if isinstance(content, SessionsRecord):
             self.sessions.heard(content)  # in memory: whoever signed it tells it again after a restart
             return
-        self._heads.pop(record.author, None)
+        self._runs.pop(record.author, None)
         self._desk.persist(_row(record))
         if isinstance(content, FloorRecord):
-            self._begin_at(record.author, content)
+            key = _chain_of(record.author, content)
+            self._exchange.floor_received(key, content.sequence, EntryId(content.id))
         else:
             data: dict[str, object] = {"machine": record.author}
             self._desk.notify("frontier", data, after=self._desk.newest_ticket)
 
-    def _begin_at(self, author: MachineId, floor: FloorRecord) -> None:
-        key: ChainKey = (author, floor.incarnation, Chain(floor.chain))
-        self._exchange.floor_received(key, floor.sequence, EntryId(floor.id))
+
+def _chain_of(author: MachineId, floor: FloorRecord) -> ChainKey:
+    return author, floor.incarnation, Chain(floor.chain)
 
 
 def _read(kind: str, verified: Verified) -> tuple[LatestRecord, _Content]:
@@ -357,7 +384,7 @@ def _row(record: LatestRecord) -> RecordRow:
     )
 
 
-def _heads(envelope: bytes) -> dict[ChainKey, int]:
-    """The heads in a record that was verified when it came."""
+def _runs(envelope: bytes) -> dict[ChainKey, tuple[int, int]]:
+    """From where to where each chain was taken, by a record that was verified when it came."""
     payload = parse_envelope(envelope, size_max=limits.RECORD_BYTES_MAX).payload
-    return {span.key: span.head for span in decode(payload, FrontierRecord).spans}
+    return {span.key: (span.floor, span.head) for span in decode(payload, FrontierRecord).spans}

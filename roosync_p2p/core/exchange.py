@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from roosync_p2p import limits
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import ReadEntries, ReadId, Ticket
+from roosync_p2p.core.floors import Floors
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.links import Links
 from roosync_p2p.core.rows import ChainCutRow, EntryRow
@@ -59,6 +61,7 @@ class Exchange:
         *,
         hears: Callable[[MachineId], frozenset[MachineId]],
         cut: Callable[[ChainKey], int | None] = lambda _key: None,
+        meta: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
         self._desk = desk
         self._links = links
@@ -75,7 +78,7 @@ class Exchange:
         self._reads: dict[ReadId, _Continuation] = {}
         self._next_read = 1
         self._behind: dict[MachineId, bool] = {}
-        self._floors: dict[ChainKey, EntryId] = {}
+        self.floors = Floors(desk, chains, meta, stop=self._stop)
         self._shown: dict[tuple[MachineId, ChainKey], EntryId] = {}  # newest entry of a settled chain, by who holds it
         self._astray: dict[tuple[MachineId, ChainKey], EntryId] = {}  # of those, what is on the branch that was dropped
 
@@ -83,7 +86,7 @@ class Exchange:
 
     def spans(self) -> list[Span]:
         """The durable frontier."""
-        return [self._span(key) for key in sorted(self._durable) if self._counts(key)]
+        return [self._span(key) for key in sorted(self._durable) if self._counts(key) and self._begins(key)]
 
     def held(self, key: ChainKey, sequence: int) -> EntryId | None:
         """Which entry is held in that place; None if none is."""
@@ -99,8 +102,27 @@ class Exchange:
         return [(chain, incarnation, head) for chain, head in heads if head > 0]
 
     def heads(self) -> dict[ChainKey, int]:
-        """Sequence of the newest entry of every chain that is held, durable or on its way there."""
-        return {key: state.head for key, state in self._chains.states.items()}
+        """Sequence of the newest entry of every chain that is held, durable or on its way there.
+
+        Where that lies before its author's floor, of the one before the floor: what is between is not looked for.
+        """
+        return {key: self.floors.after(key) for key in self._chains.states}
+
+    def own_mail(self) -> list[tuple[int, int, int]]:
+        """Of this machine's mail, by life: incarnation, first and last entry that are held in the chain."""
+        return [
+            (key[1], self.floor(key), self._durable[key])
+            for key in sorted(self._durable)
+            if key[0] == self._desk.me and key[2] == MAIL and self._begins(key)
+        ]
+
+    def floor(self, key: ChainKey) -> int:
+        """Sequence of the first entry of a chain that is held in it."""
+        return self._chains.state(key).floor
+
+    def _begins(self, key: ChainKey) -> bool:
+        """Whether the entry that a chain begins with here is durable."""
+        return self._durable[key] >= self._chains.state(key).floor
 
     def _counts(self, key: ChainKey) -> bool:
         """Whether anything of a chain is before the cut of its author."""
@@ -152,7 +174,7 @@ class Exchange:
             if self._accept(source, entry):
                 accepted.append(entry)
         for key in dict.fromkeys(entry.place for entry in accepted):
-            self._pulls.progressed(key, self._head(key), self._now)
+            self._pulls.progressed(key, self.floors.after(key), self._now)
         return accepted
 
     def wrote(self, entry: Entry, ticket: Ticket) -> None:
@@ -161,7 +183,8 @@ class Exchange:
         self._push(entry, ticket, source=None)
 
     def _accept(self, source: MachineId | None, entry: Entry) -> bool:
-        match self._chains.fit(entry):
+        fit = self._chains.fit(entry)
+        match Fit.NEXT if fit is Fit.AHEAD and self.floors.skips_to(entry) else fit:
             case Fit.NEXT if self._after_fork(entry):
                 self._desk.count("entries.after_fork")
             case Fit.NEXT if not self._forks.keeps(entry):
@@ -169,12 +192,12 @@ class Exchange:
             case Fit.NEXT if entry.body is None and not self._outlived(entry):
                 # Whoever dropped the body has nothing to give: it is asked of somebody else.
                 self._desk.count("entries.no_body")
-            case Fit.NEXT if self._floors.get(entry.place, entry.id) != entry.id:
+            case Fit.NEXT if self.floors.is_other(entry):
                 self._desk.count("entries.wrong_floor")
             case Fit.NEXT if not self._begun(entry):
                 self._desk.count("entries.not_begun")
             case Fit.NEXT:
-                self._floors.pop(entry.place, None)
+                self.floors.begin_with(entry)
                 self._chains.append(entry)
                 ticket = self._desk.persist(EntryRow.of(entry, self._desk.now.wall_ms), lingers=entry.chain == LEDGER)
                 self._grown(entry, ticket)
@@ -198,7 +221,8 @@ class Exchange:
         The ledger chain is kept for ever, so its first entry with the countersignature can always be had.
         """
         author, incarnation, _ = entry.place
-        skipped = entry.header.sequence > 1 and not self._chains.state(entry.place).ids
+        state = self._chains.state(entry.place)
+        skipped = entry.header.sequence > 1 and (not state.ids or state.head < entry.header.sequence - 1)
         return not skipped or incarnation == 1 or bool(self._chains.state((author, incarnation, LEDGER)).ids)
 
     def _after_fork(self, entry: Entry) -> bool:
@@ -210,10 +234,8 @@ class Exchange:
         return min((at for at in (self._forks.stop(key), self._cut(key)) if at is not None), default=None)
 
     def floor_received(self, key: ChainKey, sequence: int, entry: EntryId) -> None:
-        """An author signed from where its chain can be had: where nothing is held of it, it begins there."""
-        if not self._chains.state(key).ids:
-            self._chains.begin_at(key, sequence)
-            self._floors[key] = entry
+        """An author signed from where its chain can be had."""
+        self.floors.received(key, sequence, entry, durable=self.durable_head(key))
 
     def _outlived(self, entry: Entry) -> bool:
         """Whether its body may be gone everywhere by its age (docs/protocol/messages.md §9)."""
@@ -278,6 +300,8 @@ class Exchange:
             growth = self._growing.popleft()
             self._durable[growth.key] = growth.head
             moved.add(growth.key)
+        for key in moved:
+            self.floors.follow(key, self._durable[key])
         if moved:
             self._offers |= moved
             if self._offer_at is None:
@@ -356,7 +380,7 @@ class Exchange:
         stop = self._stop(key)
         taken = head if stop is None else min(head, stop - 1)
         if taken > 0:
-            mine = self._head(key)
+            mine = self.floors.after(key)
             self._pulls.offered(peer, key, taken, mine=mine, at=self._now + delay_s, now_s=self._now)
 
     def digest(self) -> bytes:
@@ -372,10 +396,10 @@ class Exchange:
         """Sends the offers, wants and digests that are due. ``records``: digest of the latest records."""
         if self._offer_at is not None and self._offer_at <= self._now:
             self._offer_at = None
-            spans = [self._span(key) for key in sorted(self._offers) if self._counts(key)]
+            spans = [self._span(key) for key in sorted(self._offers) if self._counts(key) and self._begins(key)]
             self._links.broadcast(Have(spans=spans), droppable=True)
             self._offers.clear()
-        waiting = {key: self._head(key) for key in self._pulls.waiting()}
+        waiting = {key: self.floors.after(key) for key in self._pulls.waiting()}
         for pull in self._pulls.due(self._now, waiting):
             author, incarnation, chain = pull.key
             self._links.send(pull.peer, Want(author=author, incarnation=incarnation, chain=chain, first=pull.first))
@@ -451,11 +475,12 @@ class Exchange:
         cut = self._cut(key)
         if cut is not None:  # what is held beyond does not count, and not everybody holds it
             head = max(min(head, cut - 1), state.floor - 1)
+        floor = self.floors.begun(key)
         return Span(
             author=author,
             incarnation=incarnation,
             chain=chain,
-            floor=state.floor,
+            floor=floor,
             head=head,
             id=state.id_at(head) or b"",
         )

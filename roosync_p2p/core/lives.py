@@ -11,13 +11,17 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
+from roosync_p2p import limits
 from roosync_p2p.codec.records import Record, decode, encode
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.rows import MetaRow
 from roosync_p2p.entries.chains import ChainKey, Chains
-from roosync_p2p.entries.entry import CHAIN_START, Entry
-from roosync_p2p.entries.incarnations import ChainStart, Known
+from roosync_p2p.entries.entry import CHAIN_START, LEDGER, MAIL, Entry
+from roosync_p2p.entries.incarnations import ChainStart, Known, Renewal
 from roosync_p2p.ids import Chain, MachineId
+from roosync_p2p.trust.envelopes import parse_envelope
 
 __all__ = ["Lives", "Renewed"]
 
@@ -76,8 +80,13 @@ class Lives:
             previous=start.previous,
         )
         self._add(beginning)
-        key = f"{_PREFIX}{entry.author}.{header.incarnation}.{entry.chain}"
-        ticket = self._desk.persist(MetaRow(key=key, value=encode(beginning)))
+        ticket = self._desk.persist(_row(beginning))
+        if start.countersignature is not None and entry.chain == LEDGER:
+            # The mail may begin here at a floor, without the entry that says where it stood: the same is signed here.
+            signed = parse_envelope(start.countersignature, size_max=limits.RECORD_BYTES_MAX)
+            mail = msgspec.structs.replace(beginning, chain=MAIL, previous=decode(signed.payload, Renewal).mail)
+            self._add(mail)
+            ticket = self._desk.persist(_row(mail))
         data: dict[str, object] = {"machine": entry.author, "incarnation": header.incarnation, "chain": entry.chain}
         self._desk.notify("incarnation", data, after=ticket)
 
@@ -123,6 +132,11 @@ class Lives:
         held = self._beginnings.setdefault(key, [])
         if all(other.incarnation != beginning.incarnation for other in held):
             held.append(beginning)
+
+
+def _row(beginning: _Beginning) -> MetaRow:
+    key = f"{_PREFIX}{beginning.machine}.{beginning.incarnation}.{beginning.chain}"
+    return MetaRow(key=key, value=encode(beginning))
 
 
 def _cut(beginning: _Beginning) -> tuple[int, int]:

@@ -17,6 +17,8 @@ __all__ = [
     "KeepMessage",
     "MailCommand",
     "MarkRead",
+    "Outlived",
+    "RaiseFloors",
     "Retain",
     "SendMessage",
 ]
@@ -105,4 +107,21 @@ class Retain:
     aged: Aged
 
 
-MailCommand: TypeAlias = SendMessage | MarkRead | AnswerMessage | ArchiveMessages | KeepMessage | AmendMessage | Retain
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outlived:
+    """Of this machine's mail in that life nothing before ``first`` has to be kept by its age."""
+
+    incarnation: int
+    first: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseFloors:
+    """Let go of own mail that outlived itself, as far as every member has it. Also says who was not heard of today."""
+
+    outlived: tuple[Outlived, ...]
+
+
+MailCommand: TypeAlias = (
+    SendMessage | MarkRead | AnswerMessage | ArchiveMessages | KeepMessage | AmendMessage | Retain | RaiseFloors
+)

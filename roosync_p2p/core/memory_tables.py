@@ -20,6 +20,7 @@ from roosync_p2p.core.ports import Aged, AgedQuery, InboxItem, InboxPage, InboxQ
 from roosync_p2p.core.rows import (
     AddressRow,
     ChainCutRow,
+    ChainFloorRow,
     ChainHeads,
     DeliveryRow,
     EntryRow,
@@ -37,6 +38,7 @@ from roosync_p2p.core.rows import (
 )
 from roosync_p2p.core.store_rules import (
     IMPORTANT_BASE,
+    SHOWN_KINDS,
     PromiseBroken,
     format_cursor,
     parse_cursor,
@@ -153,6 +155,8 @@ class Tables:
                 self.chains.setdefault(_chain_key(row), {}).setdefault(row.sequence, kept)
             case ChainCutRow():
                 self._cut_chain(row)
+            case ChainFloorRow():
+                self._raise_floor(row)
             case MetaRow():
                 _put_or_remove(self.meta, row.key, row.value)
             case RecordRow():
@@ -186,6 +190,15 @@ class Tables:
         before = {sequence: entry for sequence, entry in chain.items() if sequence < row.first}
         if before:
             self.chains[_chain_key(row)] = before
+
+    def _raise_floor(self, row: ChainFloorRow) -> None:
+        chain = self.chains.pop(_chain_key(row), {})
+        left = {sequence: entry for sequence, entry in chain.items() if sequence >= row.first}
+        if left:
+            self.chains[_chain_key(row)] = left
+        for sequence, entry in chain.items():
+            if sequence < row.first and entry.kind not in SHOWN_KINDS:
+                del self.entries[entry.id]
 
     def _drop_body(self, entry: EntryId) -> None:
         row = self.entries.get(entry)
@@ -321,7 +334,7 @@ class Tables:
         )
 
 
-def _chain_key(row: EntryRow | ChainCutRow) -> ChainKey:
+def _chain_key(row: EntryRow | ChainCutRow | ChainFloorRow) -> ChainKey:
     return (row.author, row.incarnation, row.chain)
 
 

@@ -14,6 +14,7 @@ from roosync_p2p.codec.records import encode
 from roosync_p2p.core.authorship import Authorship
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
+from roosync_p2p.core.flooring import flooring_of
 from roosync_p2p.core.mail_commands import (
     AmendMessage,
     AnswerMessage,
@@ -21,6 +22,7 @@ from roosync_p2p.core.mail_commands import (
     KeepMessage,
     MailCommand,
     MarkRead,
+    RaiseFloors,
     Retain,
     SendMessage,
 )
@@ -61,17 +63,20 @@ class Messaging:
         gone: Callable[[MachineId], bool],
         members_seen: Callable[[], tuple[object, ...]],
         applied: Callable[[], int],
+        raise_floors: Callable[[RaiseFloors], Ticket],
     ) -> None:
         """What is not named here is for :class:`Outgoing`.
 
         Args:
             unsent: receipts that an earlier run had not written.
             applied: the newest commit that is applied here.
+            raise_floors: does what that command asks.
         """
         self._desk = desk
         self._authorship = authorship
         self._gone = gone
         self._applied = applied
+        self._raise_floors = raise_floors
         self._outgoing = Outgoing(
             desk,
             authorship,
@@ -196,6 +201,8 @@ class Messaging:
                     self._receipting.expired(late.entry, author, (late.workspace,))
                 self._desk.persist(*(BodyDropRow(message=message) for message in aged.drop))
                 return {}, self._archive(aged.archive)
+            case RaiseFloors():
+                return {}, self._raise_floors(command)
 
     def _archive(self, deliveries: Iterable[DeliveryRow]) -> Ticket:
         now_ms = self._desk.now.wall_ms
@@ -326,6 +333,7 @@ def messaging_of(core: NodeCore, loaded: Loaded) -> Messaging:
         gone=gone,
         members_seen=lambda: (core.commit.seats.known.register, core.desk.directory),
         applied=lambda: core.commit.applier.number,
+        raise_floors=flooring_of(core, loaded.meta, gone=gone).take,
     )
 
 

@@ -120,7 +120,7 @@ class NodeCore:
         self.presence = Presence(self.desk, self.links, self.dialling, liveness, boot=self.boot)
         self.forks = Forks(self.desk, self.links, self._chains, loaded.forks, loaded.meta)
         self.exchange = Exchange(
-            self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.cut
+            self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.cut, meta=loaded.meta
         )
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
         self.messaging = messaging_of(self, loaded)

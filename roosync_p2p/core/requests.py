@@ -32,7 +32,7 @@ from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Answer, Ticket
-from roosync_p2p.core.mail_commands import AnswerMessage, ArchiveMessages, KeepMessage, MarkRead, Retain
+from roosync_p2p.core.mail_commands import AnswerMessage, ArchiveMessages, KeepMessage, MarkRead, RaiseFloors, Retain
 from roosync_p2p.core.messaging import Messaging
 from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.core.rotations import Rotations
@@ -46,6 +46,7 @@ _WRITE_NOTHING = (
     AnswerMessage,
     ArchiveMessages,
     KeepMessage,
+    RaiseFloors,
     Retain,
     AddInvite,
     ReadLedger,

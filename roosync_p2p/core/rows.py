@@ -28,6 +28,7 @@ from roosync_p2p.ids import (
 __all__ = [
     "AddressRow",
     "ChainCutRow",
+    "ChainFloorRow",
     "ChainHeads",
     "CommitCutRow",
     "CommitRow",
@@ -111,6 +112,19 @@ class EntryRow:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChainCutRow:
     """From ``first`` on the entries of a chain leave it: another branch goes on there. They are kept, by their ids."""
+
+    author: MachineId
+    incarnation: int
+    chain: Chain
+    first: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFloorRow:
+    """What stands below ``first`` leaves a chain of mail: its author signed that nobody needs it any more.
+
+    Messages and their amendments are found by their ids as before; everything else below is removed.
+    """
 
     author: MachineId
     incarnation: int
@@ -321,6 +335,7 @@ Row: TypeAlias = (
     MetaRow
     | EntryRow
     | ChainCutRow
+    | ChainFloorRow
     | MemberRow
     | RecordRow
     | ForkRow

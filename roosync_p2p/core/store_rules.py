@@ -14,10 +14,13 @@ from typing import Final, NamedTuple
 from roosync_p2p import limits
 from roosync_p2p.core.ports import InboxQuery, SearchQuery
 from roosync_p2p.errors import UsageError
+from roosync_p2p.mailbox.amendments import KIND as AMENDMENT
+from roosync_p2p.mailbox.message import KIND as MESSAGE
 
 __all__ = [
     "IMPORTANT_BASE",
     "RANK_END",
+    "SHOWN_KINDS",
     "STATUSES",
     "PromiseBroken",
     "Term",
@@ -36,6 +39,7 @@ class PromiseBroken(AssertionError):
     """Rows that the core promised never to write, such as two entries for one place; nothing was written."""
 
 
+SHOWN_KINDS: Final = (MESSAGE, AMENDMENT)  # a user may look such an entry up: it stays when its chain begins above it
 STATUSES: Final = ("unread", "read", "archived")
 
 # A delivery's rank is its arrival number, with one high bit for URGENT and HIGH: one integer orders an inbox, and a

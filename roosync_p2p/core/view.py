@@ -169,6 +169,7 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
                 "if nobody restored it, its disk was copied: find out",
             )
         )
+    found += _skipped(core)
     found += _lost_keys(core)
     found += _stalled(core)
     found += [_warning("session_zombie", message, remedy) for message, remedy in zombie_warnings(core)]
@@ -178,6 +179,16 @@ def warnings(core: NodeCore) -> list[dict[str, object]]:
         fault = core.store_fault
         found.append(_warning(fault.code, f"nothing is being stored: {fault.message}", fault.remedy))
     return found
+
+
+def _skipped(core: NodeCore) -> Iterator[dict[str, object]]:
+    for one in core.exchange.floors.skipped():
+        what = "entry of its mail was" if one.entries == 1 else "entries of its mail were"
+        yield _warning(
+            "mail_missed",
+            f"of {one.machine} {one.entries} {what} too old to be kept by anybody when this machine came back",
+            f"ask {one.machine}, or whoever was there, whether any of it was for you",
+        )
 
 
 def _lost_keys(core: NodeCore) -> Iterator[dict[str, object]]:

@@ -118,6 +118,18 @@ class Chains:
         assert not state.ids
         state.floor = floor
 
+    def raise_floor(self, key: ChainKey, floor: int) -> None:
+        """Forgets what lies below an entry that is held: the chain begins there from now on."""
+        state = self._states[key]
+        assert state.floor <= floor <= state.head
+        del state.ids[: (floor - state.floor) * _ID]
+        state.floor = floor
+
+    def skip_to(self, key: ChainKey, floor: int) -> None:
+        """Gives up a run that ends below ``floor - 1``: what lies between cannot be had any more."""
+        assert self.state(key).head < floor - 1
+        self._states[key] = ChainState(floor)
+
     def incarnation(self, author: MachineId) -> int:
         """The newest incarnation held of an author; 0 when there is none."""
         return max((key[1] for key in self._states if key[0] == author), default=0)

@@ -64,6 +64,10 @@ class Latest:
         """The newest record of that key."""
         return self._records.get((kind, author, subject))
 
+    def of(self, kind: str, author: MachineId) -> list[LatestRecord]:
+        """The newest records of that kind and author, whatever they are about."""
+        return [record for key, record in sorted(self._records.items()) if key[:2] == (kind, author)]
+
     def drop(self, kind: str, author: MachineId, subject: str = "") -> None:
         """Forgets the record of that key, if there is one."""
         self._records.pop((kind, author, subject), None)

@@ -12,6 +12,7 @@ from roosync_p2p.errors import UsageError
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.verdicts import describe
 from roosync_p2p.simulation.order_expectations import OrderExpectations
+from roosync_p2p.simulation.retention import floor_of
 from roosync_p2p.simulation.verbs import Verbs
 
 __all__ = ["Expectations"]
@@ -66,6 +67,9 @@ class Expectations:
             "warns": self._warns,
             "linked": self._linked,
             "unlinked": self._unlinked,
+            "floor": self._floor,
+            "finds": self._finds,
+            "misses": self._misses,
             "knows": self._knows,
             "answered": self._answered,
             "agrees": self._agrees,
@@ -129,6 +133,20 @@ class Expectations:
     def _lacks(self, name: str, words: list[str]) -> str:
         count = self._count(name, words[0])
         return "" if count == 0 else f"{words[0]} is {count} times in the inbox of {name}"
+
+    def _finds(self, name: str, words: list[str]) -> str:
+        """``beta finds m1``: a line of its inbox, with or without the body."""
+        entry = self._verbs.sent[words[0]].entry
+        count = 0 if entry is None else len(self._verbs.member(name).disk.deliveries(entry))
+        return "" if count == 1 else f"{words[0]} is {count} times in the inbox of {name}"
+
+    def _misses(self, name: str, words: list[str]) -> str:
+        return "" if self._finds(name, words) else f"{words[0]} is in the inbox of {name}"
+
+    def _floor(self, name: str, words: list[str]) -> str:
+        """``beta floor alpha 4``: there the mail of alpha begins with entry 4, and is whole from there."""
+        floor = floor_of(self._verbs.member(name), MachineId(words[0]))
+        return "" if floor == int(words[1]) else f"the mail of {words[0]} begins with {floor} at {name}"
 
     def _knows(self, name: str, words: list[str]) -> str:
         """``alpha knows m1 delivered|read beta``: what the sender can say of a recipient."""

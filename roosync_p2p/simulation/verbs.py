@@ -14,6 +14,7 @@ from roosync_p2p.simulation.fleet import Fleet
 from roosync_p2p.simulation.key_verbs import KeyVerbs
 from roosync_p2p.simulation.member import CrashPoint, Member
 from roosync_p2p.simulation.order_verbs import OrderVerbs
+from roosync_p2p.simulation.retention import age
 
 __all__ = ["Sent", "Verbs"]
 
@@ -112,6 +113,10 @@ class Verbs:
     def leave(self, words: list[str]) -> None:
         for member in self._each(words):
             member.leave()
+
+    def age(self, words: list[str]) -> None:
+        """``age 70``: so many days pass, and messages are as old as that."""
+        age(self.fleet, int(words[0]))
 
     def clock(self, words: list[str]) -> None:
         """``clock beta +3600``: the wall clock is set that many seconds ahead (or back)."""
@@ -242,6 +247,7 @@ def _ignore(_value: object) -> None:
 
 _VERBS: dict[str, Callable[[Verbs, list[str]], None]] = {
     "admit": Verbs.admit,
+    "age": Verbs.age,
     "backup": Verbs.backup,
     "certificate": lambda verbs, words: verbs.keys.certificate(words),
     "claim": lambda verbs, words: verbs.order.claim(words),

@@ -21,6 +21,7 @@ from roosync_p2p.core.ports import InboxPage, InboxQuery
 from roosync_p2p.core.rows import (
     AddressRow,
     ChainCutRow,
+    ChainFloorRow,
     ForkRow,
     IdempotencyRow,
     InviteRow,
@@ -41,6 +42,7 @@ __all__ = ["Reopen", "StoreSuite"]
 
 A, B = AUTHORS
 MAIL, LEDGER = CHAINS
+_KINDS = ("chain.start", "receipt", "message", "amendment", "receipt", "note")
 LIMITS = {"count_max": 100, "bytes_max": 1 << 20}
 
 
@@ -217,6 +219,27 @@ class StoreSuite(MailSuite, OrderSuite):
         assert store.load().chains[0].ids == entry(1).id + entry(2).id + entry(3).id
         store.commit([ChainCutRow(author=A, incarnation=1, chain=MAIL, first=1)])
         assert reopen().load().chains == ()
+
+    def test_below_a_floor_only_messages_and_amendments_are_found(self, reopen: Reopen) -> None:
+        rows = [dataclasses.replace(entry(n), kind=kind) for n, kind in enumerate(_KINDS, 1)]
+        floor = ChainFloorRow(author=A, incarnation=1, chain=MAIL, first=5)
+        store = reopen()
+        store.commit([*rows, message(3), delivery(3)])
+        store.commit([dataclasses.replace(entry(9), author=B, id=entry_id("of B")), entry(1, chain=LEDGER)])
+        store.commit([floor])
+        store = reopen()
+        (of_b, ledger, mail_of_a) = sorted(store.load().chains, key=lambda run: (run.author == A, run.chain))
+        assert (mail_of_a.floor, mail_of_a.ids) == (5, rows[4].id + rows[5].id)
+        assert (of_b.floor, ledger.floor) == (9, 1)
+        assert [store.entry(row.id) is not None for row in rows] == [False, False, True, True, True, True]
+        assert store.entries(A, 1, MAIL, 1, **LIMITS) == []
+        assert store.message(message(3).entry) == message(3)
+        assert len(store.inbox(InboxQuery()).items) == 1
+        store.commit([floor, dataclasses.replace(entry(7), kind="note")])
+        assert [row.sequence for row in reopen().entries(A, 1, MAIL, 5, **LIMITS)] == [5, 6, 7]
+        skipped = ChainFloorRow(author=A, incarnation=1, chain=MAIL, first=20)
+        reopen().commit([skipped, dataclasses.replace(entry(20), kind="note")])
+        assert [run.floor for run in reopen().load().chains if (run.author, run.chain) == (A, MAIL)] == [20]
 
     def test_forks_are_kept_once_each(self, reopen: Reopen) -> None:
         forks = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roosync_p2p import limits
-from roosync_p2p.core import wire
+from roosync_p2p.core import view, wire
 from roosync_p2p.core.commands import OrderEntry
 from roosync_p2p.core.ports import LinkId
 from roosync_p2p.core.rows import EntryRow, ForkRow
@@ -24,7 +24,8 @@ def _linked(actor: Actor | None = None) -> tuple[Rig, LinkId]:
 
 
 def _held(rig: Rig, actor: Actor) -> list[int]:
-    return [row.sequence for row in rig.store.entries(actor.machine, 1, MAIL, 1, count_max=999, bytes_max=10**6)]
+    runs = [run for run in rig.store.load().chains if (run.author, run.chain) == (actor.machine, MAIL)]
+    return [run.floor + at for run in runs for at in range(len(run.ids) // 32)]
 
 
 def _stored(rig: Rig, author: Actor) -> list[int]:
@@ -375,13 +376,77 @@ def test_a_floor_survives_a_restart() -> None:
     assert _stored(again, author) == [4, 5, 6]
 
 
-def test_a_floor_does_not_matter_where_the_chain_is_held() -> None:
+def test_what_lies_below_the_floor_leaves_a_chain_that_is_held_and_what_follows_goes_on() -> None:
     rig, link = _linked()
     author = Actor(C)
     rig.receive(link, entries(*author.mail(2)))
     rig.receive(link, author.floor(author.mail(6)[3]))
+    assert _held(rig, author) == [1, 2]
     rig.receive(link, entries(*author.mail(6)[2:]))
+    assert _stored(rig, author) == [1, 2, 3, 4, 5, 6]
+    assert _held(rig, author) == [4, 5, 6]
+    rig.receive(link, entries(*author.mail(6)))
+    assert _held(rig.restart(), author) == [4, 5, 6]
+    (span,) = rig.core.exchange.spans()[-1:]
+    assert (span.author, span.floor, span.head) == (C, 1, 6)
+
+
+def test_who_lacks_what_lies_below_the_floor_goes_on_there_and_says_how_much_it_missed() -> None:
+    rig, link = _linked()
+    author = Actor(C)
+    rig.receive(link, entries(*author.mail(2)))
+    floor = author.mail(9)[6]
+    rig.receive(link, author.floor(floor))
+    assert _held(rig, author) == [1, 2]
+    rig.receive(link, entries(*author.chains[MAIL][6:]))
+    assert _held(rig, author) == [7, 8, 9]
+    assert rig.told("skipped") == [{"machine": C, "entries": 4, "from": 7}]
+    warned = [one for one in view.warnings(rig.restart().core) if one["code"] == "mail_missed"]
+    assert [C in str(one["message"]) and " 4 " in str(one["message"]) for one in warned] == [True]
+    key = (C, 1, MAIL)
+    assert [rig.core.delivery.holds(rig.machine, key, sequence) for sequence in (3, 6)] == [False, False]
+
+
+def test_what_is_asked_for_next_is_the_floor_and_nothing_before_it() -> None:
+    rig, link = _linked()
+    author = Actor(C)
+    rig.receive(link, entries(*author.mail(2)))
+    rig.receive(link, author.floor(author.mail(9)[6]))
+    rig.receive(link, wire.Have(spans=[author.span(MAIL)]))
+    rig.advance(limits.WANT_DELAY_S + 0.01)
+    assert [want.first for want in rig.frames(wire.Want, link) if want.author == C] == [7]
+
+
+def test_an_older_run_of_somebody_who_slept_brings_nothing_back() -> None:
+    rig, link = _linked()
+    author = Actor(C)
+    chain = author.mail(6)
+    rig.receive(link, entries(*chain))
+    rig.receive(link, author.floor(chain[3]))
+    rig.forget()
+    rig.receive(rig.meet(Actor(C)), entries(*chain[:3]))
+    assert _held(rig, author) == [4, 5, 6]
+    assert rig.rows(EntryRow) == []
+
+
+def test_a_floor_beyond_anything_that_exists_takes_nothing_away_and_stops_nobody() -> None:
+    rig, link = _linked()
+    author, further = Actor(C), Actor(C)
+    rig.receive(link, entries(*author.mail(3)))
+    rig.receive(link, author.floor(further.mail(50)[49]))
+    again = rig.restart()
+    assert _held(again, author) == [1, 2, 3]
+    again.receive(again.meet(Actor(A)), entries(*author.mail(5)))
+    assert _held(again, author) == [1, 2, 3, 4, 5]
+
+
+def test_a_floor_on_another_branch_takes_nothing_away() -> None:
+    rig, link = _linked()
+    author = Actor(C)
+    rig.receive(link, entries(*author.mail(6)))
+    rig.receive(link, author.floor(author.fork_at(4).chains[MAIL][3]))
     assert _held(rig, author) == [1, 2, 3, 4, 5, 6]
+    assert rig.counted("floors.other_branch") == 1
 
 
 def test_a_floor_spares_no_countersignature() -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.system import read_now
+from roosync_p2p.core.retaining import ages
 from roosync_p2p.ids import MachineId
 from roosync_p2p.node.mail_service import MailService
 from roosync_p2p.node.mailbox_service import MailboxService
-from roosync_p2p.node.retention import Retention, ages
+from roosync_p2p.node.retention import Retention
 from tests.helpers.asking import Ack, Amend, Archive, Spoken, asked, mail_node
 from tests.helpers.cores import A
 

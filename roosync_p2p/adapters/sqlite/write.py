@@ -17,6 +17,7 @@ from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, Watch
 from roosync_p2p.core.rows import (
     AddressRow,
     ChainCutRow,
+    ChainFloorRow,
     DeliveryRow,
     EntryRow,
     ForkRow,
@@ -30,7 +31,7 @@ from roosync_p2p.core.rows import (
     RecordRow,
     Row,
 )
-from roosync_p2p.core.store_rules import IMPORTANT_BASE, PromiseBroken, rank_base, receipt_step
+from roosync_p2p.core.store_rules import IMPORTANT_BASE, SHOWN_KINDS, PromiseBroken, rank_base, receipt_step
 from roosync_p2p.ids import Chain, MachineId
 
 __all__ = ["RowWriter"]
@@ -72,6 +73,8 @@ class RowWriter:
                 self._entry(row)
             case ChainCutRow():
                 self._cut_chain(row)
+            case ChainFloorRow():
+                self._raise_floor(row)
             case MetaRow():
                 self._meta(row)
             case RecordRow():
@@ -126,7 +129,17 @@ class RowWriter:
         """The entries stay in their table, with their bodies: only their places in the chain are given up."""
         self._execute("DELETE FROM places WHERE chain_no = ? AND sequence >= ?", (self._chain_number(row), row.first))
 
-    def _chain_number(self, row: EntryRow | ChainCutRow) -> int:
+    def _raise_floor(self, row: ChainFloorRow) -> None:
+        """What a user may look up stays in its table; the rest had its effect when it came."""
+        below = (self._chain_number(row), row.first)
+        self._execute(
+            "DELETE FROM entries WHERE no IN (SELECT entry_no FROM places WHERE chain_no = ? AND sequence < ?)"
+            " AND kind NOT IN (?, ?)",
+            (*below, *SHOWN_KINDS),
+        )
+        self._execute("DELETE FROM places WHERE chain_no = ? AND sequence < ?", below)
+
+    def _chain_number(self, row: EntryRow | ChainCutRow | ChainFloorRow) -> int:
         key = (row.author, row.incarnation, row.chain)
         number = self._chain_numbers.get(key)
         if number is None:

@@ -115,6 +115,7 @@ class Beacons:
             nonce=self._written.nonce,
             heartbeat=self._presence.sent,
             frontier=self._told.frontier,
+            floors=[floor for floor in self._delivery.own_floors() if self._is_own(floor)],
             sessions=self._told.sessions,
             echoes=[(echo.machine, echo.nonce, echo.held_ms) for echo in self.probes.echoes(now_s)],
         )

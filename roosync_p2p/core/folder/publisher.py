@@ -125,7 +125,9 @@ class Publisher:
         if self._reading or self.waiting or now_s < self._plan_at:
             return
         self._plan_at = now_s + limits.FOLDER_PLAN_S * self._scale
-        self._floors = {span.key: span.floor for span in self._exchange.spans() if span.head >= span.floor}
+        self._floors = {
+            span.key: self._exchange.floor(span.key) for span in self._exchange.spans() if span.head >= span.floor
+        }
         certified = self._papers() or self._list_revocations() or self._sign_anew()
         if certified or self._log() or any(self._chain(key) for key in self._keys()):
             self._plan_at = now_s + limits.FOLDER_GATHER_S
@@ -298,7 +300,7 @@ class Publisher:
     def _tidy(self) -> None:
         """Removes what everybody has, or makes one file of many small ones; one thing at a time."""
         mine = self._mine(SegmentFile)
-        done = [name.path for name in mine if self._everybody_has(name) or name.last <= self._expired.get(name.key, 0)]
+        done = [name.path for name in mine if self._everybody_has(name) or self._is_past(name)]
         done += [name.path for name in self._mine(LogFile) if name.epoch < self._commit.order.epoch]
         if done:
             self._gone += done[: limits.FOLDER_REMOVED_AT_ONCE_MAX]
@@ -318,6 +320,10 @@ class Publisher:
                 self._reading = True
                 self._exchange.read(key, run[0], run[1] - run[0] + 1, self._read)
                 return
+
+    def _is_past(self, name: SegmentFile) -> bool:
+        """Whether it is too old for the folder, or its author has let go of it."""
+        return name.last <= self._expired.get(name.key, 0) or name.last < self._exchange.floor(name.key)
 
     def _ask_age(self, mine: list[SegmentFile]) -> None:
         """Looks at the oldest mail of each chain now and then."""

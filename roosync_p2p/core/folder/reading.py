@@ -444,7 +444,8 @@ def _beacon(name: HeartbeatFile, body: bytes, directory: Directory) -> BeaconRea
     if heartbeat.author != beacon.machine:
         raise UntrustedError("a heartbeat file holds another machine's heartbeat", code="wrong_source")
     records: list[Prepared] = []
-    for kind, envelope in (("frontier", beacon.frontier), ("sessions", beacon.sessions)):
+    floors = (("floor", floor) for floor in beacon.floors[: limits.FOLDER_FLOORS_MAX])
+    for kind, envelope in (("frontier", beacon.frontier), ("sessions", beacon.sessions), *floors):
         if envelope:
             records.append(prepare(encode_frame(RecordFrame(kind=kind, envelope=envelope)), directory))
             if records[-1].signed().author != beacon.machine:

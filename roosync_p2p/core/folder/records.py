@@ -35,6 +35,7 @@ class Beacon(Record, frozen=True, kw_only=True):
         heartbeat: its newest heartbeat, as it was sent over links too.
         frontier: its newest signed frontier; empty before the first.
         sessions: its newest signed list of sessions, the same.
+        floors: its signed floors, of its newest lives.
         echoes: (machine, nonce, ms since it was first seen) of the others' newest files.
     """
 
@@ -47,6 +48,7 @@ class Beacon(Record, frozen=True, kw_only=True):
     heartbeat: bytes
     frontier: bytes = b""
     sessions: bytes = b""
+    floors: list[bytes] = []  # noqa: RUF012 - msgspec copies it for each
     echoes: list[tuple[str, bytes, int]] = []  # noqa: RUF012 - msgspec copies it for each
 
     def echo_of(self, machine: MachineId) -> Echo | None:
