@@ -1,6 +1,6 @@
 """Months in a minute: what the age of messages asks for, played on simulated machines (docs/protocol/messages.md §9).
 
-Wall clocks are set ahead day by day, with a few seconds of virtual time in between, and every machine that runs does its
+Wall clocks are set ahead day by day, with a second of virtual time in between, and every machine that runs does its
 round of the day: with the queries of the real node, on its own disk.
 """
 

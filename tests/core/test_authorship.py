@@ -161,6 +161,19 @@ def test_a_newer_own_entry_that_is_shown_proves_that_this_store_lost_something()
     assert _phase(rig) is Phase.WAITING
 
 
+def test_an_own_entry_below_the_own_floor_proves_nothing() -> None:
+    before = Actor(B)
+    chain = list(before.mail(5))
+    rig = Rig().ready()
+    for _ in range(4):
+        rig.answered(message("machine-a"))
+    (third,) = rig.store.entries(B, 1, MAIL, 3, count_max=1, bytes_max=1)
+    rig.core.delivery.raise_floor(MAIL, 1, 3, third.id)
+    rig.receive(rig.meet(Actor(C)), entries(chain[1]))
+    rig.advance(1)
+    assert _phase(rig) is Phase.READY
+
+
 def test_an_own_entry_that_is_held_proves_nothing() -> None:
     rig, before = _rolled_back()
     rig.receive(rig.meet(Actor(C)), _answer(before.chains[MAIL][1]))

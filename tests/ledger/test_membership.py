@@ -297,6 +297,19 @@ def test_after_its_leave_a_machine_gets_no_numbers(history: History) -> None:
     assert takes(history.state, entry, root=FLEET.root) is Take.UNKNOWN_AUTHOR
 
 
+def test_who_belonged_to_the_fleet_at_a_number_did_so_for_ever(history: History) -> None:
+    before = history.number
+    assert history.say(B, "member.leave", MemberLeave()).outcome.accepted
+    left = history.number
+    history.join(D)
+    register = register_of(history.state, FLEET.root)
+    assert [sorted(register.belonged(number)) for number in (before, left, history.number)] == [
+        [A, B, C],
+        [A, C],
+        [A, C, D],
+    ]
+
+
 def test_an_issuer_retires_a_machine_but_no_issuer(history: History) -> None:
     assert history.say(B, "member.retire", MemberRetire(machine=C)).outcome.reason == "no_authority"
     assert history.say(A, "member.retire", MemberRetire(machine=A)).outcome.reason == "needs_root"

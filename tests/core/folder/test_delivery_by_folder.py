@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from roosync_p2p import limits
+from roosync_p2p.core.mail_commands import Outlived, RaiseFloors
 from roosync_p2p.core.memory_folder import ShareFaults
+from roosync_p2p.entries.entry import MAIL
 from roosync_p2p.errors import FolderError
 from roosync_p2p.gossip.folder_paths import SegmentFile, parse_path
 from roosync_p2p.ids import MachineId
+from roosync_p2p.simulation.retention import floor_of
 from tests.helpers.folder_fleet import FolderFleet
 
 A, B, C = (MachineId(f"machine-{letter}") for letter in "abc")
@@ -223,3 +226,31 @@ def test_without_a_folder_nothing_is_done_about_one() -> None:
     fleet.run(60)
     assert fleet.status("a")["folder"] is None
     assert fleet.share.writes == {"founder": 1}
+
+
+def test_a_floor_goes_by_the_folder_and_takes_the_segments_below_it_along() -> None:
+    fleet = FolderFleet("ab")
+    fleet.until_s(lambda: _known(fleet), 60)
+    for number in range(3):
+        fleet.send("a", "b", f"{number}")
+    fleet.until_s(lambda: len(fleet.subjects("b")) == 3, 60)
+    a, b = fleet.member("a"), fleet.member("b")
+    head = a.node().exchange.durable_head((A, 1, MAIL))
+    fleet.until_s(lambda: a.node().delivery.head_of(B, (A, 1, MAIL)) == head, 60)
+    b.crash()
+    fleet.send("a", "b", "late")
+    fleet.ask("a", RaiseFloors(outlived=(Outlived(incarnation=1, first=head),)))
+    fleet.run(limits.FOLDER_CADENCE_S)
+    b.start()
+    fleet.until_s(lambda: floor_of(b, A) == head, 120)
+    assert floor_of(a, A) == head
+    fleet.until_s(lambda: fleet.subjects("b")[-1:] == ["late"], 60)
+
+    def below() -> list[str]:
+        items = [item.name for item in fleet.folder("a").items(f"p2p/v1/{A}/entries/1")]
+        names = [parse_path(f"p2p/v1/{A}/entries/1/{item}") for item in items]
+        return [n.path for n in names if isinstance(n, SegmentFile) and n.chain == MAIL and n.last < head]
+
+    fleet.until_s(lambda: not below(), 600)
+    fleet.run(60)
+    assert len(fleet.subjects("b")) == 4
