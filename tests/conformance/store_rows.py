@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
 from roosync_p2p.core.rows import (
     AddressRow,
+    ChainFloorRow,
     DeliveryRow,
     EntryRow,
     ForkRow,
@@ -247,6 +248,14 @@ _mail_rows: st.SearchStrategy[Row] = st.one_of(
     st.builds(BodyDropRow, message=_mail_entry),
 )
 
+_floors = st.builds(
+    ChainFloorRow,
+    author=st.sampled_from(AUTHORS),
+    incarnation=st.just(1),
+    chain=st.just(CHAINS[0]),
+    first=st.integers(1, 5),
+)
+
 row_groups: st.SearchStrategy[list[Row]] = st.one_of(
     _singles.map(lambda row: [row]),
     _runs(),
@@ -254,5 +263,6 @@ row_groups: st.SearchStrategy[list[Row]] = st.one_of(
     _deliveries(),
     _addresses(),
     _mail_rows.map(lambda row: [row]),
+    _floors.map(lambda row: [row]),
 )
 """A few rows that belong together, in their order."""

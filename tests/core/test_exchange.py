@@ -471,6 +471,8 @@ def test_a_floor_of_a_life_that_was_countersigned_is_begun_at() -> None:
     rig.receive(link, life.floor(life.chains[MAIL][3]))
     rig.receive(link, entries(*life.chains[MAIL][3:]))
     assert [row.sequence for row in rig.rows(EntryRow) if row.chain == MAIL] == [4, 5, 6]
+    rig.receive(link, entries(*Actor(C).mail(2)))  # of the life before, of which the renewal knew no mail
+    assert rig.counted("entries.stranded") == 2
 
 
 def test_what_time_made_a_machine_write_is_in_its_frontier_when_it_is_durable() -> None:
