@@ -40,6 +40,31 @@ SESSIONS_TOLD_MAX: Final = 64  # sessions of one machine that others see, the la
 SESSIONS_RECORD_BYTES_MAX: Final = 16 * 1024  # with longer names fewer are told: a heartbeat file carries it
 SESSIONS_RECORD_INTERVAL_S: Final = 1.0  # signed lists of sessions, after the first: at most one a second
 
+# --- blobs (docs/protocol/blobs.md) --------------------------------------------------------------------------------
+BLOB_BYTES_MAX: Final = 64 * 1024 * 1024  # a log, a build, a dump; what is larger belongs on a file server
+BLOB_CHUNK_BYTES_MIN: Final = 16 * 1024  # an eighth of a second on a line of 1 Mbit/s
+BLOB_CHUNK_BYTES_MAX: Final = 128 * 1024  # its frame is mostly content, and its copies in memory are small
+BLOB_CHUNK_S: Final = 0.05  # a chunk that takes longer stands before heartbeats and messages: the next one is smaller
+BLOB_CHUNKS_AHEAD: Final = 2  # asked for at once of one blob: one is written while the other one comes
+BLOB_FETCHES_MAX: Final = 2  # blobs that come at once: a large one does not keep a small one waiting
+BLOB_READS_WAITING_MAX: Final = 4  # chunks that one peer waits for: what its own fetches ask at once
+BLOB_RETRY_S: Final = 5.0  # a want without an answer is asked elsewhere
+BLOB_ASK_AGAIN_S: Final = 10.0  # who has not got it, or refused, is asked again after this
+BLOB_DAMAGED_S: Final = 600.0  # and whose bytes made another content, after this
+BLOB_FAULT_S: Final = 30.0  # a disk that takes no blob is tried again after this
+BLOB_LOOK_S: Final = 2.0  # who is awake, and so who helps, is looked at this often while some blob is not where it goes
+BLOB_LOOKS_MAX: Final = 100  # messages looked at in that time, 5 ms; of more each is looked at less often
+BLOB_HELPERS_MAX: Final = 2  # others that keep a blob: one may fall asleep
+BLOB_HELP_AFTER_S: Final = 10.0  # addressees who are awake have most blobs by then, and nobody has to help
+BLOB_HELP_LEFT_S: Final = 60.0  # who helps no more keeps it so long: who took its place may just have restarted
+BLOB_UNSENT_S: Final = 3_600.0  # what was handed to the node and no message cites goes after this
+SEALED_MACHINES_MAX: Final = 300  # the largest fleet; a key for each machine is some 150 bytes
+SEALING_KEY_LIFE_S: Final = 90 * 24 * 3600.0  # a key that is stolen opens what was sealed in three months
+SEALING_KEY_KEPT_S: Final = 70 * 24 * 3600.0  # unread, read and archived a message has its body for 67 days
+SEALED_UPLOADS_MAX: Final = 256  # keys of files that were handed over and no message cites yet
+ATTACHMENTS_MAX: Final = 16  # of one message; more are an archive
+ATTACHMENT_NAME_BYTES_MAX: Final = 200  # in UTF-8: file systems take 255, and a number may have to be put in
+
 # --- links (docs/protocol/links.md) -------------------------------------------------------------------------------
 LINK_QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024  # outgoing frames kept for a slow peer
 LINK_QUEUE_FRAMES_MAX: Final = 4_096  # the same in frames, because small frames cost objects
@@ -188,6 +213,10 @@ FOLDER_JOIN_WAIT_S: Final = 1_800.0  # so long: a folder may be half an hour lat
 FOLDER_FLOORS_MAX: Final = 4  # own floors in a heartbeat file, 400 B each: one a life, and most machines have one
 FOLDER_MAIL_KEPT_S: Final = 30 * 24 * 3600.0  # mail that somebody lacks stays in the folder so long
 FOLDER_AGES_S: Final = 600.0  # how often the oldest file of each chain is looked at for that
+FOLDER_BLOB_SLICE_BYTES: Final = 8 * 1024 * 1024  # of a blob, read by one job: the next heartbeat file waits no longer
+FOLDER_BLOB_PIECE_BYTES: Final = 1024 * 1024  # of that in memory at once
+FOLDER_BLOB_AGAIN_S: Final = 60.0  # a blob that was another than its name says is read again: it may be filled by then
+FOLDER_BLOB_HEAD_BYTES: Final = 64 * 1024  # of a bad one, copied aside as evidence: not all of it
 FOLDER_LOOK_FAST_S: Final = 2.0  # and this often while somebody is reachable no other way
 
 # --- joining (docs/protocol/trust.md §4) ---------------------------------------------------------------------------

@@ -49,6 +49,11 @@ class Home:
         return self.path / "node.db"
 
     @property
+    def blobs(self) -> Path:
+        """What messages bring along; see ``adapters.blob_files``."""
+        return self.path / "blobs"
+
+    @property
     def api_file(self) -> Path:
         """Where the local API listens, and its token; owner-only, written at each start."""
         return self.path / "api.json"

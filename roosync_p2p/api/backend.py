@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from roosync_p2p.api.events import EventLike
 from roosync_p2p.api.ledger_backend import BaselineBackend, ClaimsBackend, DecisionsBackend, LedgerBackend
-from roosync_p2p.api.mailbox_backend import MailboxBackend
+from roosync_p2p.api.mailbox_backend import AttachmentBackend, MailboxBackend
 from roosync_p2p.api.schemas import (
     CountersignatureOffer,
     InboxRequest,
@@ -50,6 +50,10 @@ class Backend(Protocol):
     @property
     def mailbox(self) -> MailboxBackend:
         """What is done with messages beyond sending and reading them."""
+
+    @property
+    def attachments(self) -> AttachmentBackend:
+        """The bytes that messages bring along."""
 
     def status(self) -> dict[str, Any]:
         """:class:`~roosync_p2p.api.schemas.Status`, ``machines`` included."""

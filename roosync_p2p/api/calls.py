@@ -11,7 +11,9 @@ from roosync_p2p import limits
 from roosync_p2p.api.exchange import Call, is_text
 from roosync_p2p.errors import UsageError
 
-__all__ = ["Calls", "JsonObject", "Ordering", "path_of"]
+__all__ = ["Calls", "JsonObject", "Ordering", "download_call", "path_of", "upload_call"]
+
+_STREAM_WAIT_S = 30.0  # a slow disk takes so long for the largest attachment
 
 JsonObject = dict[str, Any]
 Ordering = Mapping[str, Any]
@@ -36,6 +38,22 @@ class Calls(abc.ABC, Generic[A]):
         asked = dict(ordering or {})
         timeout_s = float(asked.get("timeout_s", limits.ORDER_TIMEOUT_S))
         return self._do(Call(method="POST", path=path, body={**body, **asked}, wait_s=timeout_s + wait_s))
+
+
+def upload_call(size: int, *, private: bool) -> Call:
+    """Hands over so many bytes that a message is going to bring along; they follow."""
+    query = (("private", "true"),) if private else ()
+    return Call(method="POST", path="/v1/attachments", query=query, bytes_count=size, wait_s=_STREAM_WAIT_S)
+
+
+def download_call(message_id: str, number: int) -> Call:
+    """Asks for the bytes of an attachment.
+
+    Raises:
+        UsageError: the message's id is none.
+    """
+    path = path_of("messages", message_id, f"/attachments/{number}")
+    return Call(method="GET", path=path, wait_s=_STREAM_WAIT_S)
 
 
 def path_of(collection: str, named: str, rest: str = "") -> str:

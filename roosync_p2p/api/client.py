@@ -13,6 +13,7 @@ import anyio
 from anyio.abc import ByteStream
 
 from roosync_p2p import limits
+from roosync_p2p.api.calls import download_call, upload_call
 from roosync_p2p.api.endpoint import Endpoint, find_endpoint, not_running
 from roosync_p2p.api.events import Event, EventDecoder
 from roosync_p2p.api.exchange import Call, Exchange, no_answer
@@ -20,6 +21,8 @@ from roosync_p2p.api.home import default_home
 from roosync_p2p.api.methods import JsonObject, Methods
 
 __all__ = ["Client"]
+
+_PIECE_BYTES = 64 * 1024
 
 
 class Client(Methods[Coroutine[Any, Any, JsonObject]]):
@@ -57,6 +60,32 @@ class Client(Methods[Coroutine[Any, Any, JsonObject]]):
                 await _read_answer(exchange, stream, call, head)
             async with contextlib.aclosing(_iterate(exchange, stream, call, head)) as events:
                 yield events
+
+    async def upload(self, data: bytes, *, private: bool = False) -> JsonObject:
+        """Hands over what a message is going to bring along: ``{"sha256", "size"}``, for :meth:`send`.
+
+        ``private``: for a sealed message; then these are of the bytes as they are encrypted.
+        """
+        exchange, stream = await self._begin(upload_call(len(data), private=private))
+        async with stream:
+            with contextlib.suppress(anyio.BrokenResourceError):  # it may have refused before it hung up
+                for at in range(0, len(data), _PIECE_BYTES):
+                    await stream.send(exchange.more(data[at : at + _PIECE_BYTES]))
+            exchange.more(b"")
+            return await _read_answer(exchange, stream, upload_call(len(data), private=private), b"")
+
+    async def download(self, message_id: str, number: int) -> bytes:
+        """The bytes of an attachment of a message, by its number from 0."""
+        call = download_call(message_id, number)
+        exchange, stream = await self._begin(call)
+        data = bytearray()
+        async with stream:
+            while not exchange.ended:
+                data += exchange.feed(await _receive(stream, call))
+        if exchange.status != 200:
+            exchange.keep(bytes(data))
+            exchange.answer()
+        return bytes(data)
 
     async def _do(self, call: Call) -> JsonObject:
         exchange, stream = await self._begin(call)

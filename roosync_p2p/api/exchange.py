@@ -24,7 +24,10 @@ __all__ = ["Call", "Exchange", "is_text", "no_answer"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request before it has an endpoint. ``wait_s`` is how long the node itself may take on purpose."""
+    """A request before it has an endpoint. ``wait_s`` is how long the node itself may take on purpose.
+
+    ``bytes_count``: a body of so many bytes follows, which is no JSON: see :meth:`Exchange.more`.
+    """
 
     method: str
     path: str
@@ -32,6 +35,7 @@ class Call:
     body: dict[str, Any] | None = None
     last_event_id: int | None = None
     wait_s: float = 0.0
+    bytes_count: int | None = None
 
 
 class Exchange:
@@ -70,6 +74,11 @@ class Exchange:
                 code="connection_lost",
                 remedy="see `roosync doctor`, and the node's log",
             ) from error
+
+    def more(self, data: bytes) -> bytes:
+        """What to send for a piece of a body that is no JSON; for no bytes, its end."""
+        event = h11.Data(data=data) if data else h11.EndOfMessage()
+        return self._connection.send(event) or b""
 
     def keep(self, body: bytes) -> None:
         """Keeps what :meth:`feed` gave for :meth:`answer`.
@@ -134,6 +143,8 @@ class Exchange:
         ]
         if call.body is not None:
             headers += [("content-type", "application/json"), ("content-length", str(len(body)))]
+        if call.bytes_count is not None:
+            headers += [("content-type", "application/octet-stream"), ("content-length", str(call.bytes_count))]
         if call.last_event_id is not None:
             headers.append(("last-event-id", str(call.last_event_id)))
         target = call.path + (f"?{urlencode(call.query)}" if call.query else "")
@@ -141,7 +152,7 @@ class Exchange:
         parts = [
             self._connection.send(request),
             self._connection.send(h11.Data(data=body)) if body else b"",
-            self._connection.send(h11.EndOfMessage()),
+            self._connection.send(h11.EndOfMessage()) if call.bytes_count is None else b"",
         ]
         return b"".join(part for part in parts if part)
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from roosync_p2p.api.mailbox_schemas import AckRequest, AmendRequest, ArchiveMessagesRequest, SearchRequest, TakeRequest
 
-__all__ = ["MailboxBackend"]
+__all__ = ["AttachmentBackend", "MailboxBackend"]
+
+
+class AttachmentBackend(Protocol):
+    """The bytes that messages bring along."""
+
+    async def upload(self, chunks: AsyncIterator[bytes], *, private: bool) -> dict[str, Any]:
+        """``{"sha256", "size"}`` once it is durable. Raises UsageError ``too_large``, StoreError ``disk_full``…"""
+
+    async def content(self, message_id: str, number: int) -> tuple[str, int, AsyncIterator[bytes]]:
+        """Name, size and bytes. Raises InputFault ``no_such_attachment``, ``attachment_not_here``."""
 
 
 class MailboxBackend(Protocol):

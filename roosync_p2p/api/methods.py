@@ -61,6 +61,8 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
         escalate: str | None = None,
         secret: str | None = None,
         speaker: Speaker | None = None,
+        attachments: Sequence[JsonObject] = (),
+        private: bool = False,
     ) -> A:
         """Sends a message: ``{"id", "thread_id", "states"}`` once it is on this machine's disk.
 
@@ -73,6 +75,8 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
                 address, too.
             secret: of the session that sends it: only there it can be amended.
             speaker: without a secret, who sends it: ``{"user", "process"}``, by default this program.
+            attachments: ``{"name", "sha256", "size"}`` of files that were uploaded.
+            private: seal it for the recipients' machines; its files were uploaded as private ones.
         """
         message: dict[str, object] = {
             "to": [to] if isinstance(to, str) else list(to),
@@ -88,6 +92,8 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
             "ack_within_s": ack_within_s,
             "escalate": escalate,
             **sender(secret, speaker),
+            "attachments": list(attachments),
+            "private": private,
         }
         return self._do(Call(method="POST", path="/v1/messages", body=message))
 
@@ -103,8 +109,10 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
         idempotency_key: str | None = None,
         secret: str | None = None,
         speaker: Speaker | None = None,
+        attachments: Sequence[JsonObject] = (),
+        private: bool | None = None,
     ) -> A:
-        """Replies in the message's thread; the result is that of :meth:`send`."""
+        """Replies in the message's thread; the result is that of :meth:`send`. ``private`` None: as the message is."""
         reply: dict[str, object] = {
             "body": body,
             "type": type,
@@ -113,6 +121,8 @@ class Methods(MailboxMethods[A], OrderedMethods[A], ClaimMethods[A], DecisionMet
             "workspace": workspace,
             "idempotency_key": idempotency_key,
             **sender(secret, speaker),
+            "attachments": list(attachments),
+            "private": private,
         }
         return self._do(Call(method="POST", path=_message(message_id, "/reply"), body=reply))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from roosync_p2p.api.attachment_routes import describe_attachments
 from roosync_p2p.api.operation import Operation
 from roosync_p2p.api.operations import OPERATIONS
 from roosync_p2p.api.schemas import Problem
@@ -26,6 +27,7 @@ def build_openapi() -> dict[str, Any]:
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, components)
     paths["/v1/events"] = {"get": _EVENTS}
+    paths.update(describe_attachments(_EVENTS["responses"]["default"]))
     return {
         "openapi": "3.1.0",
         "info": {"title": "roosync local API", "version": __version__},

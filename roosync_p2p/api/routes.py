@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from roosync_p2p import limits
 from roosync_p2p.api.answers import json_response, problem_response, read_body
+from roosync_p2p.api.attachment_routes import attachment_routes
 from roosync_p2p.api.backend import Backend
 from roosync_p2p.api.event_stream import EventStream, parse_event_id
 from roosync_p2p.api.guard import Guard
@@ -40,6 +41,7 @@ def build_app(
     """The API over ``backend`` for those who know ``token``; ``closing`` ends streams and waits."""
     routes = [_route(operation, backend, closing) for operation in OPERATIONS]
     routes.append(Route("/v1/events", _events(backend, closing, keepalive_s), methods=["GET"]))
+    routes += attachment_routes(backend)
     routes.append(Route("/v1/openapi.json", _openapi, methods=["GET"]))
     app = Starlette(
         routes=routes,

@@ -16,6 +16,7 @@ from roosync_p2p.clock import parse_rfc3339
 from roosync_p2p.ids import parse_address, parse_machine_id
 
 __all__ = [
+    "AttachmentRequest",
     "Certificate",
     "Check",
     "Countersignature",
@@ -54,10 +55,19 @@ _Tags = Annotated[tuple[_Tag, ...], Meta(max_length=limits.TAGS_MAX)]
 _Thread = Annotated[str, Meta(min_length=1, max_length=limits.THREAD_ID_CHARS_MAX)]
 _Key = Annotated[str, Meta(min_length=1, max_length=limits.IDEMPOTENCY_KEY_CHARS_MAX)]
 _Life = Annotated[float, Meta(gt=0, le=limits.MESSAGE_LIFE_S_MAX)]
+_Attachments = Annotated[tuple["AttachmentRequest", ...], Meta(max_length=limits.ATTACHMENTS_MAX)]
 _Recipients = Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.RECIPIENTS_MAX)]
 
 
 # --- requests ----------------------------------------------------------------------------------------------------
+
+
+class AttachmentRequest(Request, frozen=True, kw_only=True):
+    """A file that was handed over: its name for the readers, and what the upload was answered."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=limits.ATTACHMENT_NAME_BYTES_MAX)]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Meta(ge=0, le=limits.BLOB_BYTES_MAX)]
 
 
 class SendRequest(VoicedRequest, frozen=True, kw_only=True):
@@ -65,6 +75,7 @@ class SendRequest(VoicedRequest, frozen=True, kw_only=True):
 
     ``expires_s``: nobody need read it later. ``ack_within_s``: the sender hears if somebody has not answered by then,
     and ``escalate``, an address, too.
+    ``private``: sealed for the recipients' machines, as its ``attachments`` were when they were uploaded.
     """
 
     to: _Recipients
@@ -78,6 +89,8 @@ class SendRequest(VoicedRequest, frozen=True, kw_only=True):
     expires_s: _Life | None = None
     ack_within_s: _Life | None = None
     escalate: str | None = None
+    attachments: _Attachments = ()
+    private: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,13 +103,18 @@ class SendRequest(VoicedRequest, frozen=True, kw_only=True):
 
 
 class ReplyRequest(VoicedRequest, frozen=True, kw_only=True):
-    """A reply: thread, recipient and subject follow from the message. ``priority`` None: as the message has it."""
+    """A reply: thread, recipient and subject follow from the message.
+
+    ``priority`` and ``private`` None: as the message has it.
+    """
 
     body: _Body
     type: _Type = "answer"
     priority: Priority | None = None
     tags: _Tags = ()
     idempotency_key: _Key | None = None
+    attachments: _Attachments = ()
+    private: bool | None = None
 
 
 class ReadRequest(VoicedRequest, frozen=True, kw_only=True):
@@ -239,7 +257,11 @@ class Sent(Answer, frozen=True, kw_only=True):
 
 
 class InboxMessage(Answer, frozen=True, kw_only=True, rename={"sender": "from"}):
-    """One line of an inbox. ``signer`` is who signed it, None with ``verified`` false."""
+    """One line of an inbox. ``signer`` is who signed it, None with ``verified`` false.
+
+    ``sealed``: subject, body, tags and attachments are for its readers' machines only; ``seal_problem``: why they are
+    not shown here, in one word.
+    """
 
     id: str
     sender: str
@@ -256,6 +278,8 @@ class InboxMessage(Answer, frozen=True, kw_only=True, rename={"sender": "from"})
     signer: str | None
     expires: str | None = None
     ack_by: str | None = None
+    sealed: bool = False
+    seal_problem: str = ""
 
 
 class Inbox(Answer, frozen=True, kw_only=True):
@@ -269,6 +293,8 @@ class Message(InboxMessage, frozen=True, kw_only=True, rename={"sender": "from"}
     """A message with its body and the states of its recipients as far as this node knows them.
 
     Attributes:
+        attachments: ``number, name, size, sha256``; ``state`` (here, coming, unavailable), ``bytes`` so far, from whom
+            (``from``), and why not (``reason``).
         receipts: who said what about it: ``machine, workspace, state, time, note``.
         history: of an amended one every body it has had, oldest first: ``body, time, reason, read_by``.
         commits: those that it cites, with their outcomes: ``number, kind, author, time, outcome``.

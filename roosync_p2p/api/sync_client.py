@@ -12,15 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from roosync_p2p import limits
+from roosync_p2p.api.calls import download_call, upload_call
 from roosync_p2p.api.endpoint import Endpoint, find_endpoint, not_running
 from roosync_p2p.api.events import Event, EventDecoder
 from roosync_p2p.api.exchange import Call, Exchange, no_answer
 from roosync_p2p.api.home import default_home
 from roosync_p2p.api.methods import JsonObject, Methods
 from roosync_p2p.api.silence import SILENT
-from roosync_p2p.errors import NetworkError
+from roosync_p2p.errors import NetworkError, RoosyncError, UsageError
 
 __all__ = ["SyncClient"]
 
@@ -83,12 +85,61 @@ class SyncClient(Methods[JsonObject]):
                 _read_answer(exchange, connection, head)
             yield exchange, connection, head
 
+    def upload(
+        self,
+        file: BinaryIO,
+        size: int,
+        progress: Callable[[int], None] = lambda _done: None,
+        *,
+        private: bool = False,
+    ) -> JsonObject:
+        """Hands over ``size`` bytes that a message is going to bring along: ``{"sha256", "size"}``, for :meth:`send`.
+
+        ``private``: for a sealed message; then these are of the file as it is encrypted.
+
+        Raises:
+            UsageError: ``too_large``; ``file_changed``: there are fewer bytes than were announced.
+        """
+
+        def pieces() -> Iterator[bytes]:
+            done = 0
+            while done < size:
+                piece = file.read(min(_READ_BYTES, size - done))
+                if not piece:
+                    raise UsageError("the file became shorter while it was read; nothing was sent", code="file_changed")
+                done += len(piece)
+                yield piece
+                progress(done)
+
+        exchange, connection = self._begin(upload_call(size, private=private), pieces())
+        with connection:
+            return _read_answer(exchange, connection, b"")
+
+    def download(
+        self, message_id: str, number: int, target: BinaryIO, progress: Callable[[int], None] = lambda _done: None
+    ) -> int:
+        """Writes the bytes of an attachment of a message, by its number from 0; how many those were."""
+        exchange, connection = self._begin(download_call(message_id, number))
+        done = 0
+        with connection:
+            while not exchange.ended:
+                body = exchange.feed(_receive(connection))
+                if exchange.status != 200:
+                    exchange.keep(body)
+                    continue
+                target.write(body)
+                done += len(body)
+                progress(done)
+        if exchange.status != 200:
+            exchange.answer()
+        return done
+
     def _do(self, call: Call) -> JsonObject:
         exchange, connection = self._begin(call)
         with connection:
             return _read_answer(exchange, connection, b"")
 
-    def _begin(self, call: Call) -> tuple[Exchange, socket.socket]:
+    def _begin(self, call: Call, pieces: Iterator[bytes] = iter(())) -> tuple[Exchange, socket.socket]:  # noqa: B008 - empty
         endpoint = self.endpoint()
         exchange = Exchange(call, endpoint)
         connection = _connect(endpoint, self.home)
@@ -96,12 +147,16 @@ class SyncClient(Methods[JsonObject]):
             connection.settimeout(limits.API_SILENT_S + call.wait_s)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it hung up
                 connection.sendall(exchange.output)
+                for piece in pieces:
+                    connection.sendall(exchange.more(piece))
+                if call.bytes_count is not None:
+                    exchange.more(b"")
             self._until_answered(connection, limits.API_ANSWER_TIMEOUT_S - limits.API_SILENT_S)
             connection.settimeout(limits.API_ANSWER_TIMEOUT_S + call.wait_s)
         except OSError as error:
             connection.close()
             raise NetworkError(f"the node took no request: {error}", code="connection_lost") from error
-        except NetworkError:
+        except RoosyncError:
             connection.close()
             raise
         return exchange, connection

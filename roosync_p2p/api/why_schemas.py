@@ -32,7 +32,9 @@ class Why(Answer, frozen=True, kw_only=True):
             ``quorum`` where a request of this machine about it is not decided.
         decision: ``state``, who may approve in ``approvers`` or ``persons``, ``targets``, ``conflicts``; ``asked`` and
             ``quorum`` as of a claim.
-        message: ``id, signer, here, holders, recipients {recipient, state, waits_for, from, machine, evidence, ways}``.
+        message: ``id, signer, here, holders, recipients {recipient, state, waits_for, from, machine, evidence, ways}``,
+            ``attachments`` as a message shows them, and in ``attachment_holders`` its sender and who said that all are
+            there.
         request: as ``/v1/pending/{id}``, with ``claim`` or ``decision``, and ``quorum`` while it waits.
     """
 

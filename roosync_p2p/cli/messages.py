@@ -28,6 +28,7 @@ from roosync_p2p.api.terminal import (
     safe_line,
 )
 from roosync_p2p.api.workspace import find_workspace
+from roosync_p2p.cli.attachments import attachment_lines, hand_over_all, save_all
 from roosync_p2p.cli.tables import table
 from roosync_p2p.cli.texts import Texts, load_texts
 from roosync_p2p.errors import MalformedError, NetworkError, UsageError
@@ -36,6 +37,7 @@ from roosync_p2p.ids import parse_address
 __all__ = ["cited_line", "fence", "inbox", "read", "render_list", "render_message", "reply", "send"]
 
 _PRIORITY = click.Choice(("LOW", "MEDIUM", "HIGH", "URGENT"), case_sensitive=False)
+_FILE = click.Path(path_type=Path)
 _ENDED_WELL = frozenset({"read", "acted", "declined"})
 _ENDED_BADLY = frozenset({"expired", "bounced"})
 _RECIPIENTS_SHOWN = 2  # in a line of a list
@@ -59,6 +61,10 @@ _WORKSPACE = click.option(
 @click.option("--escalate", metavar="ADDRESS", help="And this address hears it too, once.")
 @_WORKSPACE
 @click.option("--idempotency-key", metavar="KEY", help="The same key sends the same message once.")
+@click.option("--attach", "files", multiple=True, metavar="F", type=_FILE, help="A file to send along (repeatable).")
+@click.option(
+    "--private", is_flag=True, help="Seal it: only the recipients' machines can read subject, body, tags, files."
+)
 @click.option("--wait", is_flag=True, help="Return when every recipient has read it.")
 @common_options
 def send(
@@ -75,6 +81,8 @@ def send(
     escalate: str | None,
     workspace: str | None,
     idempotency_key: str | None,
+    files: tuple[Path, ...],
+    private: bool,
     wait: bool,
 ) -> int:
     """Send a message; prints its id when it is safe on this machine's disk.
@@ -86,15 +94,17 @@ def send(
       roosync send myia-po-2023 "Tests are red" "main fails since 3f2a1c" --priority HIGH
       git diff | roosync send all:roosync "Please review" - --type question --wait
       roosync send myia-po-2023 "Deploy 1.4" --type task --ack-within 30m --escalate myia-ai-01
+      roosync send myia-po-2023 "The log" --attach build.log
     """
     if escalate is not None and ack_within is None:
         raise UsageError("--escalate tells somebody that nobody answered in time: it takes --ack-within")
     client = SyncClient(invocation.home)
+    text = read_text_argument(body, what="the body")
     post = functools.partial(
         client.send,
         _recipients(to),
         subject,
-        read_text_argument(body, what="the body"),
+        text,
         type=parse_type_argument(kind),
         priority=priority.upper(),
         tags=tags,
@@ -106,6 +116,8 @@ def send(
         escalate=None if escalate is None else _recipients(escalate)[0],
         secret=os.environ.get("ROOSYNC_SESSION") or None,
         speaker=caller_of_command(),
+        attachments=hand_over_all(invocation, client, files, private=private),
+        private=private,
     )
     if wait:
         return _send_and_wait(invocation, client, post)
@@ -186,21 +198,44 @@ def inbox(
 @click.command()
 @click.argument("message_id", metavar="ID")
 @_WORKSPACE
+@click.option("--save", metavar="DIR", type=_FILE, help="Write its attachments there; no file is replaced.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=FiniteRange(0, limits.API_WAIT_S_MAX),
+    default=0.0,
+    metavar="SECONDS",
+    help="With --save: wait this long for attachments that are on their way.",
+)
 @common_options
-def read(invocation: Invocation, message_id: str, workspace: str | None) -> None:
+def read(invocation: Invocation, message_id: str, workspace: str | None, save: Path | None, wait_s: float) -> int:
     """Show a message and mark it as read.
 
     \b
-    Example:
+    Examples:
       roosync read msg-20260115T091530-a1b2c3
+      roosync read msg-20260115T091530-a1b2c3 --save . --wait 60
     """
-    message = SyncClient(invocation.home).read(
-        message_id, workspace=_own_workspace(workspace), speaker=caller_of_command()
-    )
+    client = SyncClient(invocation.home)
+    message = client.read(message_id, workspace=_own_workspace(workspace), speaker=caller_of_command())
+    code = EXIT_OK
+    saved: list[dict[str, Any]] = []
+    if save is not None:
+        code, saved = save_all(invocation, client, message, save, wait_s)
+        message = client.message(message_id)
     if invocation.as_json:
-        invocation.print_json(message)
-    else:
-        invocation.print(render_message(message, load_texts(invocation.home)))
+        invocation.print_json({**message, "saved": saved} if save is not None else message)
+        return code
+    texts = load_texts(invocation.home)
+    invocation.print(render_message(message, texts))
+    for row in saved:
+        invocation.print(safe_line(texts.get("attachment.saved", path=row["path"])))
+    total = len(message["attachments"])
+    if save is not None and not total:
+        invocation.print(texts.get("attachment.none"))
+    if code != EXIT_OK:
+        invocation.print(texts.get("attachment.missing", count=total - len(saved), total=total))
+    return code
 
 
 @click.command()
@@ -211,6 +246,7 @@ def read(invocation: Invocation, message_id: str, workspace: str | None) -> None
 @click.option("--tag", "tags", multiple=True, metavar="T", help="A tag (repeatable).")
 @_WORKSPACE
 @click.option("--idempotency-key", metavar="KEY", help="The same key sends the same reply once.")
+@click.option("--private/--not-private", "private", default=None, help="Seal it. [default: as the message is]")
 @common_options
 def reply(
     invocation: Invocation,
@@ -221,6 +257,7 @@ def reply(
     tags: tuple[str, ...],
     workspace: str | None,
     idempotency_key: str | None,
+    private: bool | None,
 ) -> None:
     """Reply to a message, in its thread. BODY - is standard input.
 
@@ -238,6 +275,7 @@ def reply(
         idempotency_key=idempotency_key,
         secret=os.environ.get("ROOSYNC_SESSION") or None,
         speaker=caller_of_command(),
+        private=private,
     )
     _print_sent(invocation, sent)
 
@@ -261,8 +299,18 @@ def render_message(message: dict[str, Any], texts: Texts) -> str:
     lines = [f"{texts.get(key):<{width}}  {safe_line(str(value))}" for key, value in head.items() if value]
     body = message.get("body")
     shown = texts.get("message.no_body") if body is None else fence(safe_block(body))
+    shown = "" if message.get("seal_problem") else shown
     return "\n".join(
-        [*lines, *_answers(message, texts), _signer(message, texts), "", shown, *_history(message, texts)]
+        [
+            *lines,
+            *attachment_lines(message, texts),
+            *_answers(message, texts),
+            _signer(message, texts),
+            *_seal(message, texts),
+            "",
+            shown,
+        ]
+        + _history(message, texts)
         + [safe_line(cited_line(commit, texts)) for commit in message.get("commits", ())]
     )
 
@@ -310,6 +358,14 @@ def fence(body: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     mark = "`" * max(3, longest + 1)
     return f"{mark}\n{body}{'' if body.endswith(chr(10)) or not body else chr(10)}{mark}"
+
+
+def _seal(message: dict[str, Any], texts: Texts) -> list[str]:
+    """That it was sealed, or why it cannot be read here."""
+    if not message.get("sealed"):
+        return []
+    problem = message.get("seal_problem")
+    return [texts.get("sealed") if not problem else safe_line(texts.word("seal_problem", problem))]
 
 
 def _signer(message: dict[str, Any], texts: Texts) -> str:

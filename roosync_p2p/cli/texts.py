@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from roosync_p2p.cli.message_texts import MESSAGE_TEXTS
 from roosync_p2p.cli.why_texts import WHY_TEXTS
 from roosync_p2p.errors import RoosyncError
 
@@ -13,6 +14,7 @@ __all__ = ["CATALOGUE", "Texts", "load_texts"]
 
 CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
+        **MESSAGE_TEXTS["en"],
         **WHY_TEXTS["en"],
         "state.synced": "synced",
         "state.behind": "behind",
@@ -229,6 +231,7 @@ CATALOGUE: Final[Mapping[str, Mapping[str, str]]] = {
         "lost.seen": "{count} commits that epoch {epoch} does not have are not warned of any more",
     },
     "fr": {
+        **MESSAGE_TEXTS["fr"],
         **WHY_TEXTS["fr"],
         "state.synced": "à jour",
         "state.behind": "en retard",

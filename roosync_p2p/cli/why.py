@@ -9,6 +9,7 @@ import click
 
 from roosync_p2p.api.sync_client import SyncClient
 from roosync_p2p.api.terminal import Invocation, common_options, safe_line
+from roosync_p2p.cli.attachments import attachment_text
 from roosync_p2p.cli.texts import Texts, load_texts
 
 __all__ = ["render_why", "why"]
@@ -228,6 +229,9 @@ def _message(facts: Fact, texts: Texts) -> Iterator[str]:
         if row.get("ways") is not None and machine not in shown:  # several workspaces of one machine
             shown.add(machine)
             yield from (f"  {line}" for line in way_lines(row["ways"], texts))
+    if facts.get("attachments"):
+        yield texts.get("why.attachment", holders=", ".join(facts["attachment_holders"]))
+        yield from (attachment_text(row, texts) for row in facts["attachments"])
 
 
 _TOLD = {"machine": _machine, "claim": _claim, "decision": _decision, "request": _request, "message": _message}

@@ -29,10 +29,14 @@ from roosync_p2p.ids import Chain, EntryId, MachineId
 from roosync_p2p.trust import contexts
 from roosync_p2p.trust.envelopes import Verified, parse_envelope, seal
 
-__all__ = ["FLOOR", "FRONTIER", "Delivery", "FloorRecord"]
+__all__ = ["FLOOR", "FRONTIER", "Delivery", "FloorRecord", "SealingRecord"]
 
 FRONTIER: Final = "frontier"
 FLOOR: Final = "floor"
+SEALING: Final = "sealing"
+# What counts only while its signer has the key it was signed with.
+_OF_A_KEY: Final = frozenset({FRONTIER, SEALING, SESSIONS})
+_X25519_BYTES: Final = 32
 
 
 class FloorRecord(Record, frozen=True, kw_only=True):
@@ -47,7 +51,16 @@ class FloorRecord(Record, frozen=True, kw_only=True):
     id: bytes
 
 
-_Content: TypeAlias = FrontierRecord | FloorRecord | SessionsRecord
+class SealingRecord(Record, frozen=True, kw_only=True):
+    """For which X25519 key messages to a machine are sealed (docs/protocol/messages.md §13)."""
+
+    machine: str
+    start: int
+    counter: int
+    public: bytes
+
+
+_Content: TypeAlias = FrontierRecord | FloorRecord | SessionsRecord | SealingRecord
 
 
 class Delivery:
@@ -61,6 +74,8 @@ class Delivery:
         self._runs: dict[MachineId, dict[ChainKey, tuple[int, int]]] = {}
         self._counter = 0
         self._dirty = True
+        self._sealing: bytes | None = None  # the key to be announced
+        self._announced: tuple[bytes, bytes] | None = None  # it, and the key that the record was signed with
         self._publish_at = 0.0
         self._start: int | None = None
         self._started = Ticket(0)
@@ -69,7 +84,7 @@ class Delivery:
         self._ask_at = 0.0  # the next of them, at the earliest
         self.sessions = ToldSessions(desk, self._say_sessions)
         for row in rows:
-            if row.kind == FRONTIER and self._given_up(row.envelope):
+            if row.kind in _OF_A_KEY and self._given_up(row.envelope):
                 continue
             record = LatestRecord(
                 kind=row.kind,
@@ -117,14 +132,23 @@ class Delivery:
         floors.sort(key=lambda record: (record.start, record.counter))
         return [record.envelope for record in floors[-limits.FOLDER_FLOORS_MAX :]]
 
+    def sealing_key(self, machine: MachineId) -> bytes | None:
+        """For which key messages to that machine are sealed; None if it announced none."""
+        if machine == self._desk.me:
+            return self._sealing
+        record = self._latest.get(SEALING, machine)
+        if record is None:
+            return None
+        return decode(parse_envelope(record.envelope, size_max=limits.RECORD_BYTES_MAX).payload, SealingRecord).public
+
     def versions(self) -> list[RecordVersion]:
         """Which records are held, in a canonical order."""
         return self._latest.versions()
 
     def forget(self, machine: MachineId) -> None:
         """That machine's key is given up: what it said of itself is passed on no more, and counts its starts anew."""
-        self._latest.drop(FRONTIER, machine)
-        self._latest.drop(SESSIONS, machine)
+        for kind in sorted(_OF_A_KEY):
+            self._latest.drop(kind, machine)
         self.sessions.forget(machine)
         self._runs.pop(machine, None)
 
@@ -133,6 +157,20 @@ class Delivery:
         return bool(given_up) and parse_envelope(envelope, size_max=limits.RECORD_BYTES_MAX).key in given_up
 
     # --- own ------------------------------------------------------------------------------------------------------
+
+    def announce(self, public: bytes) -> None:
+        """Messages to this machine are sealed for that key from now on."""
+        self._sealing = public
+
+    def _announce(self) -> None:
+        """Says so, once for each key, and again when this machine signs with another one."""
+        signed_with = self._desk.identity.key.key_id
+        if self._sealing is None or self._start is None or self._announced == (self._sealing, signed_with):
+            return
+        self._announced = (self._sealing, signed_with)
+        self._counter += 1
+        record = SealingRecord(machine=self._desk.me, start=self._start, counter=self._counter, public=self._sealing)
+        self._publish(SEALING, "", contexts.SEALING, record)
 
     def frontier_moved(self) -> None:
         """What this node holds durably is more than it signed."""
@@ -164,6 +202,7 @@ class Delivery:
     def tick(self) -> None:
         """Signs and sends the frontier, if it moved and it is time; asks the next peer for what is missing here."""
         self._ask_one()
+        self._announce()
         if self._start is not None:
             self.sessions.tick()
         at = self._sign_at()
@@ -334,7 +373,7 @@ class Delivery:
         if isinstance(content, FloorRecord):
             key = _chain_of(record.author, content)
             self._exchange.floor_received(key, content.sequence, EntryId(content.id))
-        else:
+        elif isinstance(content, FrontierRecord):
             data: dict[str, object] = {"machine": record.author}
             self._desk.notify("frontier", data, after=self._desk.newest_ticket)
 
@@ -352,6 +391,10 @@ def _read(kind: str, verified: Verified) -> tuple[LatestRecord, _Content]:
     elif kind == SESSIONS:
         content = decode(verified.payload, SessionsRecord, size_max=limits.SESSIONS_RECORD_BYTES_MAX)
         check_sessions(content)
+    elif kind == SEALING:
+        content = decode(verified.payload, SealingRecord, size_max=limits.RECORD_BYTES_MAX)
+        if len(content.public) != _X25519_BYTES:
+            raise MalformedError(f"{verified.author} announces a key of another length", code="bad_field")
     else:
         content = decode(verified.payload, FloorRecord, size_max=limits.RECORD_BYTES_MAX)
         possible = 1 <= content.incarnation <= limits.INCARNATION_MAX and 1 <= content.sequence <= limits.NUMBER_MAX

@@ -5,18 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roosync_p2p.core import inputs, wire
-from roosync_p2p.core.intake import Prepared
+from roosync_p2p.core.intake import Prepared, require_standing
 from roosync_p2p.core.links import Link
 from roosync_p2p.core.revocations import REVOCATION
 from roosync_p2p.core.rotations import ROTATION
-from roosync_p2p.errors import PeerFault
+from roosync_p2p.errors import MalformedError, PeerFault
 from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.verdicts import State
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["about_here", "dispatch", "heartbeat", "relayed"]
+__all__ = ["about_blobs", "about_here", "dispatch", "frame_of_link"]
+
+
+def frame_of_link(core: NodeCore, link: Link, prepared: Prepared) -> None:
+    """Takes a frame of a link to whom it concerns: of its other end, or of somebody for whom that passed it on.
+
+    Raises:
+        PeerFault: it is no good; nothing of it was taken.
+    """
+    frame = prepared.frame
+    require_standing(prepared, core.desk.directory)
+    if link.hello is None and not (isinstance(frame, wire.RecordFrame) and frame.kind in (REVOCATION, ROTATION)):
+        raise MalformedError("a frame came before the greeting", code="no_greeting")
+    if core.links.primary(link.machine) is link:
+        core.presence.liveness.traffic(link.machine, core.desk.now)
+    if isinstance(frame, wire.Relay):
+        assert prepared.relay is not None
+        if core.relaying.received(link, frame, prepared.relay):
+            _relayed(core, link, prepared)
+    elif isinstance(frame, wire.Beat):
+        _heartbeat(core, link, frame, prepared)
+    else:
+        dispatch(core, link.machine, prepared)
 
 
 def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
@@ -37,14 +59,12 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
             core.delivery.digest_received(peer, records)
         case wire.FrontierFrame() as frame:
             core.exchange.frontier_received(peer, frame)
-        case wire.RecordFrame(kind=kind) if kind == REVOCATION:
-            core.departures.heard(prepared.signed(), source=peer)
-        case wire.RecordFrame(kind=kind) if kind == ROTATION:
-            core.rotations.heard(prepared.signed(), source=peer)
         case wire.RecordFrame() as frame:
-            core.watch.own_record(core.delivery.received(peer, frame, prepared.signed()))
+            _record(core, peer, frame, prepared)
         case wire.Versions() as frame:
             core.delivery.versions_received(peer, frame)
+        case wire.WantBlob() | wire.BlobFrame() as frame:
+            core.attachments.received(peer, frame)
         case wire.Spare() as frame:
             core.meshing.received(peer, frame)
         case wire.Hears() | wire.AskHears() | wire.Lost() as frame:
@@ -77,6 +97,16 @@ def dispatch(core: NodeCore, peer: MachineId, prepared: Prepared) -> None:
     core.presence.act()
 
 
+def _record(core: NodeCore, peer: MachineId, frame: wire.RecordFrame, prepared: Prepared) -> None:
+    """A signed record without a history."""
+    if frame.kind == REVOCATION:
+        core.departures.heard(prepared.signed(), source=peer)
+    elif frame.kind == ROTATION:
+        core.rotations.heard(prepared.signed(), source=peer)
+    else:
+        core.watch.own_record(core.delivery.received(peer, frame, prepared.signed()))
+
+
 def _from_issuers(
     core: NodeCore,
     peer: MachineId,
@@ -96,7 +126,7 @@ def _from_issuers(
                 core.certificates.answered(frame)
 
 
-def heartbeat(core: NodeCore, link: Link, frame: wire.Beat, prepared: Prepared) -> None:
+def _heartbeat(core: NodeCore, link: Link, frame: wire.Beat, prepared: Prepared) -> None:
     """A heartbeat over a link, of the machine at its other end or passed on by it.
 
     Raises:
@@ -114,7 +144,7 @@ def heartbeat(core: NodeCore, link: Link, frame: wire.Beat, prepared: Prepared) 
     core.presence.act()
 
 
-def relayed(core: NodeCore, link: Link, prepared: Prepared) -> None:
+def _relayed(core: NodeCore, link: Link, prepared: Prepared) -> None:
     """What is wrong inside a relayed frame is its source's fault, not that of the peer that passed it on.
 
     Raises:
@@ -140,9 +170,11 @@ def about_here(
     told: inputs.LocalAddresses
     | inputs.Health
     | inputs.Power
+    | inputs.SealingKey
     | inputs.FolderOpened
     | inputs.FilesPublished
     | inputs.FolderLooked
+    | inputs.FolderBlobRead
     | inputs.SessionsOpen,
 ) -> None:
     """What the shell says about this computer, its shared folder included."""
@@ -153,11 +185,30 @@ def about_here(
             core.presence.set_health(loop_lag_s, disk_lag_s)
         case inputs.Power(on_battery=on_battery):
             core.commit.seats.on_battery = on_battery
+        case inputs.SealingKey(public=public):
+            core.delivery.announce(public)
         case inputs.FolderOpened(path=path):
             core.folder.opened(path)
         case inputs.FilesPublished():
             core.folder.published(told)
+        case inputs.FolderBlobRead():
+            core.folder.blob_read(told)
         case inputs.FolderLooked():
             core.folder.looked(told)
         case inputs.SessionsOpen(sessions=sessions):
             core.delivery.sessions.opened(sessions)
+
+
+def about_blobs(
+    core: NodeCore, told: inputs.BlobsFound | inputs.BlobAdded | inputs.BlobRead | inputs.ChunkKept
+) -> None:
+    """What the shell says about the blobs on this disk."""
+    match told:
+        case inputs.BlobsFound():
+            core.attachments.found(told)
+        case inputs.BlobAdded():
+            core.attachments.added(told)
+        case inputs.BlobRead():
+            core.attachments.was_read(told)
+        case inputs.ChunkKept():
+            core.attachments.kept(told)

@@ -20,16 +20,21 @@ from roosync_p2p.ids import Chain, CommitNumber, EntryId, FleetId, MachineId
 __all__ = [
     "REPORTS",
     "Answer",
+    "BlobFromFolder",
+    "BlobToFolder",
     "CloseLink",
     "Dial",
+    "DropBlob",
     "Effect",
     "FolderJobId",
     "InstallCertificate",
+    "KeepChunk",
     "LookIntoFolder",
     "Notify",
     "Persist",
     "PublishFiles",
     "Push",
+    "ReadBlob",
     "ReadCommits",
     "ReadEntries",
     "ReadId",
@@ -127,6 +132,37 @@ class ReadCommits:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBlob:
+    """Read a part of a whole blob; comes back as the input BlobRead."""
+
+    read: ReadId
+    digest: bytes
+    offset: int
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeepChunk:
+    """Put bytes behind those of a blob that are there; with the last of ``size`` it is verified and made durable.
+
+    Comes back as the input ChunkKept. Chunks of one blob are kept in the order of these effects.
+    """
+
+    digest: bytes
+    size: int
+    offset: int
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DropBlob:
+    """Remove a blob, whole or not, once ``after`` is durable. It may not be there."""
+
+    digest: bytes
+    after: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """Answer a request once ``after`` is durable. ``result`` is a JSON-compatible object, or the error."""
 
@@ -167,6 +203,33 @@ class LookIntoFolder:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BlobToFolder:
+    """Copy a whole blob into the shared folder once ``after`` is durable; a folder job, answered by FilesPublished."""
+
+    job: FolderJobId
+    fleet: FleetId
+    path: str
+    digest: bytes
+    size: int
+    after: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BlobFromFolder:
+    """Copy a slice of a file of the shared folder behind the bytes of a blob; a folder job.
+
+    Answered by FolderBlobRead.
+    """
+
+    job: FolderJobId
+    fleet: FleetId
+    path: str
+    digest: bytes
+    size: int
+    offset: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InstallCertificate:
     """This machine has another certificate: keep it once ``after`` is durable, and show it on later links. DER.
 
@@ -195,12 +258,18 @@ Effect: TypeAlias = (
     | ReadEntries
     | ReadOrdered
     | ReadCommits
+    | ReadBlob
+    | KeepChunk
+    | DropBlob
     | Answer
     | Notify
     | PublishFiles
     | LookIntoFolder
+    | BlobToFolder
+    | BlobFromFolder
     | InstallCertificate
     | Stop
 )
 
-REPORTS: Final = Send | Push | Answer | Notify | PublishFiles | InstallCertificate  # each has a ticket in ``after``
+# Each has a ticket in ``after``.
+REPORTS: Final = Send | Push | Answer | Notify | PublishFiles | BlobToFolder | InstallCertificate | DropBlob

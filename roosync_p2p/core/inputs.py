@@ -12,16 +12,21 @@ from roosync_p2p.core.folder.reading import Looked
 from roosync_p2p.core.intake import Prepared
 from roosync_p2p.core.ports import DialFailed, HandshakeRefused, LinkClosed, LinkId, LinkOpened
 from roosync_p2p.core.rows import CommitRow, EntryRow
-from roosync_p2p.errors import EnvironmentFault, FolderError, PeerFault
+from roosync_p2p.errors import EnvironmentFault, FolderError, PeerFault, StoreError
 from roosync_p2p.gossip.sessions import OpenSession
 from roosync_p2p.ids import EntryId, MachineId
 
 __all__ = [
     "AddressesFound",
     "BadFrame",
+    "BlobAdded",
+    "BlobRead",
+    "BlobsFound",
+    "ChunkKept",
     "CommitsRead",
     "EntriesRead",
     "FilesPublished",
+    "FolderBlobRead",
     "FolderLooked",
     "FolderOpened",
     "FrameReceived",
@@ -33,6 +38,7 @@ __all__ = [
     "Persisted",
     "Power",
     "Request",
+    "SealingKey",
     "SessionsOpen",
     "Shutdown",
     "Tick",
@@ -98,6 +104,51 @@ class CommitsRead:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BlobsFound:
+    """Which blobs are on this disk at the start: sizes of whole ones, and how much there is of others, by digest.
+
+    Before this was told nothing is fetched.
+    """
+
+    whole: Mapping[bytes, int]
+    partial: Mapping[bytes, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BlobAdded:
+    """A user of this machine handed over a blob; it is whole and durable."""
+
+    digest: bytes
+    size: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BlobRead:
+    """The answer to a ReadBlob effect; None: it is not there, or the disk does not give it."""
+
+    read: ReadId
+    data: bytes | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkKept:
+    """The answer to a KeepChunk effect.
+
+    Attributes:
+        have: how many bytes are there now.
+        whole: all are, their hash fits, and they are durable.
+        damaged: all were, and their hash did not fit: they are gone.
+        fault: why these were not kept.
+    """
+
+    digest: bytes
+    have: int
+    whole: bool = False
+    damaged: bool = False
+    fault: StoreError | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AddressesFound:
     """Somewhere to try; proves nothing. ``machine`` None: whoever answers there."""
 
@@ -136,6 +187,13 @@ class Power:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SealingKey:
+    """For which X25519 public key messages to this machine are to be sealed; the private one is on its disk."""
+
+    public: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FolderOpened:
     """This node has a shared folder: from now on it is looked into and written to. ``path`` is for people."""
 
@@ -150,6 +208,25 @@ class FilesPublished:
     written: tuple[str, ...]
     removed: tuple[str, ...]
     fault: FolderError | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FolderBlobRead:
+    """What became of BlobFromFolder.
+
+    Attributes:
+        kept: of the blob.
+        partial: the file is not there, or not whole yet.
+        head: where it was damaged, the beginning of what lies there.
+        fault: why it could not be read.
+    """
+
+    job: FolderJobId
+    path: str
+    kept: ChunkKept
+    partial: bool = False
+    head: bytes = b""
+    fault: FolderError | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,14 +274,20 @@ Input: TypeAlias = (
     | EntriesRead
     | OrderedRead
     | CommitsRead
+    | BlobsFound
+    | BlobAdded
+    | BlobRead
+    | ChunkKept
     | AddressesFound
     | LocalAddresses
     | SessionsOpen
     | Health
     | Power
+    | SealingKey
     | FolderOpened
     | FilesPublished
     | FolderLooked
+    | FolderBlobRead
     | Request
     | Tick
     | Shutdown

@@ -50,6 +50,7 @@ RECORD_CONTEXTS: Final = {
     "floor": contexts.FLOOR,
     "sessions": contexts.SESSIONS,
     "revocation": contexts.STATEMENT,
+    "sealing": contexts.SEALING,
 }
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from roosync_p2p.core.ports import Aged
 from roosync_p2p.core.rows import DeliveryRow, IdempotencyRow
 from roosync_p2p.ids import Address, EntryId, MachineId, MessageId
+from roosync_p2p.mailbox.attachments import Attachment
 
 __all__ = [
     "AmendMessage",
@@ -20,8 +21,21 @@ __all__ = [
     "Outlived",
     "RaiseFloors",
     "Retain",
+    "SealedBody",
     "SendMessage",
 ]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SealedBody:
+    """The text of a message, sealed for its readers' machines under the id that the message is going to have.
+
+    ``request``: a digest of what was said, because it is sealed in another way each time.
+    """
+
+    id: MessageId
+    box: bytes
+    request: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +44,7 @@ class SendMessage:
 
     ``remembered``: what the store knows of ``idempotency_key`` (the core knows those of the last minutes itself).
     ``expires_s`` and ``ack_within_s``: from now on; None for never. ``session``: the sender's, empty if there is none.
+    ``attachments``: their blobs are whole on this disk (:class:`~roosync_p2p.core.inputs.BlobAdded`).
     """
 
     to: tuple[Address, ...]
@@ -47,6 +62,8 @@ class SendMessage:
     ack_within_s: float | None = None
     escalate: Address | None = None
     session: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    sealed: SealedBody | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Rows of the mailbox beside messages, deliveries and receipts (docs/protocol/store.md §3.5)."""
+"""Rows of the mailbox beside messages, deliveries and receipts (docs/protocol/store.md §3.5 and §3.6)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import TypeAlias
 
 from roosync_p2p.ids import EntryId, MachineId
 
-__all__ = ["AmendmentRow", "BodyDropRow", "KeptRow", "MailRow", "WatchRow", "WordsRow"]
+__all__ = [
+    "AmendmentRow",
+    "AttachmentRow",
+    "BodyDropRow",
+    "Cited",
+    "FetchedRow",
+    "KeptRow",
+    "MailRow",
+    "WatchRow",
+    "WordsRow",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +67,42 @@ class WatchRow:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BodyDropRow:
-    """Removes a message's body, those of its amendments that count, and what search found in them; headers stay."""
+    """Removes a message's body, those of its amendments that count, and what search found in them; headers stay.
+
+    What it cites, and who had fetched that, goes with it.
+    """
 
     message: EntryId
 
 
-MailRow: TypeAlias = KeptRow | AmendmentRow | WordsRow | WatchRow | BodyDropRow
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentRow:
+    """A message cites a blob, as the one of that number among those it cites. The first writing stays."""
+
+    message: EntryId
+    number: int
+    digest: bytes
+    size: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedRow:
+    """A machine has said that everything a message cites is on its disk. The message may come later."""
+
+    message: EntryId
+    machine: MachineId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cited:
+    """A message with a body that cites blobs, as a core starts from it; ``blobs`` are (digest, size) in its order."""
+
+    message: EntryId
+    author: MachineId
+    to: tuple[str, ...]
+    time_ms: int
+    expires_ms: int
+    blobs: tuple[tuple[bytes, int], ...]
+
+
+MailRow: TypeAlias = KeptRow | AmendmentRow | WordsRow | WatchRow | BodyDropRow | AttachmentRow | FetchedRow

@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from roosync_p2p.core.ports import FolderItem
@@ -207,6 +207,15 @@ class MemoryFolder:
         self.files[path] = data
         if not self.local:
             self._share.changed(self._machine, path, data, before)
+
+    def read_at(self, path: str, offset: int, count: int) -> bytes | None:
+        """See the port."""
+        data = self.read(path, bytes_max=offset + count)
+        return None if data is None else data[offset:]
+
+    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> None:
+        """See the port."""
+        self.write(path, b"".join(pieces))
 
     def delete(self, path: str) -> None:
         """See the port."""

@@ -8,11 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, MailRow, WatchRow, WordsRow
+from roosync_p2p.core.mail_rows import (
+    AmendmentRow,
+    AttachmentRow,
+    BodyDropRow,
+    Cited,
+    FetchedRow,
+    KeptRow,
+    MailRow,
+    WatchRow,
+    WordsRow,
+)
 from roosync_p2p.core.ports import InboxItem, InboxQuery, SearchPage, SearchQuery
 from roosync_p2p.core.rows import MessageRow
 from roosync_p2p.core.store_rules import Term, format_cursor, parse_cursor, queried_limit, searched_terms, tokens
-from roosync_p2p.ids import EntryId
+from roosync_p2p.ids import EntryId, MachineId
 
 __all__ = ["MailTables", "wanted"]
 
@@ -28,6 +38,8 @@ class MailTables:
         self.words: dict[EntryId, WordsRow] = {}  # by message
         self.watches: dict[EntryId, WatchRow] = {}
         self.dropped: set[EntryId] = set()
+        self.attachments: dict[EntryId, dict[int, AttachmentRow]] = {}  # by message and number
+        self.fetched: set[tuple[EntryId, MachineId]] = set()
 
     def copy(self) -> MailTables:
         """Independent tables with the same rows."""
@@ -37,6 +49,8 @@ class MailTables:
         twin.words = dict(self.words)
         twin.watches = dict(self.watches)
         twin.dropped = set(self.dropped)
+        twin.attachments = {message: dict(rows) for message, rows in self.attachments.items()}
+        twin.fetched = set(self.fetched)
         return twin
 
     def apply(self, row: MailRow, messages: Mapping[EntryId, MessageRow], drop_body: Callable[[EntryId], None]) -> None:
@@ -54,7 +68,13 @@ class MailTables:
                 self.watches.pop(entry, None)
             case WatchRow():
                 self.watches[row.entry] = row
+            case AttachmentRow():
+                self.attachments.setdefault(row.message, {}).setdefault(row.number, row)
+            case FetchedRow():
+                self.fetched.add((row.message, row.machine))
             case BodyDropRow(message=message):
+                self.attachments.pop(message, None)
+                self.fetched = {pair for pair in self.fetched if pair[0] != message}
                 if message in messages:
                     self.dropped.add(message)
                 for entry in (message, *(amendment.entry for amendment in self.counting(message, messages))):
@@ -83,6 +103,24 @@ class MailTables:
     def watch_rows(self) -> tuple[WatchRow, ...]:
         """By entry."""
         return tuple(self.watches[entry] for entry in sorted(self.watches))
+
+    def cited(self, messages: Mapping[EntryId, MessageRow]) -> tuple[Cited, ...]:
+        """The messages that cite blobs, by entry."""
+        return tuple(
+            Cited(
+                message=entry,
+                author=messages[entry].author,
+                to=messages[entry].to,
+                time_ms=messages[entry].time_ms,
+                expires_ms=messages[entry].expires_ms,
+                blobs=tuple((rows[number].digest, rows[number].size) for number in sorted(rows)),
+            )
+            for entry, rows in sorted(self.attachments.items())
+        )
+
+    def fetched_rows(self) -> tuple[FetchedRow, ...]:
+        """By entry, then machine."""
+        return tuple(FetchedRow(message=message, machine=machine) for message, machine in sorted(self.fetched))
 
     def search(
         self, query: SearchQuery, messages: Mapping[EntryId, MessageRow], delivered: Callable[[EntryId], bool]

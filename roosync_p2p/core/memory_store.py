@@ -209,6 +209,12 @@ class MemoryStore:
         self._require_open()
         return self._tables.mail_bytes()
 
+    def sealed(self) -> list[EntryId]:
+        """Sealed messages with a body, by entry."""
+        self._require_open()
+        dropped = self._tables.mail.dropped
+        return sorted(entry for entry, row in self._tables.messages.items() if row.sealed and entry not in dropped)
+
     def aged(self, query: AgedQuery) -> Aged:
         """Messages whose time is over, the oldest change or message first."""
         self._require_open()

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
 from roosync_p2p import limits
-from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.mail_rows import (
+    AmendmentRow,
+    AttachmentRow,
+    BodyDropRow,
+    FetchedRow,
+    KeptRow,
+    WatchRow,
+    WordsRow,
+)
 from roosync_p2p.core.memory_aged import aged_messages
 from roosync_p2p.core.memory_mail import MailTables, wanted
 from roosync_p2p.core.memory_order import OrderTables
@@ -180,7 +188,7 @@ class Tables:
                 _put_or_remove(self.pending, row.number, row if row.body is not None else None)
             case AddressRow():
                 self._put_address(row)
-            case KeptRow() | AmendmentRow() | WordsRow() | WatchRow() | BodyDropRow():
+            case KeptRow() | AmendmentRow() | WordsRow() | WatchRow() | BodyDropRow() | AttachmentRow() | FetchedRow():
                 self.mail.apply(row, self.messages, self._drop_body)
             case _:
                 self.order.apply(row)
@@ -264,6 +272,8 @@ class Tables:
             commits=last.number if last else CommitNumber(0),
             last_commit=last,
             watches=self.mail.watch_rows(),
+            cited=self.mail.cited(self.messages),
+            fetched=self.mail.fetched_rows(),
         )
 
     def run(self, key: ChainKey, first: int, count_max: int, bytes_max: int) -> list[EntryRow]:

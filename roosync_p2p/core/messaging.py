@@ -11,6 +11,7 @@ from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.canonical import pack
 from roosync_p2p.codec.digests import sha256
 from roosync_p2p.codec.records import encode
+from roosync_p2p.core.attachments import Attachments
 from roosync_p2p.core.authorship import Authorship
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
@@ -26,7 +27,7 @@ from roosync_p2p.core.mail_commands import (
     Retain,
     SendMessage,
 )
-from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.mail_rows import AmendmentRow, AttachmentRow, BodyDropRow, Cited, KeptRow, WatchRow, WordsRow
 from roosync_p2p.core.outgoing import Outgoing
 from roosync_p2p.core.receipting import Receipting
 from roosync_p2p.core.rows import DeliveryRow, IdempotencyRow, Loaded, MessageRow
@@ -38,13 +39,13 @@ from roosync_p2p.mailbox.amendments import KIND as AMENDMENT
 from roosync_p2p.mailbox.amendments import Amendment, check_amendment, decode_amendment
 from roosync_p2p.mailbox.message import KIND as MESSAGE
 from roosync_p2p.mailbox.message import MessageBody, check_message, decode_message
+from roosync_p2p.mailbox.receipts import FETCHED, decode_receipt, said_in
 from roosync_p2p.mailbox.receipts import KIND as RECEIPT
-from roosync_p2p.mailbox.receipts import decode_receipt, said_in
 
 if TYPE_CHECKING:
     from roosync_p2p.core.node_core import NodeCore
 
-__all__ = ["Messaging", "messaging_of"]
+__all__ = ["Messaging", "messaging_of", "request_digest"]
 
 KEYS_REMEMBERED = 4_096  # idempotency keys kept in memory: longer than a commit takes, so none is missed between
 
@@ -56,6 +57,7 @@ class Messaging:
         self,
         desk: Desk,
         authorship: Authorship,
+        attachments: Attachments,
         unsent: bytes | None,
         watches: Iterable[WatchRow],
         *,
@@ -74,9 +76,10 @@ class Messaging:
         """
         self._desk = desk
         self._authorship = authorship
-        self._gone = gone
         self._applied = applied
         self._raise_floors = raise_floors
+        self._attachments = attachments
+        self.gone = gone  # whether a machine was in the fleet, and is no more
         self._outgoing = Outgoing(
             desk,
             authorship,
@@ -86,7 +89,8 @@ class Messaging:
             members_seen=members_seen,
             write=self._write,
         )
-        self._receipting = Receipting(desk, authorship, unsent, heard=self._outgoing.heard)
+        self._receipting = Receipting(desk, authorship, unsent, heard=self._heard)
+        attachments.tell = self._receipting.fetched
         self._remembered: collections.OrderedDict[str, IdempotencyRow] = collections.OrderedDict()
 
     # --- sending --------------------------------------------------------------------------------------------------
@@ -99,11 +103,12 @@ class Messaging:
                 message.
             MalformedError: a field breaks its bound.
         """
-        request = _digest(command)
+        request = request_digest(command) if command.sealed is None else command.sealed.request
         known = self._known(command, request)
         if known is not None:
             return known, self._desk.newest_ticket
-        self._check_recipients(command)
+        self.require_recipients(command)
+        self._attachments.check(command.attachments)
         message = self._message(command)
         check_message(message)
         entry, ticket = self._write(message)
@@ -139,22 +144,28 @@ class Messaging:
         while len(self._remembered) > KEYS_REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def _check_recipients(self, command: SendMessage) -> None:
+    def require_recipients(self, command: SendMessage) -> None:
+        """Returns if every address of a message leads to a member.
+
+        Raises:
+            InputFault: ``unknown_recipient``; nothing was sent.
+        """
         members = self._desk.directory.members
         escalate = () if command.escalate is None else (command.escalate,)
         for address in (*command.to, *escalate):
             machine = MachineId(address.machine)
-            if machine != "all" and (machine not in members or self._gone(machine)):
+            if machine != "all" and (machine not in members or self.gone(machine)):
                 raise InputFault(
                     f"no machine {machine} is known in this fleet; nothing was sent",
                     code="unknown_recipient",
                     remedy="roosync machines lists them",
-                    details={"machine": machine, "known": sorted(m for m in members if not self._gone(m))},
+                    details={"machine": machine, "known": sorted(m for m in members if not self.gone(m))},
                 )
 
     def _message(self, command: SendMessage) -> MessageBody:
+        sealed = command.sealed
         return MessageBody(
-            id=format_message_id(self._desk.now.wall_ms, self._desk.entropy.bytes(3)),
+            id=sealed.id if sealed else format_message_id(self._desk.now.wall_ms, self._desk.entropy.bytes(3)),
             to=list(dict.fromkeys(str(address) for address in command.to)),
             subject=command.subject,
             body=command.body,
@@ -169,6 +180,8 @@ class Messaging:
             escalate="" if command.escalate is None else str(command.escalate),
             session=command.session,
             commit=self._applied(),
+            attachments=command.attachments,
+            sealed=sealed.box if sealed else b"",
         )
 
     def _later(self, after_s: float | None) -> int:
@@ -200,6 +213,7 @@ class Messaging:
                 for author, late in aged.expire:
                     self._receipting.expired(late.entry, author, (late.workspace,))
                 self._desk.persist(*(BodyDropRow(message=message) for message in aged.drop))
+                self._attachments.dropped(aged.drop)
                 return {}, self._archive(aged.archive)
             case RaiseFloors():
                 return {}, self._raise_floors(command)
@@ -227,6 +241,12 @@ class Messaging:
         """Writes the receipts that are due, and tells what has to be told of messages that were sent."""
         self._receipting.tick()
         self._outgoing.tick()
+
+    def _heard(self, entry: EntryId, reader: MachineId, workspace: str, state: str) -> None:
+        if state == FETCHED:
+            self._attachments.fetched_by(entry, reader)
+        else:
+            self._outgoing.heard(entry, reader, workspace, state)
 
     # --- what others wrote ----------------------------------------------------------------------------------------
 
@@ -265,6 +285,7 @@ class Messaging:
                 ack_by_ms=message.ack_by_ms,
                 escalate=message.escalate,
                 session=message.session,
+                sealed=bool(message.sealed),
             ),
             WordsRow(
                 message=entry.id,
@@ -275,6 +296,7 @@ class Messaging:
                 body=message.body,
             ),
         )
+        self._cite(entry, message)
         boxes = message.boxes(self._desk.me)
         mine = entry.author == self._desk.me
         if mine and not any(address.machine == self._desk.me for address in message.addresses()):
@@ -298,6 +320,23 @@ class Messaging:
                 "time": rfc3339(entry.header.time_ms),
             }
             self._desk.notify("message", data, after=ticket)
+
+    def _cite(self, entry: Entry, message: MessageBody) -> None:
+        blobs = tuple((attachment.sha256, attachment.size) for attachment in message.attachments)
+        if not blobs:
+            return
+        for number, (digest, size) in enumerate(blobs):
+            self._desk.persist(AttachmentRow(message=entry.id, number=number, digest=digest, size=size))
+        self._attachments.cite(
+            Cited(
+                message=entry.id,
+                author=entry.author,
+                to=tuple(message.to),
+                time_ms=entry.header.time_ms,
+                expires_ms=message.expires_ms,
+                blobs=blobs,
+            )
+        )
 
     def _amended(self, entry: Entry, amendment: Amendment) -> None:
         """Whether it counts is found where the message is: it may not be here."""
@@ -327,6 +366,7 @@ def messaging_of(core: NodeCore, loaded: Loaded) -> Messaging:
     return Messaging(
         core.desk,
         core.authorship,
+        core.attachments,
         loaded.meta.get("receipts"),
         loaded.watches,
         holds=core.delivery.holds,
@@ -337,8 +377,8 @@ def messaging_of(core: NodeCore, loaded: Loaded) -> Messaging:
     )
 
 
-def _digest(command: SendMessage) -> bytes:
-    """What makes two requests the same: everything that the sender said."""
+def request_digest(command: SendMessage, *, private: bool = False) -> bytes:
+    """What makes two requests the same: everything that the sender said, and whether it is to be sealed."""
     later = (
         str(command.expires_s or ""),
         str(command.ack_within_s or ""),
@@ -359,6 +399,8 @@ def _digest(command: SendMessage) -> bytes:
                 command.in_reply_to,
                 # What came later counts only where it is used: a key of an older version stays the same request.
                 *([list(later)] if any(later) else []),
+                *([[[a.name, a.sha256] for a in command.attachments]] if command.attachments else []),
+                *(["private"] if private else []),
             ]
         )
     )

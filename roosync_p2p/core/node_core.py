@@ -18,6 +18,7 @@ from roosync_p2p.clock import Now
 from roosync_p2p.core import inputs, wire
 from roosync_p2p.core.acceptance import Acceptance
 from roosync_p2p.core.admission import Admission
+from roosync_p2p.core.attachments import attachments_of
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.certificates import Certificates
 from roosync_p2p.core.commit.commit_log import CommitLog
@@ -26,7 +27,7 @@ from roosync_p2p.core.delivery import Delivery
 from roosync_p2p.core.departures import Departures
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.dialling import Dialling
-from roosync_p2p.core.dispatch import about_here, dispatch, heartbeat, relayed
+from roosync_p2p.core.dispatch import about_blobs, about_here, frame_of_link
 from roosync_p2p.core.effects import Effect, Stop, Ticket
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.folder.health import FolderAlarm
@@ -34,9 +35,8 @@ from roosync_p2p.core.folder.shared_folder import folder_of
 from roosync_p2p.core.forks import Forks
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.identity_watch import IdentityWatch
-from roosync_p2p.core.intake import Prepared, require_standing
 from roosync_p2p.core.link_events import dial_failed, greeting, link_closed, link_opened, replaced
-from roosync_p2p.core.links import MINOR, Link, LinkDown, LinkFact, Links, LinkUp
+from roosync_p2p.core.links import MINOR, LinkDown, LinkFact, Links, LinkUp
 from roosync_p2p.core.lives import Lives, Renewed
 from roosync_p2p.core.meshing import PARTED, meshing_of
 from roosync_p2p.core.messaging import messaging_of
@@ -46,13 +46,13 @@ from roosync_p2p.core.presence import Presence
 from roosync_p2p.core.relaying import Relaying
 from roosync_p2p.core.renewals import Renewals
 from roosync_p2p.core.requests import Requests
-from roosync_p2p.core.revocations import REVOCATION, Revocations, known_keys
-from roosync_p2p.core.rotations import ROTATION, Rotations
+from roosync_p2p.core.revocations import Revocations, known_keys
+from roosync_p2p.core.rotations import Rotations
 from roosync_p2p.core.rows import Loaded
 from roosync_p2p.core.settling import Settling
 from roosync_p2p.entries.chains import ChainKey, Chains
 from roosync_p2p.entropy import Entropy
-from roosync_p2p.errors import EnvironmentFault, MalformedError, PeerFault
+from roosync_p2p.errors import EnvironmentFault, PeerFault
 from roosync_p2p.ids import BootId, MachineId
 from roosync_p2p.ledger.rules import RULES, Rules
 from roosync_p2p.liveness.detector import Liveness
@@ -123,6 +123,7 @@ class NodeCore:
             self.desk, self.links, self._chains, self.forks, hears=self.presence.hears, cut=self.cut, meta=loaded.meta
         )
         self.delivery = Delivery(self.desk, self.links, self.exchange, loaded.records)
+        self.attachments = attachments_of(self, loaded)
         self.messaging = messaging_of(self, loaded)
         self.admission = Admission(self.desk, self.authorship, loaded.pending, epoch=lambda: self.commit.order.epoch)
         self._lives = Lives(self.desk, loaded.meta, cut=self.cut)
@@ -247,6 +248,8 @@ class NodeCore:
                 self.watch.follow_forks()
             case inputs.OrderedRead() | inputs.CommitsRead():
                 self.commit.store_read(happened)
+            case inputs.BlobsFound() | inputs.BlobAdded() | inputs.BlobRead() | inputs.ChunkKept():
+                about_blobs(self, happened)
             case inputs.Request():
                 self.requests.take(happened)
             case LinkOpened():
@@ -262,7 +265,9 @@ class NodeCore:
                 self.dialling.learned(machine, addresses, source=source, alive=source == "mdns")
             case inputs.LocalAddresses() | inputs.Health() | inputs.Power() | inputs.FolderOpened():
                 about_here(self, happened)
-            case inputs.FilesPublished() | inputs.FolderLooked() | inputs.SessionsOpen():
+            case inputs.FilesPublished() | inputs.FolderLooked() | inputs.FolderBlobRead():
+                about_here(self, happened)
+            case inputs.SessionsOpen() | inputs.SealingKey():
                 about_here(self, happened)
             case inputs.PersistFailed(fault=fault):
                 self.requests.store_failed(fault)
@@ -286,6 +291,7 @@ class NodeCore:
                 self.exchange,
                 self.delivery,
                 self.messaging,
+                self.attachments,
                 self.renewals,
                 self.certificates,
                 self.authorship,
@@ -361,6 +367,7 @@ class NodeCore:
         self.forks.opened(machine)
         self.exchange.opened(machine)
         self.delivery.opened(machine)
+        self.attachments.opened(machine)
         self.commit.opened()
 
     def _link_down(self, down: LinkDown) -> None:
@@ -370,6 +377,7 @@ class NodeCore:
         self.meshing.closed(machine)
         self.exchange.closed(machine)
         self.delivery.closed(machine)
+        self.attachments.closed(machine)
         self.presence.closed(machine)
         self.commit.closed(machine)
         self.presence.act()
@@ -385,27 +393,10 @@ class NodeCore:
             greeting(self, link, received.prepared.frame)
             return
         try:
-            self._dispatch(link, received.prepared)
+            frame_of_link(self, link, received.prepared)
         except PeerFault as fault:
             self.watch.key_conflict(fault)
             self.links.bad_frame(link.id, fault)
-
-    def _dispatch(self, link: Link, prepared: Prepared) -> None:
-        frame = prepared.frame
-        require_standing(prepared, self.desk.directory)
-        if link.hello is None and not (isinstance(frame, wire.RecordFrame) and frame.kind in (REVOCATION, ROTATION)):
-            raise MalformedError("a frame came before the greeting", code="no_greeting")
-        if self.links.primary(link.machine) is link:
-            self.presence.liveness.traffic(link.machine, self.desk.now)
-        if isinstance(frame, wire.Relay):
-            assert prepared.relay is not None
-            if self.relaying.received(link, frame, prepared.relay):
-                relayed(self, link, prepared)
-            return
-        if isinstance(frame, wire.Beat):
-            heartbeat(self, link, frame, prepared)
-            return
-        dispatch(self, link.machine, prepared)
 
     def became_ready(self) -> None:
         """This machine may write from now on."""
@@ -431,6 +422,7 @@ class NodeCore:
         self.presence.tick(self.exchange.own_heads(self.authorship.incarnation), self.commit.beat_facts())
         self.exchange.tick(self.delivery.digest)
         self.delivery.tick()
+        self.attachments.tick()
         self.messaging.tick()
         self.renewals.tick()
         self.certificates.tick()

@@ -30,6 +30,7 @@ from roosync_p2p.ids import Chain, CommitNumber, EntryId, LogIndex, MachineId, M
 __all__ = [
     "Aged",
     "AgedQuery",
+    "Blobs",
     "DialFailed",
     "DialId",
     "DialOutcome",
@@ -41,6 +42,7 @@ __all__ = [
     "InboxItem",
     "InboxPage",
     "InboxQuery",
+    "Kept",
     "LinkClosed",
     "LinkId",
     "LinkOpened",
@@ -190,6 +192,9 @@ class Reader(Protocol):
     def mail_bytes(self) -> dict[MachineId, int]:
         """How many bytes of headers and bodies are kept of each author's mail."""
 
+    def sealed(self) -> list[EntryId]:
+        """Sealed messages with a body, by entry."""
+
     def aged(self, query: AgedQuery) -> Aged:
         """Messages whose time is over, the oldest change or message first."""
 
@@ -237,6 +242,43 @@ class Store(Reader, Protocol):
 
     def close(self) -> None:
         """Releases the store; safe to call twice."""
+
+
+# --- blobs --------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What became of bytes that were to be kept: how many are there now; whole, or damaged, as in ChunkKept."""
+
+    have: int
+    whole: bool = False
+    damaged: bool = False
+
+
+class Blobs(Protocol):
+    """Contents named by their SHA-256 (docs/protocol/blobs.md §4). Calls may take as long as reading one takes."""
+
+    def whole(self) -> dict[bytes, int]:
+        """Digest and size of those that are complete, verified and durable."""
+
+    def partial(self) -> dict[bytes, int]:
+        """Of the others, how many bytes there are."""
+
+    def read(self, digest: bytes, offset: int, count: int) -> bytes | None:
+        """A part of a whole one; None if it is not there, or the disk does not give it."""
+
+    def keep(self, digest: bytes, size: int, offset: int, data: bytes) -> Kept:
+        """Puts bytes behind those that are there; where others are there than the caller believes, it changes nothing.
+
+        With the last byte the content is compared with its name, and then made durable, or removed.
+
+        Raises:
+            StoreError: the disk does not take them; what was there before is kept.
+        """
+
+    def drop(self, digest: bytes) -> None:
+        """Removes it, whole or not; nothing happens where there is none."""
 
 
 # --- network ------------------------------------------------------------------------------------------------------
@@ -342,6 +384,12 @@ class Folder(Protocol):
 
     def write(self, path: str, data: bytes) -> None:
         """Puts a file there, at once and whole as far as this computer sees it; directories are made."""
+
+    def read_at(self, path: str, offset: int, count: int) -> bytes | None:
+        """A part of a file as it is now, less where it ends; None where there is none."""
+
+    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> None:
+        """As :meth:`write`, of a file that is larger than should be in memory."""
 
     def delete(self, path: str) -> None:
         """Removes a file; nothing happens where there is none."""

@@ -16,11 +16,23 @@ from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import Ticket
 from roosync_p2p.core.mail_commands import AnswerMessage, MarkRead
+from roosync_p2p.core.mail_rows import FetchedRow
 from roosync_p2p.core.rows import DeliveryRow, MetaRow, ReceiptRow
 from roosync_p2p.entries.entry import MAIL
 from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import EntryId, MachineId
-from roosync_p2p.mailbox.receipts import ACTED, DECLINED, EXPIRED, KIND, READ, AnswerItem, Receipt, ReceiptItem, Said
+from roosync_p2p.mailbox.receipts import (
+    ACTED,
+    DECLINED,
+    EXPIRED,
+    FETCHED,
+    KIND,
+    READ,
+    AnswerItem,
+    Receipt,
+    ReceiptItem,
+    Said,
+)
 
 __all__ = ["Receipting"]
 
@@ -50,13 +62,14 @@ class Receipting:
         kept = Receipt(read=[]) if unsent is None else decode(unsent, Receipt, size_max=len(unsent))
         self._read = list(kept.read)
         self._expired = list(kept.expired)
+        self._fetched = list(kept.fetched)
         self._answers = [(ACTED, item) for item in kept.acted] + [(DECLINED, item) for item in kept.declined]
         self._due_at: float | None = 0.0 if self._is_unsent else None
         self._answered: collections.OrderedDict[tuple[EntryId, str], str] = collections.OrderedDict()
 
     @property
     def _is_unsent(self) -> bool:
-        return bool(self._read or self._expired or self._answers)
+        return bool(self._read or self._expired or self._answers or self._fetched)
 
     # --- what users do ----------------------------------------------------------------------------------------------
 
@@ -129,6 +142,16 @@ class Receipting:
             ]
             self._to_be_told()
 
+    def fetched(self, message: EntryId) -> Ticket:
+        """All that a message of somebody else brings along is on this disk: that is remembered, and told to everybody.
+
+        In one transaction, so that whoever kept it for this machine hears of it also after a crash.
+        """
+        self._desk.persist(FetchedRow(message=message, machine=self._desk.me))
+        self._fetched.append(ReceiptItem(message=message, workspace="", time_ms=self._desk.now.wall_ms))
+        self._to_be_told()
+        return self._desk.newest_ticket
+
     def _mark(self, message: EntryId, workspaces: tuple[str, ...]) -> None:
         for workspace in workspaces:
             self._put(message, workspace, "read", READ)
@@ -173,12 +196,14 @@ class Receipting:
         read, self._read = self._read[: limits.RECEIPT_IDS_MAX], self._read[limits.RECEIPT_IDS_MAX :]
         room = limits.RECEIPT_IDS_MAX - len(read)
         expired, self._expired = self._expired[:room], self._expired[room:]
-        return Receipt(read=read, expired=tuple(expired))
+        room -= len(expired)
+        fetched, self._fetched = self._fetched[:room], self._fetched[room:]
+        return Receipt(read=read, expired=tuple(expired), fetched=tuple(fetched))
 
     def _unsent_row(self) -> MetaRow:
         if not self._is_unsent:
             return MetaRow(key=_UNSENT, value=None)
-        unsent = _receipt(self._answers, self._read, tuple(self._expired))
+        unsent = _receipt(self._answers, self._read, tuple(self._expired), tuple(self._fetched))
         return MetaRow(key=_UNSENT, value=encode(unsent))
 
     # --- what others say --------------------------------------------------------------------------------------------
@@ -186,6 +211,10 @@ class Receipting:
     def received(self, reader: MachineId, said: Said) -> Ticket:
         """A recipient says what became of a message."""
         message = EntryId(said.message)
+        if said.state == FETCHED:  # of the machine, about its disk: nobody's reading
+            ticket = self._desk.persist(FetchedRow(message=message, machine=reader))
+            self._told(message, "", FETCHED, ticket, by=reader)
+            return ticket
         ticket = self._desk.persist(
             ReceiptRow(
                 message=message,
@@ -217,10 +246,12 @@ def _receipt(
     answers: list[tuple[str, AnswerItem]],
     read: list[ReceiptItem] | None = None,
     expired: tuple[ReceiptItem, ...] = (),
+    fetched: tuple[ReceiptItem, ...] = (),
 ) -> Receipt:
     return Receipt(
         read=read or [],
         acted=tuple(item for state, item in answers if state == ACTED),
         declined=tuple(item for state, item in answers if state == DECLINED),
         expired=expired,
+        fetched=fetched,
     )

@@ -11,7 +11,7 @@ import dataclasses
 from typing import ClassVar, TypeAlias
 
 from roosync_p2p.codec.records import Record
-from roosync_p2p.core.mail_rows import MailRow, WatchRow
+from roosync_p2p.core.mail_rows import Cited, FetchedRow, MailRow, WatchRow
 from roosync_p2p.entries.entry import Entry
 from roosync_p2p.ids import (
     Chain,
@@ -190,6 +190,7 @@ class MessageRow:
     ack_by_ms: int = 0
     escalate: str = ""
     session: str = ""
+    sealed: bool = False  # subject and tags are in the body, for its readers' machines only
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,3 +399,5 @@ class Loaded:
     commits: CommitNumber  # the highest one, or 0
     last_commit: CommitRow | None
     watches: tuple[WatchRow, ...] = ()  # by entry
+    cited: tuple[Cited, ...] = ()  # by entry of the message
+    fetched: tuple[FetchedRow, ...] = ()  # by entry of the message, then machine

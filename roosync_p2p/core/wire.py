@@ -19,6 +19,7 @@ from roosync_p2p.gossip.latest import RecordVersion
 __all__ = [
     "AskHears",
     "Beat",
+    "BlobFrame",
     "Committed",
     "Countersigned",
     "Digest",
@@ -47,6 +48,7 @@ __all__ = [
     "Spare",
     "Versions",
     "Want",
+    "WantBlob",
     "WantCommitted",
     "WantEpochs",
     "WantOrdered",
@@ -290,6 +292,23 @@ class LeavingSoon(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="le
     """The sender is about to stop, or its computer to sleep: its vote and its lead are to go to others."""
 
 
+class WantBlob(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="blob?"):
+    """Send me ``count`` bytes of that blob from ``offset`` on."""
+
+    digest: bytes
+    offset: int
+    count: int
+
+
+class BlobFrame(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="blob"):
+    """They, or in one word why not."""
+
+    digest: bytes
+    offset: int
+    data: bytes = b""
+    refusal: str = ""
+
+
 class Relay(_Frame, frozen=True, kw_only=True, omit_defaults=True, tag="relay"):
     """A frame for somebody to whom the source has no link, signed by the source (docs/protocol/links.md §8)."""
 
@@ -338,6 +357,8 @@ Frame: TypeAlias = (
     | ReadIndexAnswer
     | LeavingSoon
     | Spare
+    | WantBlob
+    | BlobFrame
     | Relay
 )
 
@@ -347,7 +368,7 @@ _KNOWN = frozenset(
         *(Hello, Beat, Hears, AskHears, Lost, Digest, FrontierFrame, Have, Want, EntriesFrame, RecordFrame, Versions),
         *(Fork, OwnQuery, OwnAnswer, RenewalRequest, Countersigned, LeafRequest, LeafAnswer, Relay),
         *(RaftFrame, WantOrdered, OrderedFrame, WantCommitted, Committed, ReadIndexQuery, ReadIndexAnswer),
-        *(WantEpochs, EpochsFrame, LeavingSoon, Spare),
+        *(WantEpochs, EpochsFrame, LeavingSoon, Spare, WantBlob, BlobFrame),
     )
 )
 

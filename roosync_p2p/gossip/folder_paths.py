@@ -18,6 +18,7 @@ from roosync_p2p.ids import Chain, MachineId, parse_machine_id
 __all__ = [
     "MARKER",
     "ROOT",
+    "BlobFile",
     "ChainFile",
     "FolderName",
     "HeartbeatFile",
@@ -45,6 +46,7 @@ _LOG: Final = re.compile(rf"(0|{_NUMBER})-({_NUMBER})-({_NUMBER})\.seg")
 _INCARNATION: Final = re.compile(_NUMBER)
 _CERTIFICATES: Final = re.compile(r"[0-9a-f]{16}\.chain")
 _REVOCATIONS: Final = re.compile(r"[0-9a-f]{16}\.list")
+_BLOB: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,20 @@ class RevocationsFile:
     path: str
 
 
-FolderName: TypeAlias = HeartbeatFile | SegmentFile | LogFile | ChainFile | RevocationsFile
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BlobFile:
+    """A blob, for those that no link reaches; its content is only its bytes."""
+
+    owner: MachineId
+    digest: bytes
+
+    @property
+    def path(self) -> str:
+        """Where it lies."""
+        return f"{ROOT}/{self.owner}/blobs/{self.digest.hex()}"
+
+
+FolderName: TypeAlias = HeartbeatFile | SegmentFile | LogFile | ChainFile | RevocationsFile | BlobFile
 
 
 def heartbeat_path(owner: MachineId) -> str:
@@ -182,6 +197,8 @@ def parse_path(path: str) -> FolderName | None:
             return ChainFile(owner=owner, path=path)
         case ["revocations", name] if _REVOCATIONS.fullmatch(name):
             return RevocationsFile(owner=owner, path=path)
+        case ["blobs", name] if _BLOB.fullmatch(name):
+            return BlobFile(owner=owner, digest=bytes.fromhex(name))
         case _:
             return None
 

@@ -13,6 +13,8 @@ from roosync_p2p import limits
 from roosync_p2p.codec.records import Record, decode
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.ids import Address, MachineId, MessageId, parse_address, parse_message_id
+from roosync_p2p.mailbox.attachments import Attachment, check_attachments
+from roosync_p2p.mailbox.sealed import SEALED_SUBJECT
 
 __all__ = ["KIND", "PRIORITIES", "TYPES", "MessageBody", "check_message", "decode_message", "is_type", "reply_subject"]
 
@@ -38,6 +40,7 @@ _RE = re.compile(r"^\s*(re\s*:\s*)+", re.IGNORECASE)
 class MessageBody(Record, frozen=True, kw_only=True):
     """``to`` are addresses in canonical form; ``thread`` is empty for a message that begins its own thread.
 
+    ``sealed``: what is for some machines only (:mod:`~roosync_p2p.mailbox.sealed`).
     ``expires_ms`` and ``ack_by_ms`` are of the sender's wall clock, 0 for never. ``escalate`` is an address that is
     told when nobody answered by then. ``session``: in which session of the sender's machine it was written.
     ``commit``: how far the sender had applied the log, which says who was a member; 0 if it did not say.
@@ -58,6 +61,8 @@ class MessageBody(Record, frozen=True, kw_only=True):
     escalate: str = ""
     session: str = ""
     commit: int = 0
+    attachments: tuple[Attachment, ...] = ()
+    sealed: bytes = b""
 
     @property
     def thread_id(self) -> str:
@@ -128,6 +133,9 @@ def check_message(message: MessageBody) -> None:
         raise _bad("escalate", "an address in lower case without spaces")
     if len(message.session) > limits.SESSION_CHARS_MAX:
         raise _bad("session", f"at most {limits.SESSION_CHARS_MAX} characters")
+    check_attachments(message.attachments, nameless=bool(message.sealed))
+    if message.sealed and (message.subject, message.body, message.tags) != (SEALED_SUBJECT, "", ()):
+        raise _bad("sealed", "nothing in the open beside it")
 
 
 def reply_subject(subject: str) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "ANSWERS",
     "DECLINED",
     "EXPIRED",
+    "FETCHED",
     "KIND",
     "READ",
     "AnswerItem",
@@ -29,6 +30,7 @@ __all__ = [
 KIND: Final = "receipt"
 EXPIRED: Final = "expired"
 READ: Final = "read"
+FETCHED: Final = "fetched"  # of the machine, not of a person: all that the message brings along is on its disk
 ACTED: Final = "acted"
 DECLINED: Final = "declined"
 ANSWERS: Final = (ACTED, DECLINED)
@@ -58,12 +60,14 @@ class Receipt(Record, frozen=True, kw_only=True):
         read: they were read.
         acted, declined: somebody did what they ask for, or says that nobody will.
         expired: they came, or lay unread, until their time was over; nobody was shown them.
+        fetched: all their attachments are on the disk of this machine; the workspace is empty.
     """
 
     read: list[ReceiptItem]
     acted: tuple[AnswerItem, ...] = ()
     declined: tuple[AnswerItem, ...] = ()
     expired: tuple[ReceiptItem, ...] = ()
+    fetched: tuple[ReceiptItem, ...] = ()
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +82,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 def said_in(receipt: Receipt) -> Iterator[Said]:
     """The facts of a receipt, one by one."""
-    plain: tuple[tuple[str, Sequence[ReceiptItem]], ...] = ((EXPIRED, receipt.expired), (READ, receipt.read))
+    plain: tuple[tuple[str, Sequence[ReceiptItem]], ...] = (
+        (EXPIRED, receipt.expired),
+        (READ, receipt.read),
+        (FETCHED, receipt.fetched),
+    )
     for state, items in plain:
         for item in items:
             yield Said(message=item.message, workspace=item.workspace, time_ms=item.time_ms, state=state)

@@ -12,6 +12,7 @@ from typing import Any
 from roosync_p2p.codec.records import encode
 from roosync_p2p.core import view
 from roosync_p2p.core.commands import OfferCountersignature
+from roosync_p2p.node.attachment_service import AttachmentService
 from roosync_p2p.node.certificate_service import CertificateService, RenewAsked
 from roosync_p2p.node.diagnosis import diagnose
 from roosync_p2p.node.encoded import decoded
@@ -37,6 +38,7 @@ class NodeBackend:
         performer: Performer,
         mail: MailService,
         mailbox: MailboxService,
+        attachments: AttachmentService,
         membership: MembershipService,
         certificates: CertificateService,
         services: LedgerServices,
@@ -52,6 +54,7 @@ class NodeBackend:
         self._performer = performer
         self._mail = mail
         self.mailbox = mailbox
+        self.attachments = attachments
         self._membership = membership
         self._certificates = certificates
         self._events = events

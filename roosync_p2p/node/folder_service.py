@@ -13,7 +13,7 @@ import anyio.abc
 from roosync_p2p.adapters.shared_folder.worker import FolderThread
 from roosync_p2p.core import inputs
 from roosync_p2p.core.folder.jobs import FolderJob, performed
-from roosync_p2p.core.ports import Folder
+from roosync_p2p.core.ports import Blobs, Folder
 from roosync_p2p.errors import FolderError
 from roosync_p2p.node.performer import Performer
 
@@ -29,11 +29,15 @@ class FolderService:
         performer: runs the core.
         folder: blocks for as long as it likes.
         place: where it is at the moment, for people.
+        blobs: those of this machine.
     """
 
-    def __init__(self, performer: Performer, folder: Folder, place: Callable[[], Path]) -> None:
+    def __init__(
+        self, performer: Performer, folder: Folder, place: Callable[[], Path], blobs: Blobs | None = None
+    ) -> None:
         self._performer = performer
         self._folder = folder
+        self._blobs = blobs
         self.place = place
         self._thread = FolderThread()
 
@@ -69,7 +73,7 @@ class FolderService:
         directory = self._performer.core.directory
 
         def work() -> Callable[[], None]:
-            answer = performed(self._folder, job, directory)
+            answer = performed(self._folder, job, directory, self._blobs)
             return functools.partial(self._performer.feed, answer)
 
         self._thread.submit(work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import anyio.to_thread
@@ -10,7 +10,7 @@ import anyio.to_thread
 from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.core.mail_rows import AmendmentRow
-from roosync_p2p.core.ports import Reader
+from roosync_p2p.core.ports import InboxItem, Reader
 from roosync_p2p.core.rows import CommitRow, DeliveryRow, EntryRow, MessageRow, ReceiptRow
 from roosync_p2p.errors import InputFault, MalformedError
 from roosync_p2p.ids import CommitNumber, MachineId, parse_address, parse_message_id
@@ -18,8 +18,18 @@ from roosync_p2p.ledger.register import register_of
 from roosync_p2p.mailbox.message import decode_message
 from roosync_p2p.mailbox.states import states
 from roosync_p2p.mailbox.threads import cited_commits
-from roosync_p2p.node.mail_views import amendment_of, commit_view, message_view, receipt_views, status_in, text_of
+from roosync_p2p.node.mail_views import (
+    amendment_of,
+    attachments_in,
+    commit_view,
+    inbox_line,
+    message_view,
+    receipt_views,
+    status_in,
+    text_of,
+)
 from roosync_p2p.node.performer import Performer
+from roosync_p2p.node.sealing import Opened, Seals
 
 __all__ = ["Known", "MailFacts"]
 
@@ -51,9 +61,10 @@ class Known(NamedTuple):
 class MailFacts:
     """Finds messages, and shows them with all that is known of them."""
 
-    def __init__(self, performer: Performer, reader: Reader) -> None:
+    def __init__(self, performer: Performer, reader: Reader, seals: Seals | None = None) -> None:
         self._performer = performer
         self._reader = reader
+        self.seals: Final = Seals(performer, None) if seals is None else seals
 
     @property
     def me(self) -> MachineId:
@@ -139,12 +150,16 @@ class MailFacts:
 
     async def shown(self, known: Known, workspace: str | None) -> dict[str, Any]:
         """A message with its body and everything that is known of it."""
+        opened = await anyio.to_thread.run_sync(self.seals.opened, known.row, known.entry)
         versions = _versions(known)
-        texts = [known.row.subject, *(str(version["body"] or "") for version in versions)]
+        if opened is not None:
+            versions[0]["body"] = None if opened.text is None else opened.text.body
+        subject = known.row.subject if opened is None or opened.text is None else opened.text.subject
+        texts = [subject, *(str(version["body"] or "") for version in versions)]
         return {
-            **message_view(known.row, status_in(known.deliveries, workspace)),
+            **message_view(known.row, status_in(known.deliveries, workspace), opened),
             "body": versions[-1]["body"],
-            "attachments": [],
+            "attachments": self.attachments(known, opened),
             "states": self.states(known),
             "receipts": receipt_views(known.receipts),
             "escalate": known.row.escalate or None,
@@ -153,6 +168,34 @@ class MailFacts:
             "history": versions if len(versions) > 1 else [],
             "commits": await self.cited(texts),
         }
+
+    async def lines(self, items: Sequence[InboxItem]) -> list[dict[str, Any]]:
+        """Messages as an inbox lists them, sealed ones opened where that can be done."""
+
+        def look(reader: Reader) -> list[dict[str, Any]]:
+            return [inbox_line(item, self.peek(reader, item.message)) for item in items]
+
+        if not any(item.message.sealed for item in items):
+            return [inbox_line(item) for item in items]
+        return await self.store(look)
+
+    def peek(self, reader: Reader, row: MessageRow) -> Opened | None:
+        """What is in a message, if it is sealed; for who reads the store in a thread anyhow."""
+        return self.seals.opened(row, reader.entry(row.entry)) if row.sealed else None
+
+    def attachments(self, known: Known, opened: Opened | None) -> list[dict[str, Any]]:
+        """What it brings along, and where that is."""
+        files = () if opened is None or opened.text is None else opened.text.files
+        return [
+            {
+                "number": number,
+                "name": files[number].name if files else attachment.name,
+                "size": files[number].size if files else attachment.size,
+                "sha256": (files[number] if files else attachment).sha256.hex(),
+                **self._performer.core.attachments.state(known.row.entry, attachment.sha256),
+            }
+            for number, attachment in enumerate(attachments_in(known.row, known.entry))
+        ]
 
     async def cited(self, texts: Iterable[str]) -> list[dict[str, Any]]:
         """The commits that texts cite, with their outcomes; numbers that nothing has are left out."""

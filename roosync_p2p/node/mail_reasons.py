@@ -14,7 +14,7 @@ from roosync_p2p.node.mail_facts import Known
 __all__ = ["reasons"]
 
 
-def reasons(core: NodeCore, known: Known, states: dict[str, str]) -> dict[str, Any]:
+def reasons(core: NodeCore, known: Known, states: dict[str, str], attachments: list[dict[str, Any]]) -> dict[str, Any]:
     """Who holds a message, and of each recipient its state, the evidence of its machine, and what it waits for."""
     rows = {str(row["machine"]): row for row in view.machines(core)}
     holders = [machine for machine in rows if _holds(core, known, MachineId(machine))]
@@ -26,6 +26,8 @@ def reasons(core: NodeCore, known: Known, states: dict[str, str]) -> dict[str, A
         "recipients": [
             _reason(core, name, state, rows.get(machine_of(name)), holders) for name, state in states.items()
         ],
+        "attachments": attachments,
+        "attachment_holders": core.attachments.holders(known.row.entry),
     }
 
 

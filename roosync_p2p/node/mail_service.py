@@ -11,14 +11,18 @@ from roosync_p2p.clock import parse_rfc3339
 from roosync_p2p.core.commands import MarkRead, SendMessage
 from roosync_p2p.core.ports import InboxPage, InboxQuery, Reader
 from roosync_p2p.core.rows import IdempotencyRow
+from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import Address, EntryId, MessageId, parse_address, parse_machine_id
+from roosync_p2p.mailbox.attachments import Attachment
 from roosync_p2p.mailbox.message import reply_subject
+from roosync_p2p.node.attachment_service import AttachmentService
 from roosync_p2p.node.event_log import EventLog
 from roosync_p2p.node.mail_facts import MailFacts, read_known
-from roosync_p2p.node.mail_views import inbox_line, text_of
+from roosync_p2p.node.mail_views import text_of
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.quotas import Quotas
 from roosync_p2p.node.requests import InboxAsked, ReadAsked, ReplyAsked, SendAsked, SendLike
+from roosync_p2p.node.sealing import Seals
 from roosync_p2p.node.sessions import Sessions
 from roosync_p2p.node.waking import Waking
 
@@ -29,14 +33,23 @@ class MailService:
     """Sends, lists, shows and marks messages. Everything else that is done with them: ``mailbox_service``."""
 
     def __init__(
-        self, performer: Performer, reader: Reader, events: EventLog, sessions: Sessions, quotas: Quotas, waking: Waking
+        self,
+        performer: Performer,
+        reader: Reader,
+        events: EventLog,
+        sessions: Sessions,
+        quotas: Quotas,
+        waking: Waking,
+        attachments: AttachmentService | None = None,
+        seals: Seals | None = None,
     ) -> None:
         self._performer = performer
         self._quotas = quotas
         self._waking = waking
+        self._attachments = attachments
         self._events = events
         self._sessions = sessions
-        self._facts = MailFacts(performer, reader)
+        self._facts = MailFacts(performer, reader, seals)
 
     # --- sending --------------------------------------------------------------------------------------------------
 
@@ -61,7 +74,8 @@ class MailService:
         in_reply_to: MessageId | None,
         session: str,
     ) -> dict[str, object]:
-        return await self._performer.request(
+        command = self._sealed(
+            asked,
             SendMessage(
                 to=tuple(dict.fromkeys(parse_address(address) for address in asked.to)),
                 subject=asked.subject,
@@ -78,19 +92,42 @@ class MailService:
                 ack_within_s=asked.ack_within_s,
                 escalate=None if asked.escalate is None else parse_address(asked.escalate),
                 session=session,
-            )
+                attachments=tuple(
+                    Attachment(name=one.name, size=one.size, sha256=bytes.fromhex(one.sha256))
+                    for one in asked.attachments
+                ),
+            ),
         )
+        return await self._performer.request(command)
+
+    def _sealed(self, asked: SendLike, plain: SendMessage) -> SendMessage:
+        """The command as it is, or sealed for its recipients if that was asked for."""
+        if not asked.private:
+            return plain
+        return self._facts.seals.sealed(plain, {} if self._attachments is None else self._attachments.keys)
 
     async def reply(self, message_id: str, asked: ReplyAsked) -> dict[str, Any]:
-        """Answers the author of a message, in its thread."""
-        row = (await self._facts.found(message_id)).row
+        """Answers the author of a message, in its thread; what was sealed is answered sealed unless asked otherwise.
+
+        Raises:
+            InputFault: ``sealed_for_others`` and such: this machine cannot read what it is to answer.
+        """
+        known = await self._facts.found(message_id)
+        row = known.row
+        opened = self._facts.seals.opened(row, known.entry)
+        if opened is not None and opened.text is None:
+            raise InputFault(
+                f"{row.message_id} cannot be opened here, so it is not answered here; nothing was sent",
+                code=opened.problem,
+            )
+        private = row.sealed if asked.private is None else asked.private
         # Answering oneself goes on to the same recipients.
         mine = row.author == self._facts.me
         recipients = row.to if mine else (str(Address(row.author, row.workspace)),)
         return await self.send(
             SendAsked(
                 to=recipients,
-                subject=reply_subject(row.subject),
+                subject=reply_subject(row.subject if opened is None or opened.text is None else opened.text.subject),
                 body=asked.body,
                 type=asked.type,
                 priority=asked.priority or row.priority,
@@ -101,6 +138,8 @@ class MailService:
                 secret=asked.secret,
                 user=asked.user,
                 process=asked.process,
+                attachments=asked.attachments,
+                private=private,
             ),
             in_reply_to=row.message_id,
         )
@@ -129,7 +168,7 @@ class MailService:
                 await self._events.beyond(seen)
                 seen = self._events.newest
                 page = await self._page(query)
-        return {"messages": [inbox_line(item) for item in page.items], "next": page.next, "unread": page.unread}
+        return {"messages": await self._facts.lines(page.items), "next": page.next, "unread": page.unread}
 
     async def message(self, message_id: str) -> dict[str, Any]:
         """A message without marking it."""

@@ -12,23 +12,35 @@ from roosync_p2p.entries.entry import stored_entry
 from roosync_p2p.errors import MalformedError, StoreError
 from roosync_p2p.ids import Address, EntryId, MachineId
 from roosync_p2p.mailbox.amendments import Amendment, decode_amendment
-from roosync_p2p.mailbox.message import decode_message
+from roosync_p2p.mailbox.attachments import Attachment
+from roosync_p2p.mailbox.message import MessageBody, decode_message
+from roosync_p2p.node.sealing import Opened
 
-__all__ = ["amendment_of", "commit_view", "inbox_line", "message_view", "receipt_views", "status_in", "text_of"]
+__all__ = [
+    "amendment_of",
+    "attachments_in",
+    "commit_view",
+    "inbox_line",
+    "message_view",
+    "receipt_views",
+    "status_in",
+    "text_of",
+]
 
 B = TypeVar("B")
 
 
-def message_view(row: MessageRow, status: str) -> dict[str, Any]:
-    """A message without its body, as a line of an inbox has it."""
+def message_view(row: MessageRow, status: str, opened: Opened | None = None) -> dict[str, Any]:
+    """A message without its body, as a line of an inbox has it; ``opened``: what is in a sealed one."""
+    inside = None if opened is None else opened.text
     return {
         "id": row.message_id,
         "from": str(Address(row.author, row.workspace)),
         "to": list(row.to),
-        "subject": row.subject,
+        "subject": row.subject if inside is None else inside.subject,
         "type": row.type,
         "priority": row.priority,
-        "tags": list(row.tags),
+        "tags": list(row.tags if inside is None else inside.tags),
         "thread_id": row.thread_id,
         "in_reply_to": row.in_reply_to,
         "status": status,
@@ -37,12 +49,14 @@ def message_view(row: MessageRow, status: str) -> dict[str, Any]:
         "signer": row.author,
         "expires": rfc3339(row.expires_ms) if row.expires_ms else None,
         "ack_by": rfc3339(row.ack_by_ms) if row.ack_by_ms else None,
+        "sealed": row.sealed,
+        "seal_problem": "" if opened is None else opened.problem,
     }
 
 
-def inbox_line(item: InboxItem) -> dict[str, Any]:
+def inbox_line(item: InboxItem, opened: Opened | None = None) -> dict[str, Any]:
     """One message in one inbox."""
-    return {**message_view(item.message, item.delivery.status), "workspace": item.delivery.workspace or None}
+    return {**message_view(item.message, item.delivery.status, opened), "workspace": item.delivery.workspace or None}
 
 
 def receipt_views(receipts: Iterable[ReceiptRow]) -> list[dict[str, Any]]:
@@ -82,13 +96,28 @@ def text_of(row: MessageRow, entry: EntryRow | None) -> str | None:
     Raises:
         StoreError: ``store_corrupt``: the disk holds another one.
     """
+    message = _message(row, entry)
+    return None if message is None else message.body
+
+
+def attachments_in(row: MessageRow, entry: EntryRow | None) -> tuple[Attachment, ...]:
+    """What the message brings along; nothing once retention dropped it.
+
+    Raises:
+        StoreError: ``store_corrupt``: the disk holds another one.
+    """
+    message = _message(row, entry)
+    return () if message is None else message.attachments
+
+
+def _message(row: MessageRow, entry: EntryRow | None) -> MessageBody | None:
     found = _signed(row, entry, row.entry, decode_message)
     if found is None:
         return None
     author, message = found
     if (author, message.subject) != (row.author, row.subject):
         raise _changed(row, "its line in the inbox is not the one that was signed")
-    return message.body
+    return message
 
 
 def amendment_of(row: MessageRow, entry: EntryRow | None, named: EntryId) -> Amendment | None:

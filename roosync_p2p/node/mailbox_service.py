@@ -17,6 +17,7 @@ from roosync_p2p.node.mail_views import message_view, status_in
 from roosync_p2p.node.performer import Performer
 from roosync_p2p.node.quotas import Quotas
 from roosync_p2p.node.requests import AckAsked, AmendAsked, ArchiveAsked, SearchAsked, TakeAsked
+from roosync_p2p.node.sealing import Seals
 from roosync_p2p.node.sessions import Sessions
 from roosync_p2p.node.waking import Waking
 
@@ -27,13 +28,19 @@ class MailboxService:
     """Answers, puts aside, keeps, amends and finds messages, and shows threads."""
 
     def __init__(
-        self, performer: Performer, reader: Reader, sessions: Sessions, quotas: Quotas, waking: Waking
+        self,
+        performer: Performer,
+        reader: Reader,
+        sessions: Sessions,
+        quotas: Quotas,
+        waking: Waking,
+        seals: Seals | None = None,
     ) -> None:
         self._performer = performer
         self._quotas = quotas
         self._waking = waking
         self._sessions = sessions
-        self._facts = MailFacts(performer, reader)
+        self._facts = MailFacts(performer, reader, seals)
 
     # --- changing -------------------------------------------------------------------------------------------------
 
@@ -97,7 +104,7 @@ class MailboxService:
         """Another body for an own message; those who read the old one still can.
 
         Raises:
-            InputFault: ``not_the_author``, ``another_session``: nothing was changed.
+            InputFault: ``not_the_author``, ``another_session``, ``sealed_not_amended``: nothing was changed.
         """
         row = (await self._facts.found(message_id)).row
         if row.author != self._facts.me:
@@ -106,6 +113,12 @@ class MailboxService:
                 code="not_the_author",
                 remedy="to answer it: roosync reply",
                 details={"author": row.author},
+            )
+        if row.sealed:
+            raise InputFault(
+                f"{row.message_id} is sealed, and an amendment would be open to everybody; nothing was changed",
+                code="sealed_not_amended",
+                remedy="send another one: roosync reply",
             )
         speaker = await self._sessions.sender(asked)
         session = speaker if asked.secret else ""
@@ -129,7 +142,10 @@ class MailboxService:
 
         def look(reader: Reader) -> tuple[list[dict[str, Any]], str | None]:
             page = reader.search(query)
-            found = [message_view(row, status_in(reader.deliveries(row.entry), None)) for row in page.messages]
+            found = [
+                message_view(row, status_in(reader.deliveries(row.entry), None), self._facts.peek(reader, row))
+                for row in page.messages
+            ]
             return found, page.next
 
         messages, following = await self._facts.store(look)

@@ -19,12 +19,13 @@ import anyio.to_thread
 from roosync_p2p import limits
 from roosync_p2p.adapters.system import read_now
 from roosync_p2p.core import effects, inputs
+from roosync_p2p.core.blob_jobs import BlobJob, blob_done, blobs_found
 from roosync_p2p.core.commands import Command
 from roosync_p2p.core.folder.jobs import FolderJob
 from roosync_p2p.core.intake import prepare, signatures_in
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
-from roosync_p2p.core.ports import FrameArrived, LinkId, Store, Transport, TransportEvent
+from roosync_p2p.core.ports import Blobs, FrameArrived, LinkId, Store, Transport, TransportEvent
 from roosync_p2p.core.store_reads import StoreRead, answered, unanswered
 from roosync_p2p.errors import EnvironmentFault, PeerFault, RoosyncError, StoreError
 
@@ -45,12 +46,18 @@ class Performer:
         core: a fresh one.
         store: its store; the caller closes it after :meth:`run` has ended.
         notify: gets every event of the core, in order.
+        blobs: what messages bring along; without it nothing is fetched.
     """
 
-    def __init__(self, core: NodeCore, store: Store, notify: Callable[[effects.Notify], None]) -> None:
+    def __init__(
+        self, core: NodeCore, store: Store, notify: Callable[[effects.Notify], None], blobs: Blobs | None = None
+    ) -> None:
         self.core: Final = core
         self._store: Final = store
         self._notify: Final = notify
+        self._blobs: Final = blobs
+        self._blob_jobs: collections.deque[BlobJob] = collections.deque()
+        self._to_blobs = anyio.Event()
         self._transport: Transport | None = None
         self._folder: Callable[[FolderJob], None] | None = None
         self._outbox: Final = Outbox()
@@ -167,6 +174,8 @@ class Performer:
             tasks.start_soon(self._timers)
             tasks.start_soon(self._writer)
             tasks.start_soon(self._reader)
+            if self._blobs is not None:
+                tasks.start_soon(self._serve_blobs, self._blobs)
             tasks.start_soon(self._health)
             await self._stopped.wait()
             await self._written(limits.SHUTDOWN_WRITE_S)
@@ -249,6 +258,21 @@ class Performer:
                 answer = unanswered(wanted)
             self.feed(answer)
 
+    async def _serve_blobs(self, blobs: Blobs) -> None:
+        """One job after the other, in a thread; how many wait is bounded by what the core asks at once."""
+        try:
+            self.feed(await anyio.to_thread.run_sync(blobs_found, blobs))
+        except StoreError as fault:
+            _LOG.error("attachments: %s", fault.message, extra={"code": fault.code})
+            return
+        while True:
+            if not self._blob_jobs:
+                self._to_blobs = anyio.Event()
+                await self._to_blobs.wait()
+            answer = await anyio.to_thread.run_sync(blob_done, blobs, self._blob_jobs.popleft())
+            if answer is not None:
+                self.feed(answer)
+
     async def _health(self) -> None:
         while True:
             before_s = read_now().monotonic_s
@@ -297,11 +321,14 @@ class Performer:
             case effects.ReadEntries() | effects.ReadOrdered() | effects.ReadCommits():
                 self._reads.append(effect)
                 self._to_read.set()
+            case effects.ReadBlob() | effects.KeepChunk() | effects.DropBlob():
+                self._blob_jobs.append(effect)
+                self._to_blobs.set()
             case effects.Answer(request=request, result=result):
                 self._answer(request, result)
             case effects.Notify():
                 self._notify(effect)
-            case effects.PublishFiles() | effects.LookIntoFolder():
+            case effects.PublishFiles() | effects.LookIntoFolder() | effects.BlobToFolder() | effects.BlobFromFolder():
                 assert self._folder is not None
                 self._folder(effect)
             case effects.InstallCertificate():

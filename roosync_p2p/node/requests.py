@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Protocol
 
 from roosync_p2p.node.sessions import SpeakerAsked
@@ -11,6 +12,7 @@ __all__ = [
     "AckAsked",
     "AmendAsked",
     "ArchiveAsked",
+    "AttachmentAsked",
     "InboxAsked",
     "InviteAsked",
     "IssueAsked",
@@ -22,6 +24,17 @@ __all__ = [
     "SendLike",
     "TakeAsked",
 ]
+
+
+class AttachmentAsked(Protocol):
+    """A file that was handed over; ``sha256`` in hex."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size(self) -> int: ...
 
 
 class SendLike(SpeakerAsked, Protocol):
@@ -49,6 +62,10 @@ class SendLike(SpeakerAsked, Protocol):
     def ack_within_s(self) -> float | None: ...
     @property
     def escalate(self) -> str | None: ...
+    @property
+    def attachments(self) -> Sequence[AttachmentAsked]: ...
+    @property
+    def private(self) -> bool: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +87,8 @@ class SendAsked:
     secret: str | None = None
     user: str | None = None
     process: int | None = None
+    attachments: Sequence[AttachmentAsked] = ()
+    private: bool = False
 
 
 class ReplyAsked(SpeakerAsked, Protocol):
@@ -85,6 +104,10 @@ class ReplyAsked(SpeakerAsked, Protocol):
     def tags(self) -> tuple[str, ...]: ...
     @property
     def idempotency_key(self) -> str | None: ...
+    @property
+    def attachments(self) -> Sequence[AttachmentAsked]: ...
+    @property
+    def private(self) -> bool | None: ...
 
 
 class InboxAsked(Protocol):

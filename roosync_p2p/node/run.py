@@ -25,6 +25,7 @@ import anyio.abc
 
 from roosync_p2p import limits
 from roosync_p2p.adapters.backup_mark import is_backed_up
+from roosync_p2p.adapters.blob_files import BlobFiles
 from roosync_p2p.adapters.home import Home, create_home, read_settings
 from roosync_p2p.adapters.home_lock import HomeLock
 from roosync_p2p.adapters.interfaces import local_addresses
@@ -169,6 +170,7 @@ class _Node:
         self._serve_api = serve_api
         self._say = say
         self._events = EventLog()
+        self._blobs = BlobFiles(home.blobs)
 
     async def run(self, listen: str, peers: tuple[str, ...], mdns: bool, ready_file: Path | None) -> int:
         around = Surroundings(
@@ -188,7 +190,7 @@ class _Node:
             now=read_now(),
         )
         require_member(core.desk, core.commit.state)
-        performer = Performer(core, self._store, self._heard)
+        performer = Performer(core, self._store, self._heard, self._blobs)
         membership = MembershipService(performer, self._identity, loaded.invites)
         async with anyio.create_task_group() as tasks, anyio.create_task_group() as links:
             transport = WebsocketTransport(
@@ -222,18 +224,26 @@ class _Node:
                 performer, self._store, self._events, around, tasks=tasks, sessions_file=self._home.sessions_file
             )
             mails = MailServices.over(
-                performer, self._store, self._events, services.sessions, around, self._settings, self._home
+                performer,
+                self._store,
+                self._events,
+                services.sessions,
+                around,
+                self._settings,
+                self._home,
+                blobs=self._blobs,
             )
             backend = NodeBackend(
                 performer,
                 mails.mail,
                 mails.mailbox,
+                mails.attachments,
                 membership,
                 certificates,
                 services,
                 self._events,
                 around,
-                WhyService(performer.core, services.ledger, MailFacts(performer, self._store)),
+                WhyService(performer.core, services.ledger, MailFacts(performer, self._store, mails.seals)),
             )
             await tasks.start(_started(self._serve_api, backend, self._home.path))
             await tasks.start(_signals, around)  # whoever reads "ready" may send one
@@ -271,7 +281,7 @@ class _Node:
         paths = _places(chosen.path)
         founds = self._identity.issuer_key is not None and FOLDER_USED not in loaded.meta
         folder = Candidates(paths, self._identity.fleet, founds=founds)
-        service = FolderService(performer, folder, lambda: folder.root)
+        service = FolderService(performer, folder, lambda: folder.root, self._blobs)
         await tasks.start(service.run)
         tasks.start_soon(FolderDoor(service, membership, self._identity).run)
         return service
@@ -289,7 +299,11 @@ class _Node:
 
     def _heard(self, event: effects.Notify) -> None:
         data = dict(event.data)
-        if event.event in ("receipt", "amended"):  # the core knows messages by their entries, clients by their ids
+        if event.event in (
+            "receipt",
+            "amended",
+            "attachment",
+        ):  # the core knows messages by their entries, clients by their ids
             row = self._store.message(EntryId(bytes.fromhex(str(data["entry"]))))
             data["id"] = None if row is None else row.message_id
         self._events.add(event.event, data)

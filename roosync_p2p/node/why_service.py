@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+import anyio.to_thread
+
 from roosync_p2p import limits
 from roosync_p2p.clock import rfc3339
 from roosync_p2p.codec.canonical import unpack
@@ -129,7 +131,8 @@ class WhyService:
             return name.upper(), decision, decision_waits(core, decision)
         if kind == "message":
             found = await self._mail.found(name)
-            message = reasons(core, found, self._mail.states(found))
+            opened = await anyio.to_thread.run_sync(self._mail.seals.opened, found.row, found.entry)
+            message = reasons(core, found, self._mail.states(found), self._mail.attachments(found, opened))
             waited = sorted({row["waits_for"] for row in message["recipients"]} - {"nothing"}, key=_WORST.index)
             return found.row.message_id, message, [{"code": code} for code in waited]
         return await self._request(name, asked)

@@ -31,8 +31,9 @@ from roosync_p2p.simulation.checkers.delivery import Acknowledged
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.dice import Dice
 from roosync_p2p.simulation.fleet import Fleet
-from roosync_p2p.simulation.member import Member, Traffic
+from roosync_p2p.simulation.member import Member
 from roosync_p2p.simulation.parts import Parts, real_parts
+from roosync_p2p.simulation.traffic import Traffic
 from roosync_p2p.simulation.voting import Voting
 from roosync_p2p.simulation.watch import Watch
 from roosync_p2p.simulation.world import HURRIED

@@ -14,9 +14,11 @@ from typing import Final
 
 from roosync_p2p.consensus.autopilot import Pace
 from roosync_p2p.core import effects, inputs, store_reads
+from roosync_p2p.core.blob_jobs import BlobJob, blob_done, blobs_found
 from roosync_p2p.core.commands import Command
 from roosync_p2p.core.folder.jobs import FolderAnswer, FolderJob, performed
 from roosync_p2p.core.identity import NodeIdentity
+from roosync_p2p.core.memory_blobs import MemoryBlobs
 from roosync_p2p.core.memory_folder import MemoryFolder
 from roosync_p2p.core.memory_store import MemoryStore
 from roosync_p2p.core.memory_transport import MemoryNetwork, MemoryTransport
@@ -32,10 +34,11 @@ from roosync_p2p.simulation.clocks import MachineClock
 from roosync_p2p.simulation.observer import NOBODY, Observer
 from roosync_p2p.simulation.parts import Parts, real_parts
 from roosync_p2p.simulation.scheduler import Scheduler
+from roosync_p2p.simulation.traffic import Traffic
 from roosync_p2p.trust.directory import Directory
 from roosync_p2p.trust.keys import SigningKey
 
-__all__ = ["Answered", "CrashPoint", "Member", "Traffic"]
+__all__ = ["Answered", "CrashPoint", "Member"]
 
 Answered = Callable[[dict[str, object] | RoosyncError], None]
 
@@ -54,19 +57,6 @@ class CrashPoint(enum.Enum):
     WRITTEN = "written"  # rows were handed to the disk and are not synced; nothing of this input was sent
     SYNCED = "synced"  # rows are durable, and nothing that waited for them was released
     RELEASING = "releasing"  # the first of what waited went out, the rest did not
-
-
-@dataclasses.dataclass(slots=True)
-class Traffic:
-    """Frames that went one way."""
-
-    frames: int = 0
-    size_bytes: int = 0
-
-    def count(self, frame: bytes) -> None:
-        """One more."""
-        self.frames += 1
-        self.size_bytes += len(frame)
 
 
 class Member:
@@ -106,6 +96,7 @@ class Member:
         self.disk = disk if disk is not None else MemoryStore()
         self.clock = clock if clock is not None else MachineClock(scheduler)
         self.core: NodeCore | None = None
+        self.blobs = MemoryBlobs()  # on its disk: what is whole survives a crash
         self.commit_s = commit_s
         self.autopilot = True  # whether its node, leading, decides who votes
         self.pace = Pace()  # how fast
@@ -210,6 +201,7 @@ class Member:
         self.feed(inputs.LocalAddresses(addresses=(self.address,)))
         if self._peers:
             self.feed(inputs.AddressesFound(machine=None, addresses=self._peers, source="static"))
+        self.feed(blobs_found(self.blobs))
         if self.folder is not None:
             self.feed(inputs.FolderOpened(path="in memory"))
 
@@ -235,6 +227,7 @@ class Member:
         else:
             self._network.kill(self.name)
         lost = self.disk.crash(keep)
+        self.blobs.crash()
         self._observer.crashed(self)
         return lost
 
@@ -454,7 +447,9 @@ class Member:
                 self._answers.pop(request)(result)
             case effects.Notify():
                 self._observer.notified(self, effect)
-            case effects.PublishFiles() | effects.LookIntoFolder():
+            case effects.ReadBlob() | effects.KeepChunk() | effects.DropBlob():
+                self._later(READ_S, lambda: self._blob_job(effect))
+            case effects.PublishFiles() | effects.LookIntoFolder() | effects.BlobToFolder() | effects.BlobFromFolder():
                 directory = self.node().directory
                 self._later(self.folder_takes_s, lambda: self._in_folder(effect, directory))
             case effects.InstallCertificate(leaf=leaf, issuer=issuer):
@@ -468,6 +463,11 @@ class Member:
             case effects.Persist():
                 raise AssertionError("the outbox keeps these apart")
 
+    def _blob_job(self, job: BlobJob) -> None:
+        done = blob_done(self.blobs, job)
+        if done is not None:
+            self.feed(done)
+
     def _in_folder(self, job: FolderJob, directory: Directory) -> None:
         """Does a job with what the node knew when it asked for it; a folder that blocks keeps it for so long."""
         assert self.folder is not None
@@ -476,7 +476,7 @@ class Member:
             return
         if isinstance(job, effects.PublishFiles):
             self._observer.published(self, job, directory)
-        answer = performed(self.drive or self.folder, job, directory)
+        answer = performed(self.drive or self.folder, job, directory, self.blobs)
         self._later(self.folder.take_spent_s(), lambda: self._from_folder(answer))
 
     def _from_folder(self, answer: FolderAnswer) -> None:

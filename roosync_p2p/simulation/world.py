@@ -21,6 +21,7 @@ from roosync_p2p.ids import MachineId
 from roosync_p2p.liveness.profile import LAN, Profile
 from roosync_p2p.simulation import inspection
 from roosync_p2p.simulation.adversary import Adversary
+from roosync_p2p.simulation.attaching import Attaching
 from roosync_p2p.simulation.certificates import DATED_CLOCK_S, Certificates
 from roosync_p2p.simulation.checkers.violation import Violation
 from roosync_p2p.simulation.dice import Dice
@@ -67,6 +68,7 @@ class Plan:
         folder_chance: of a world that has a shared folder.
         certificates_chance: of a world with old certificates, of which some run out.
         keys_chance: of a world in which a membership or a key changes.
+        attachments_chance: of a world in which users send files along.
         sample_s: evidence is asked for this often.
     """
 
@@ -82,6 +84,7 @@ class Plan:
     folder_chance: float = 0.35
     keys_chance: float = 0.7
     certificates_chance: float = 0.12
+    attachments_chance: float = 0.35
     sample_s: float = 2.3
 
     @classmethod
@@ -161,6 +164,7 @@ class World:
         self.requests = 0
         self.homes = Homes(self)
         self.workload = Workload(self, Dice.of(seed, "workload"))
+        self.attaching = Attaching(self, Dice.of(seed, "attachments"))
         self.updates = Updates(self, Dice.of(seed, "updates"))
         self.voting = Voting(self.fleet, lacking=lambda: self.updates.lacking)
         self.root_key = RootKey(self)
@@ -183,6 +187,7 @@ class World:
         self.watch.order.seats.quiet(quiet=False)
         if self.homes.touched is None:
             self._end()
+        self.attaching.drop()
         return self.outcome(converged_s)
 
     def _end(self) -> None:
@@ -221,6 +226,7 @@ class World:
         users = Dice.of(self.seed, "users")
         for _ in range(users.integer(*self.plan.wishes)):
             self.later(users.between(1, SETTLE_S + self.plan.faulty_s - 1), self.workload.act)
+        self.attaching.plan(SETTLE_S / 2, SETTLE_S + self.plan.faulty_s - 1)
         self.later(self.plan.sample_s, self._sample)
         self._plan_order(Dice.of(self.seed, "votes"))
         if self.fleet.share is not None:
@@ -312,6 +318,7 @@ class World:
             pending = self.workload.pending() or (self.order_goes_on() and self.users.pending())
             said = not pending or self.fleet.now_s > began_s + PATIENCE_S
             at_rest = said and not repairs and not self._unrest() and not self._waits_for_people()
+            at_rest = at_rest and not self.attaching.missing()
             if at_rest and not self.watch.convergence.differences(inspection.views(self)):
                 return self.fleet.now_s - began_s
             if (self.fleet.now_s - began_s) % 5 == 0:
@@ -355,6 +362,7 @@ class World:
         for name in self.fleet.outside:
             del dials[name]
         self.watch.found(self.watch.convergence.rest(dials, QUIET_S, self.fleet.now_s))
+        self.attaching.finish()
 
     def order_goes_on(self) -> bool:
         """Whether enough voters are there to decide anything: the only one may have lost its disk, or have a twin."""

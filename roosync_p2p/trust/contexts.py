@@ -22,6 +22,7 @@ __all__ = [
     "RELAY",
     "RENEWAL",
     "ROTATION",
+    "SEALING",
     "SESSIONS",
     "STATEMENT",
     "VOTE",
@@ -38,6 +39,7 @@ STATEMENT: Final = "roosync/statement/1"  # what only the root or an issuer may 
 INCARNATION: Final = "roosync/incarnation/1"  # an issuer's countersignature of a new incarnation
 RENEWAL: Final = "roosync/renewal/1"  # that a machine asks for its next certificate, on the joining path
 ROTATION: Final = "roosync/rotation/1"  # that a machine has another key from now on, by its old one
+SEALING: Final = "roosync/sealing/1"  # for which key messages to a machine are sealed, by that machine
 APPROVAL: Final = "roosync/approval/1"  # a person's verdict; no envelope (docs/protocol/ledger.md §8)
 VOTE: Final = "roosync/vote/1"  # for whom a machine voted in a term, by that machine
 VOTERS: Final = "roosync/voters/1"  # a change of the voters of the commit log, by the leader that made it
@@ -49,6 +51,6 @@ LASTING: Final = frozenset({ENTRY, FLOOR, VOTE, VOTERS, ROTATION})
 CONTEXTS: Final = frozenset(
     {
         *(ENTRY, HEARTBEAT, FRONTIER, FLOOR, RELAY, STATEMENT, INCARNATION, RENEWAL, VOTE, VOTERS),
-        *(FOLDER_HEARTBEAT, FOLDER_LOG, ROTATION, SESSIONS),
+        *(FOLDER_HEARTBEAT, FOLDER_LOG, ROTATION, SESSIONS, SEALING),
     }
 )

@@ -17,6 +17,7 @@ import anyio
 import pytest
 
 from roosync_p2p import limits
+from roosync_p2p.api.attachment_routes import ATTACHMENT_PATH, UPLOAD_PATH
 from roosync_p2p.api.endpoint import read_endpoint
 from roosync_p2p.api.operations import OPERATIONS
 from roosync_p2p.api.sync_client import SyncClient
@@ -176,7 +177,8 @@ def test_the_document_describes_every_operation(tcp_api: RunningApi) -> None:
     assert status == 200
     assert document["openapi"].startswith("3.1")
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert described == {(operation.method, operation.path) for operation in OPERATIONS} | {("GET", "/v1/events")}
+    streams = {("GET", "/v1/events"), ("POST", UPLOAD_PATH), ("GET", ATTACHMENT_PATH)}
+    assert described == {(operation.method, operation.path) for operation in OPERATIONS} | streams
     references = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
     assert references <= set(document["components"]["schemas"])
 

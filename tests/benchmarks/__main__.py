@@ -27,7 +27,7 @@ from tests.helpers.forking import never_fork
 
 __all__ = ["main"]
 
-SECTIONS: Final = ("core", "commands", "join", "detection", "delivery", "mailbox", "commit", "rest")
+SECTIONS: Final = ("core", "commands", "join", "detection", "delivery", "attachments", "mailbox", "commit", "rest")
 
 
 def main() -> None:

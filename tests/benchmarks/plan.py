@@ -38,6 +38,7 @@ class Plan:
     joins: int = 5
     joins_one_off: int = 3
     core_seconds: float = 60.0
+    attachments: int = 10
     core_repeats: int = 2_000
     mailbox: int = 100_000
     mailbox_looks: int = 200
@@ -67,6 +68,7 @@ QUICK: Final = Plan(
     joins=2,
     joins_one_off=1,
     core_seconds=10.0,
+    attachments=2,
     core_repeats=200,
     mailbox=1_500,
     mailbox_looks=20,

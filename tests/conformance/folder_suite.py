@@ -36,6 +36,19 @@ class FolderSuite:
         folder.write(HEARTBEAT, bytes(1_000))
         assert folder.read(HEARTBEAT, bytes_max=10) == bytes(10)
 
+    def test_a_large_file_is_written_and_read_in_pieces(self, make: Callable[[], Folder]) -> None:
+        folder = make()
+        folder.write_pieces(SEGMENT, [b"one", b"", b"two", b"three"])
+        assert folder.read(SEGMENT, bytes_max=100) == b"onetwothree"
+        assert [folder.read_at(SEGMENT, offset, 4) for offset in (0, 3, 9, 11, 50)] == [
+            b"onet",
+            b"twot",
+            b"ee",
+            b"",
+            b"",
+        ]
+        assert folder.read_at(HEARTBEAT, 0, 4) is None
+
     def test_a_directory_lists_its_files_with_sizes_and_its_directories(self, make: Callable[[], Folder]) -> None:
         folder = make()
         folder.write(HEARTBEAT, b"12345")

@@ -9,7 +9,15 @@ from typing import TypeAlias
 import pytest
 
 from roosync_p2p import limits
-from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.mail_rows import (
+    AmendmentRow,
+    AttachmentRow,
+    BodyDropRow,
+    FetchedRow,
+    KeptRow,
+    WatchRow,
+    WordsRow,
+)
 from roosync_p2p.core.ports import Aged, AgedQuery, InboxQuery, SearchQuery, Store
 from roosync_p2p.core.rows import DeliveryRow, MessageRow, ReceiptRow
 from roosync_p2p.entries.entry import MAIL
@@ -69,9 +77,36 @@ class MailSuite:
     """The tests of the contract; see the module."""
 
     def test_a_message_comes_back_with_all_that_its_sender_said(self, reopen: Reopen) -> None:
-        said = dataclasses.replace(message(1), expires_ms=5, ack_by_ms=6, escalate="machine-b", session="s")
+        said = dataclasses.replace(
+            message(1), expires_ms=5, ack_by_ms=6, escalate="machine-b", session="s", sealed=True
+        )
         reopen().commit([said])
         assert reopen().message(said.entry) == said
+
+    def test_sealed_messages_are_known_as_long_as_they_have_a_body(self, reopen: Reopen) -> None:
+        store = reopen()
+        store.commit([message(1), *(dataclasses.replace(message(n), sealed=True) for n in (2, 3))])
+        assert reopen().sealed() == sorted(message(n).entry for n in (2, 3))
+        reopen().commit([BodyDropRow(message=message(2).entry)])
+        assert reopen().sealed() == [message(3).entry]
+
+    def test_what_a_message_cites_and_who_has_it_is_loaded_until_its_body_goes(self, reopen: Reopen) -> None:
+        first, second = message(1), dataclasses.replace(message(2), expires_ms=7)
+        rows = [AttachmentRow(message=first.entry, number=n, digest=bytes([n]) * 32, size=n) for n in (1, 0, 1)]
+        other = AttachmentRow(message=second.entry, number=0, digest=bytes(32), size=9)
+        told = [FetchedRow(message=m.entry, machine=machine) for m in (first, second) for machine in (B, A, B)]
+        reopen().commit([*rows, *told, first, second, other])
+        reopen().commit(rows[:1])
+        loaded = reopen().load()
+        assert {cited.message: (cited.author, cited.to, cited.expires_ms, cited.blobs) for cited in loaded.cited} == {
+            first.entry: (A, first.to, 0, ((bytes(32), 0), (b"\x01" * 32, 1))),
+            second.entry: (A, second.to, 7, ((bytes(32), 9),)),
+        }
+        assert [(row.message, row.machine) for row in loaded.fetched] == sorted({(r.message, r.machine) for r in told})
+        reopen().commit([BodyDropRow(message=first.entry)])
+        loaded = reopen().load()
+        assert [cited.message for cited in loaded.cited] == [second.entry]
+        assert {row.message for row in loaded.fetched} == {second.entry}
 
     def test_a_message_is_kept_until_it_is_kept_no_more(self, reopen: Reopen) -> None:
         store = reopen()

@@ -68,6 +68,8 @@ def every_frame() -> dict[str, wire.Frame]:
         "leaf": wire.LeafAnswer(leaf=identity(C).leaf, issuer=identity(C).issuer),
         "countersigned": wire.Countersigned(envelope=keys().root_countersignature(renewal)),
         "spare": wire.Spare(spare=False),
+        "blob?": wire.WantBlob(digest=bytes(32), offset=0, count=9),
+        "blob": wire.BlobFrame(digest=bytes(32), offset=0, data=b"content"),
         "relay": actor.relay(wire.AskHears(machine=A), to=B),
         **order_frames(actor.begin(LEDGER)),
     }

@@ -228,8 +228,10 @@ def test_whoever_links_before_it_is_durable_is_greeted_and_shown_it_afterwards()
     assert isinstance(second, wire.Hello)
 
 
-def test_who_works_here_is_said_again_with_the_new_key() -> None:
+@pytest.mark.parametrize("kind", ["sessions", "sealing"])
+def test_who_works_here_and_how_to_seal_for_it_is_said_again_with_the_new_key(kind: str) -> None:
     rig = _founder()
+    rig.feed(inputs.SealingKey(public=bytes(32)))
     session = OpenSession(id=bytes(32), workspace="w", client="c", active_ms=0, expires_ms=1)
     rig.feed(inputs.SessionsOpen(sessions=(session,)))
     link = rig.meet(Actor(B))
@@ -238,7 +240,7 @@ def test_who_works_here_is_said_again_with_the_new_key() -> None:
     key = rotated_key(A, 1).key
     rig.answered(Rotate(key=key))
     rig.advance(2)
-    sent = [frame.envelope for frame in rig.frames(wire.RecordFrame, link) if frame.kind == "sessions"]
+    sent = [frame.envelope for frame in rig.frames(wire.RecordFrame, link) if frame.kind == kind]
     assert [parse_envelope(envelope, size_max=limits.RECORD_BYTES_MAX).key for envelope in sent] == [key.key_id]
 
 

@@ -11,9 +11,11 @@ from typing import TypeVar
 
 from roosync_p2p.clock import Now
 from roosync_p2p.core import effects, inputs, wire
+from roosync_p2p.core.blob_jobs import blob_done, blobs_found
 from roosync_p2p.core.commands import Command, SendMessage
 from roosync_p2p.core.identity import NodeIdentity
 from roosync_p2p.core.intake import prepare
+from roosync_p2p.core.memory_blobs import MemoryBlobs
 from roosync_p2p.core.memory_store import MemoryStore
 from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.outbox import Outbox
@@ -24,6 +26,7 @@ from roosync_p2p.entropy import Entropy
 from roosync_p2p.errors import PeerFault, RoosyncError
 from roosync_p2p.ids import MachineId, parse_address
 from roosync_p2p.liveness.profile import LAN
+from roosync_p2p.mailbox.attachments import Attachment
 from roosync_p2p.trust.statements import FLEET_FOUND
 from tests.helpers.actors import NOW, A, Actor, B, C, D, E, directory, entries, identity, keys, second_key
 
@@ -51,7 +54,13 @@ R = TypeVar("R", bound=Row)
 
 
 def message(
-    to: str = "machine-a", subject: str = "hello", *, key: str | None = None, body: str = "text"
+    to: str = "machine-a",
+    subject: str = "hello",
+    *,
+    key: str | None = None,
+    body: str = "text",
+    attachments: tuple[Attachment, ...] = (),
+    expires_s: float | None = None,
 ) -> SendMessage:
     """A command that sends a message."""
     return SendMessage(
@@ -66,6 +75,8 @@ def message(
         in_reply_to=None,
         idempotency_key=key,
         remembered=None,
+        attachments=attachments,
+        expires_s=expires_s,
     )
 
 
@@ -78,6 +89,7 @@ class Rig:
         store: an earlier rig's, for a restart.
         own: who it is, instead of the identity that this machine has in every test.
         founded: it is the founder, before its first start.
+        blobs: what is on its disk of attachments; without it none are fetched.
 
     Attributes:
         sent: frames by link, decoded, in order; those that wait for the disk are not in here yet.
@@ -95,12 +107,15 @@ class Rig:
         holding: bool = False,
         own: NodeIdentity | None = None,
         founded: bool = False,
+        blobs: MemoryBlobs | None = None,
     ) -> None:
         self.machine = machine
         self.now = now
         self.store = MemoryStore() if store is None else store
         self.holding = holding
         self.reading = True
+        self.blobs = blobs
+        self.dropped: list[bytes] = []
         self.sent: list[tuple[LinkId, wire.Frame]] = []
         self.events: list[tuple[str, dict[str, object]]] = []
         self.answers: dict[int, dict[str, object] | RoosyncError] = {}
@@ -130,6 +145,8 @@ class Rig:
             now=now,
         )
         self.feed(inputs.Tick())
+        if blobs is not None:
+            self.feed(blobs_found(blobs))
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -218,7 +235,7 @@ class Rig:
 
     def restart(self, *, seed: str = "another start", own: NodeIdentity | None = None) -> Rig:
         """The node dies as it is, and starts again on the same disk; what was held back is lost."""
-        return Rig(self.machine, store=self.store, now=self.now.later(1.0), seed=seed, own=own)
+        return Rig(self.machine, store=self.store, now=self.now.later(1.0), seed=seed, own=own, blobs=self.blobs)
 
     # --- what came out --------------------------------------------------------------------------------------------
 
@@ -269,6 +286,13 @@ class Rig:
                 self.reads.append(effect)
                 if self.reading:
                     self.answer_reads()
+            case effects.ReadBlob() | effects.KeepChunk() | effects.DropBlob():
+                assert self.blobs is not None
+                if isinstance(effect, effects.DropBlob):
+                    self.dropped.append(effect.digest)
+                done = blob_done(self.blobs, effect)
+                if done is not None:
+                    self.feed(done)
             case effects.Answer(request=request, result=result):
                 assert request not in self.answers
                 self.answers[request] = result

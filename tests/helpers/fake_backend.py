@@ -20,6 +20,7 @@ from roosync_p2p.api.schemas import (
 )
 from roosync_p2p.errors import InputFault
 from roosync_p2p.ids import MachineId, parse_address
+from tests.helpers.fake_attachments import FakeAttachments
 from tests.helpers.fake_decisions import FakeBaseline, FakeDecisions
 from tests.helpers.fake_ledger import FakeClaims, FakeLedger
 from tests.helpers.fake_mailbox import FakeMailbox
@@ -48,6 +49,7 @@ class FakeBackend:
     decisions: FakeDecisions = dataclasses.field(init=False)
     baseline: FakeBaseline = dataclasses.field(init=False)
     mailbox: FakeMailbox = dataclasses.field(init=False)
+    attachments: FakeAttachments = dataclasses.field(default_factory=FakeAttachments)
 
     def __post_init__(self) -> None:
         self.mailbox = FakeMailbox(self.messages)

@@ -13,6 +13,7 @@ import pytest
 
 from roosync_p2p.errors import InputFault, RoosyncError, StoreError
 from roosync_p2p.node.mail_service import MailService
+from roosync_p2p.node.requests import AttachmentAsked
 from tests.helpers.asking import Spoken, asked, mail_node
 from tests.helpers.cores import A
 from tests.helpers.running_node import Node
@@ -47,6 +48,8 @@ class _Reply:
     secret: str | None = None
     user: str | None = None
     process: int | None = None
+    attachments: tuple[AttachmentAsked, ...] = ()
+    private: bool | None = None
 
 
 @contextlib.asynccontextmanager

@@ -193,6 +193,8 @@ def frames_by_name() -> dict[str, wire.Frame]:
         "hears?": wire.AskHears(machine=C),
         "lost": wire.Lost(machine=C, start=4),
         "spare": wire.Spare(spare=True),
+        "blob?": wire.WantBlob(digest=bytes(range(32)), offset=65_536, count=16_384),
+        "blob": wire.BlobFrame(digest=bytes(range(32)), offset=65_536, refusal="not_addressed"),
         "digest": wire.Digest(frontier=digest_of(spans), records=bytes(32)),
         "frontier": wire.FrontierFrame(spans=spans, answer=True),
         "have": wire.Have(spans=spans[1:]),

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -66,14 +66,25 @@ class Directory:
         except FileNotFoundError:
             return None
 
+    def read_at(self, path: str, offset: int, count: int) -> bytes | None:
+        """See the port."""
+        try:
+            return self._tried(lambda: self._read(path, count, offset), path)
+        except FileNotFoundError:
+            return None
+
     def write(self, path: str, data: bytes) -> None:
         """See the port: into a temporary file of this machine's part, then in the place of the old one."""
+        self.write_pieces(path, [data])
+
+    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> None:
+        """See the port. ``pieces`` is walked again when another program held the file meanwhile."""
         self._require_root()
         self._number += 1
         target = local_path(self._root, path)
         part = local_path(self._root, temporary_name(path, self._number % limits.FOLDER_TEMPORARY_MAX))
         try:
-            self._tried(lambda: _write(part, data), path)
+            self._tried(lambda: _write(part, pieces), path)
             self._tried(lambda: _replace(part, target), path)
         except FileNotFoundError as error:
             raise _unmounted(self._root) from error
@@ -111,12 +122,13 @@ class Directory:
         with os.scandir(local_path(self._root, path)) as entries:
             return sorted((_item(entry) for entry in entries if is_safe(entry.name)), key=lambda item: item.name)
 
-    def _read(self, path: str, bytes_max: int) -> bytes:
+    def _read(self, path: str, bytes_max: int, offset: int = 0) -> bytes:
         # Not opened before it is known to be a file: opening a pipe would wait for its other end.
         place = local_path(self._root, path)
         if not stat.S_ISREG(os.lstat(place).st_mode):
             raise FileNotFoundError(errno.ENOENT, "not a file", place)
         with open(place, "rb", buffering=0) as file:  # noqa: PTH123 - may be an extended path of Windows
+            file.seek(offset)
             data = bytearray()
             while len(data) < bytes_max and (more := file.read(bytes_max - len(data))):
                 data += more
@@ -151,10 +163,10 @@ def _item(entry: os.DirEntry[str]) -> FolderItem:
     return FolderItem(name=entry.name, size=size, folder=folder)
 
 
-def _write(part: str, data: bytes) -> None:
+def _write(part: str, pieces: Iterable[bytes]) -> None:
     os.makedirs(os.path.dirname(part), exist_ok=True)  # noqa: PTH103, PTH120 - may be an extended path of Windows
     with open(part, "wb") as file:  # noqa: PTH123 - as above
-        file.write(data)
+        file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
 

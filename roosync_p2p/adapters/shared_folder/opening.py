@@ -6,7 +6,7 @@ written there nobody sees. The marker is made once, by the fleet's founder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from roosync_p2p.adapters.shared_folder.directory import Directory
@@ -53,6 +53,14 @@ class Candidates:
     def write(self, path: str, data: bytes) -> None:
         """See the port."""
         self._chosen.write(path, data)
+
+    def read_at(self, path: str, offset: int, count: int) -> bytes | None:
+        """See the port."""
+        return self._chosen.read_at(path, offset, count)
+
+    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> None:
+        """See the port."""
+        self._chosen.write_pieces(path, pieces)
 
     def delete(self, path: str) -> None:
         """See the port."""

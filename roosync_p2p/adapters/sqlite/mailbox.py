@@ -1,4 +1,4 @@
-"""Tables of the mailbox beside messages and receipts: arrivals, what is kept, amendments, words (store.md §3.5).
+"""Tables of the mailbox beside messages and receipts: arrivals, amendments, words, what is cited (store.md §3.5, §3.6).
 
 The index of words is an ordinary table of FTS5 with the texts in it: it costs the disk as much as the bodies, and can
 never disagree with them because of a text that was gone when it was to be taken out.
@@ -6,18 +6,39 @@ never disagree with them because of a text that was gone when it was to be taken
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Final
 
 from roosync_p2p.adapters.sqlite.connect import transaction
 from roosync_p2p.adapters.sqlite.mapping import MESSAGE_COLUMNS, message_row
-from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, MailRow, WatchRow, WordsRow
+from roosync_p2p.core.mail_rows import (
+    AmendmentRow,
+    AttachmentRow,
+    BodyDropRow,
+    Cited,
+    FetchedRow,
+    KeptRow,
+    MailRow,
+    WatchRow,
+    WordsRow,
+)
 from roosync_p2p.core.ports import SearchPage, SearchQuery
 from roosync_p2p.core.rows import DeliveryRow
 from roosync_p2p.core.store_rules import Term, format_cursor, parse_cursor, queried_limit, searched_terms
-from roosync_p2p.ids import EntryId
+from roosync_p2p.ids import EntryId, MachineId
 
-__all__ = ["amendments_of", "is_kept", "search_page", "watches", "write_arrival", "write_mail_row"]
+__all__ = [
+    "amendments_of",
+    "cited_messages",
+    "fetched_rows",
+    "is_kept",
+    "sealed_messages",
+    "search_page",
+    "watches",
+    "write_arrival",
+    "write_mail_row",
+]
 
 _AMENDMENT_COLUMNS: Final = (
     "amendments.entry, amendments.message, amendments.author, amendments.session, amendments.incarnation,"
@@ -67,6 +88,15 @@ def write_mail_row(connection: sqlite3.Connection, row: MailRow) -> None:
             connection.execute("DELETE FROM watches WHERE entry = ?", (entry,))
         case WatchRow(entry=entry, data=data):
             connection.execute("INSERT OR REPLACE INTO watches (entry, data) VALUES (?, ?)", (entry, data))
+        case AttachmentRow():
+            connection.execute(
+                "INSERT OR IGNORE INTO attachments (message, number, digest, size) VALUES (?, ?, ?, ?)",
+                (row.message, row.number, row.digest, row.size),
+            )
+        case FetchedRow():
+            connection.execute(
+                "INSERT OR IGNORE INTO fetched (message, machine) VALUES (?, ?)", (row.message, row.machine)
+            )
         case BodyDropRow(message=message):
             _drop_bodies(connection, message)
 
@@ -97,6 +127,8 @@ def _drop_bodies(connection: sqlite3.Connection, message: EntryId) -> None:
     for entry in (message, *amended):
         connection.execute("UPDATE entries SET body = NULL WHERE id = ?", (entry,))
     connection.execute("UPDATE messages SET dropped = 1 WHERE entry = ?", (message,))
+    connection.execute("DELETE FROM attachments WHERE message = ?", (message,))
+    connection.execute("DELETE FROM fetched WHERE message = ?", (message,))
     connection.execute("UPDATE words SET body = '' WHERE rowid = (SELECT no FROM messages WHERE entry = ?)", (message,))
 
 
@@ -107,6 +139,44 @@ def watches(connection: sqlite3.Connection) -> tuple[WatchRow, ...]:
     """What this machine waits to hear, by entry."""
     found = connection.execute("SELECT entry, data FROM watches ORDER BY entry")
     return tuple(WatchRow(entry=entry, data=data) for entry, data in found)
+
+
+def cited_messages(connection: sqlite3.Connection) -> tuple[Cited, ...]:
+    """The messages that cite blobs, by entry."""
+    found = connection.execute(
+        "SELECT message, author, recipients, time_ms, expires_ms, digest, size FROM attachments"
+        " JOIN messages ON messages.entry = attachments.message ORDER BY message, number"
+    )
+    blobs: dict[EntryId, list[tuple[bytes, int]]] = {}
+    heads: dict[EntryId, tuple[MachineId, str, int, int]] = {}
+    for message, author, to, time_ms, expires_ms, digest, size in found:
+        blobs.setdefault(message, []).append((digest, size))
+        heads[message] = (author, to, time_ms, expires_ms)
+    return tuple(
+        Cited(
+            message=message,
+            author=author,
+            to=tuple(json.loads(to)),
+            time_ms=time_ms,
+            expires_ms=expires_ms,
+            blobs=tuple(blobs[message]),
+        )
+        for message, (author, to, time_ms, expires_ms) in heads.items()
+    )
+
+
+def fetched_rows(connection: sqlite3.Connection) -> tuple[FetchedRow, ...]:
+    """Who has everything that a message cites, by entry, then machine."""
+    found = connection.execute("SELECT message, machine FROM fetched ORDER BY message, machine")
+    return tuple(FetchedRow(message=message, machine=machine) for message, machine in found)
+
+
+def sealed_messages(connection: sqlite3.Connection) -> list[EntryId]:
+    """Sealed messages with a body."""
+    return [
+        entry
+        for (entry,) in connection.execute("SELECT entry FROM messages WHERE sealed = 1 AND dropped = 0 ORDER BY entry")
+    ]
 
 
 def is_kept(connection: sqlite3.Connection, message: EntryId) -> bool:

@@ -54,7 +54,8 @@ ENTRY_COLUMNS: Final = (
 MESSAGE_COLUMNS: Final = (
     "messages.entry, messages.message_id, messages.author, messages.workspace, messages.time_ms,"
     " messages.recipients, messages.subject, messages.type, messages.priority, messages.tags, messages.thread_id,"
-    " messages.in_reply_to, messages.expires_ms, messages.ack_by_ms, messages.escalate, messages.session"
+    " messages.in_reply_to, messages.expires_ms, messages.ack_by_ms, messages.escalate, messages.session,"
+    " messages.sealed"
 )
 COMMIT_COLUMNS: Final = "number, log_index, time_ms, epoch, entry, author, kind, accepted, reason, leaf, detail"
 
@@ -78,7 +79,7 @@ def entry_row(columns: Columns) -> EntryRow:
 def message_row(columns: Columns) -> MessageRow:
     """From ``MESSAGE_COLUMNS``."""
     entry, message_id, author, workspace, time_ms, to, subject, type_, priority, tags, *rest = columns
-    thread_id, in_reply_to, expires_ms, ack_by_ms, escalate, session = rest
+    thread_id, in_reply_to, expires_ms, ack_by_ms, escalate, session, sealed = rest
     return MessageRow(
         entry=entry,
         message_id=message_id,
@@ -96,6 +97,7 @@ def message_row(columns: Columns) -> MessageRow:
         ack_by_ms=ack_by_ms,
         escalate=escalate,
         session=session,
+        sealed=bool(sealed),
     )
 
 
@@ -118,6 +120,7 @@ def message_values(row: MessageRow) -> Columns:
         row.ack_by_ms,
         row.escalate,
         row.session,
+        row.sealed,
     )
 
 

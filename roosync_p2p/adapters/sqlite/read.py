@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 
 from roosync_p2p.adapters.sqlite.connect import transaction
-from roosync_p2p.adapters.sqlite.mailbox import watches
+from roosync_p2p.adapters.sqlite.mailbox import cited_messages, fetched_rows, watches
 from roosync_p2p.adapters.sqlite.mapping import (
     ENTRY_COLUMNS,
     MESSAGE_COLUMNS,
@@ -100,6 +100,8 @@ def load(connection: sqlite3.Connection) -> Loaded:
             commits=last.number if last else CommitNumber(0),
             last_commit=last,
             watches=watches(connection),
+            cited=cited_messages(connection),
+            fetched=fetched_rows(connection),
         )
 
 

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from roosync_p2p.adapters.sqlite.filling import fill_words
+from roosync_p2p.adapters.sqlite.filling import fill_attachments, fill_words
 
 __all__ = ["APPLICATION_ID", "CORE_TABLES", "MIGRATIONS", "Migration"]
 
@@ -160,7 +160,20 @@ _MAILBOX: Final = Migration(
     fill=fill_words,
 )
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_FIRST, _ORDER, _MAILBOX)
+_ATTACHMENTS: Final = Migration(
+    number=4,
+    statements=(
+        """CREATE TABLE attachments (
+            message BLOB NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL, size INTEGER NOT NULL,
+            PRIMARY KEY (message, number)) WITHOUT ROWID""",
+        """CREATE TABLE fetched (
+            message BLOB NOT NULL, machine TEXT NOT NULL, PRIMARY KEY (message, machine)) WITHOUT ROWID""",
+        "ALTER TABLE messages ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0",
+    ),
+    fill=fill_attachments,
+)
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_FIRST, _ORDER, _MAILBOX, _ATTACHMENTS)
 
 # What a core starts from, and since which version: checked at every start, also when the whole file is too large to be
 # read then. Of the commits a core reads only the last.
@@ -177,4 +190,6 @@ CORE_TABLES: Final[Mapping[str, int]] = {
     "log_items": 2,
     "state": 2,
     "watches": 3,
+    "attachments": 4,
+    "fetched": 4,
 }

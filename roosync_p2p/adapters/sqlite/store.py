@@ -15,7 +15,7 @@ from roosync_p2p.adapters.sqlite.aged import aged_messages
 from roosync_p2p.adapters.sqlite.connect import ReaderPool, connect_writer, transaction
 from roosync_p2p.adapters.sqlite.faults import explaining
 from roosync_p2p.adapters.sqlite.inbox import inbox_page
-from roosync_p2p.adapters.sqlite.mailbox import amendments_of, is_kept, search_page
+from roosync_p2p.adapters.sqlite.mailbox import amendments_of, is_kept, sealed_messages, search_page
 from roosync_p2p.adapters.sqlite.schema import MIGRATIONS, Migration
 from roosync_p2p.adapters.sqlite.write import RowWriter
 from roosync_p2p.core.mail_rows import AmendmentRow
@@ -239,6 +239,11 @@ class SqliteStore:
         """How many bytes of headers and bodies are kept of each author's mail."""
         with self._reading() as connection:
             return read.mail_bytes(connection)
+
+    def sealed(self) -> list[EntryId]:
+        """Sealed messages with a body, by entry."""
+        with self._reading() as connection:
+            return sealed_messages(connection)
 
     def aged(self, query: AgedQuery) -> Aged:
         """Messages whose time is over, the oldest change or message first."""

@@ -13,7 +13,15 @@ from roosync_p2p import limits
 from roosync_p2p.adapters.sqlite.mailbox import write_arrival, write_mail_row
 from roosync_p2p.adapters.sqlite.mapping import message_values
 from roosync_p2p.adapters.sqlite.order_write import write_order_row
-from roosync_p2p.core.mail_rows import AmendmentRow, BodyDropRow, KeptRow, WatchRow, WordsRow
+from roosync_p2p.core.mail_rows import (
+    AmendmentRow,
+    AttachmentRow,
+    BodyDropRow,
+    FetchedRow,
+    KeptRow,
+    WatchRow,
+    WordsRow,
+)
 from roosync_p2p.core.rows import (
     AddressRow,
     ChainCutRow,
@@ -97,7 +105,7 @@ class RowWriter:
                 self._pending(row)
             case AddressRow():
                 self._address(row)
-            case KeptRow() | AmendmentRow() | WordsRow() | WatchRow() | BodyDropRow():
+            case KeptRow() | AmendmentRow() | WordsRow() | WatchRow() | BodyDropRow() | AttachmentRow() | FetchedRow():
                 write_mail_row(self._connection, row)
             case _:
                 write_order_row(self._connection, row)
@@ -164,8 +172,8 @@ class RowWriter:
     def _message(self, row: MessageRow) -> None:
         self._execute(
             "INSERT INTO messages (entry, message_id, author, workspace, time_ms, recipients, subject, type, priority,"
-            " tags, thread_id, in_reply_to, expires_ms, ack_by_ms, escalate, session)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entry) DO NOTHING",
+            " tags, thread_id, in_reply_to, expires_ms, ack_by_ms, escalate, session, sealed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entry) DO NOTHING",
             message_values(row),
         )
 

@@ -41,6 +41,10 @@ class Reaches:
         peers = self._links.peers()
         return machine in peers or any(machine in self._presence.hears(peer) for peer in peers)
 
+    def by_folder_alone(self, machine: MachineId) -> bool:
+        """Whether no link reaches a machine that is there, as far as the folder shows."""
+        return not self.linked(machine) and self._in_folder(machine) and machine in self._needy()
+
     def needs_folder(self) -> bool:
         """Whether somebody who may be awake is reached no other way."""
         return bool(self._needy())

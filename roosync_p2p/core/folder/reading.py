@@ -25,6 +25,7 @@ from roosync_p2p.gossip.folder_file import HEADER_BYTES, unwrap
 from roosync_p2p.gossip.folder_paths import (
     MARKER,
     ROOT,
+    BlobFile,
     ChainFile,
     FolderName,
     HeartbeatFile,
@@ -243,6 +244,8 @@ def prepare_file(name: FolderName, data: bytes, directory: Directory) -> FileRea
             return _papers(name, unwrap(data, size_max=2 * limits.CERTIFICATE_BYTES_MAX))
         case RevocationsFile():
             return _revocations(name, unwrap(data, size_max=limits.FRAME_BYTES_MAX), directory)
+        case BlobFile():
+            raise AssertionError("blobs are read by jobs of their own")
 
 
 # --- listing --------------------------------------------------------------------------------------------------------
@@ -267,7 +270,7 @@ class _Survey:
         for item in folder.items(base):
             if not item.folder:
                 self._file(f"{base}/{item.name}", item.size)
-            elif item.name in ("certificates", "log", "revocations"):
+            elif item.name in ("certificates", "log", "revocations", "blobs"):
                 self._files(folder, f"{base}/{item.name}")
             elif item.name == "entries":
                 self._segments(folder, f"{base}/entries")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from roosync_p2p import limits
 from roosync_p2p.core import inputs
 from roosync_p2p.core.acceptance import Acceptance
+from roosync_p2p.core.attachments import Attachments
 from roosync_p2p.core.authorship import Authorship, Phase
 from roosync_p2p.core.commit.commit_log import CommitLog
 from roosync_p2p.core.commit.ended import ended_here
@@ -25,6 +26,7 @@ from roosync_p2p.core.desk import Desk
 from roosync_p2p.core.effects import FolderJobId, LookIntoFolder, PublishFiles
 from roosync_p2p.core.exchange import Exchange
 from roosync_p2p.core.folder.beacons import Beacons
+from roosync_p2p.core.folder.blobs import FolderBlobs
 from roosync_p2p.core.folder.budget import WriteBudget
 from roosync_p2p.core.folder.faults import Faults
 from roosync_p2p.core.folder.publisher import Publisher
@@ -94,6 +96,7 @@ def folder_of(core: NodeCore, meta: Mapping[str, bytes], *, learned: Callable[[]
         core.commit,
         core.departures,
         core.rotations,
+        attachments=core.attachments,
         boot=core.boot,
         learned=learned,
     )
@@ -118,6 +121,7 @@ class SharedFolder:
         departures: Departures,
         rotations: Rotations,
         *,
+        attachments: Attachments,
         boot: BootId,
         learned: Callable[[], None],
     ) -> None:
@@ -137,6 +141,7 @@ class SharedFolder:
         self._boot = boot
         self._learned = learned
         self.quarantine = Quarantine(desk)
+        self._blobs = FolderBlobs(desk, attachments, reaches, self.quarantine, names=lambda: publisher.names)
         self.budget = WriteBudget()
         self.path: str | None = None
         self._faults = Faults()
@@ -220,6 +225,23 @@ class SharedFolder:
                 return
         if now_s >= self._look_at:
             self._look()
+        elif self._seen:
+            self._copy_blob(now_s)
+
+    def _copy_blob(self, now_s: float) -> None:
+        """The next slice of a blob; one is written like any other file, within the budget."""
+        may_write = self._may_write and now_s >= self._faults.write_again_at and bool(self.budget.allowed)
+        job = self._blobs.next_job(FolderJobId(self._job + 1), may_write=may_write)
+        if job is not None:
+            self._begin()
+            self._desk.emit(job)
+
+    def blob_read(self, answer: inputs.FolderBlobRead) -> None:
+        """What became of a slice of a blob."""
+        if answer.job == self._job:
+            self._job_since_s = None
+            self._wake_at = self._desk.now.monotonic_s
+        self._kept += self._blobs.taken(answer)
 
     def _within_budget(self) -> tuple[list[tuple[str, bytes]], list[str]]:
         """What is to be written and removed besides the heartbeat, if anything may be."""
@@ -229,12 +251,14 @@ class SharedFolder:
         files, removed = self._publisher.take()
         room = max(0, self.budget.allowed - len(files))
         files, self._kept = [*files, *self._kept[:room]], self._kept[room:]
-        return files, removed
+        return files, [*removed, *self._blobs.removals()]
 
     def _next(self, now_s: float) -> float:
         if self._job_since_s is not None:
             return max(self._job_since_s + limits.FOLDER_BLOCKED_S, now_s + limits.FOLDER_PLAN_S)
         times = [self._look_at, now_s + limits.FOLDER_PLAN_S]
+        if self._seen and not self._ended:
+            times.append(self._blobs.next_deadline())
         if self._may_write and not self._ended:
             planned_s = -math.inf if self._kept else self._publisher.next_deadline()
             due_s = min(self.beacons.due_at(), max(planned_s, self.budget.next_s()))

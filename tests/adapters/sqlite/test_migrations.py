@@ -19,6 +19,7 @@ from roosync_p2p.codec.records import encode
 from roosync_p2p.core.ports import InboxQuery, SearchQuery
 from roosync_p2p.core.rows import ReceiptRow
 from roosync_p2p.errors import StoreError
+from roosync_p2p.mailbox.attachments import Attachment
 from roosync_p2p.mailbox.message import MessageBody
 from tests.conformance.order_rows import commit, item
 from tests.conformance.store_rows import AUTHORS, CHAINS, entry, entry_id, mail, message
@@ -67,7 +68,7 @@ def test_a_database_of_version_1_gains_the_tables_of_the_order_and_nothing_else(
 
 def test_a_database_of_version_1_keeps_every_row(version_1: Path) -> None:
     store = SqliteStore.open(version_1)
-    assert store.facts().migrated == (2, 3)
+    assert store.facts().migrated == (2, 3, 4)
     loaded = store.load()
     assert loaded.meta == {"start": b"7", "store": bytes(range(16))}
     assert [(heads.author, len(heads.ids) // 32) for heads in loaded.chains] == [(AUTHORS[0], 3), (AUTHORS[1], 2)]
@@ -140,7 +141,7 @@ def test_a_large_database_of_version_1_is_checked_by_its_own_tables(
 ) -> None:
     monkeypatch.setattr(limits, "STORE_QUICK_CHECK_BYTES_MAX", 1)
     store = SqliteStore.open(version_1)
-    assert store.facts().migrated == (2, 3)
+    assert store.facts().migrated == (2, 3, 4)
     store.close()
 
 
@@ -192,7 +193,7 @@ def version_2(database: Path) -> Path:
 
 def test_the_words_of_messages_that_were_there_are_found(version_2: Path) -> None:
     store = SqliteStore.open(version_2)
-    assert store.facts().migrated == (3,)
+    assert store.facts().migrated == (3, 4)
 
     def found(words: str) -> list[str]:
         return [row.message_id[-1] for row in store.search(SearchQuery(words=words, mine=AUTHORS[1])).messages]
@@ -219,3 +220,43 @@ def test_messages_that_were_there_are_filtered_by_what_is_new(version_2: Path) -
     assert [row.note for row in store.receipts(entry(1).id)] == [""]
     assert store.load().watches == ()
     store.close()
+
+
+# Version 3 let attachments be, as any field that it did not know; they count from the migration on.
+
+
+def test_what_messages_cite_is_noted_where_an_older_program_kept_them(database: Path) -> None:
+    cited = MessageBody(
+        id=f"{ID}1",
+        to=["machine-b"],
+        subject="s",
+        body="b",
+        attachments=(Attachment(name="a", size=5, sha256=bytes(32)),),
+    )
+    old = SqliteStore.open(database, migrations=MIGRATIONS[:3])
+    plain = dataclasses.replace(
+        entry(2), kind="message", body=encode(MessageBody(id=f"{ID}2", to=["all"], subject="s", body=""))
+    )
+    rows = [dataclasses.replace(entry(1), kind="message", body=encode(cited)), plain]
+    # The program of version 3 wrote no column that came later.
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert "sealed" not in [row[1] for row in connection.execute("PRAGMA table_info(messages)")]
+    old.commit(rows)
+    old.close()
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        for number, row in enumerate(rows, 1):
+            connection.execute(
+                "INSERT INTO messages (entry, message_id, author, time_ms, recipients, subject, type, priority, tags,"
+                " thread_id) VALUES (?, ?, ?, ?, '[\"machine-b\"]', 's', 'text', 'LOW', '[]', 't')",
+                (row.id, f"{ID}{number}", row.author, number),
+            )
+        connection.commit()
+    store = SqliteStore.open(database)
+    assert store.facts().migrated == (4,)
+    loaded = store.load()
+    assert [(one.message, one.to, one.blobs) for one in loaded.cited] == [
+        (rows[0].id, ("machine-b",), ((bytes(32), 5),))
+    ]
+    assert loaded.fetched == ()
+    store.close()
+    assert user_version(database.with_name("node.db.before-4")) == 3
