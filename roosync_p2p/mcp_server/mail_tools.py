@@ -12,6 +12,7 @@ from roosync_p2p.api.methods import JsonObject
 from roosync_p2p.errors import InputFault, RoosyncError, UsageError
 from roosync_p2p.mcp_server.answers import Answer
 from roosync_p2p.mcp_server.caller import Caller
+from roosync_p2p.mcp_server.handing import hand_over_all
 from roosync_p2p.mcp_server.rendering import fenced_message, message_text, messages_text, with_notice
 from roosync_p2p.mcp_server.schemas import ManageAsked, ReadAsked, SendAsked
 
@@ -27,10 +28,14 @@ async def send(caller: Caller, asked: SendAsked) -> Answer:
     """Sends, answers or amends."""
     if asked.action == "amend":
         return await _amend(caller, asked)
-    tags = asked.tags or []
+    tags, files = asked.tags or [], asked.attachments or []
     if asked.action == "reply":
         message_id = needed(asked.message_id, "message_id", "reply")
         body = needed(asked.body, "body", "reply")
+        private = asked.private
+        if private is None and files:  # they are handed over as what the answer is going to be
+            private = bool((await caller.api.message(message_id)).get("sealed"))
+        attachments = await hand_over_all(caller, files, private=bool(private))
         sent = await caller.spoken(
             lambda secret: caller.api.reply(
                 message_id,
@@ -41,12 +46,15 @@ async def send(caller: Caller, asked: SendAsked) -> Answer:
                 workspace=caller.workspace,
                 idempotency_key=asked.idempotency_key,
                 secret=secret,
+                attachments=attachments,
+                private=private,
             )
         )
     else:
         to = asked.to.split(",") if isinstance(asked.to, str) else asked.to
         recipients = [part.strip() for part in needed(to, "to", "send")]
         subject = needed(asked.subject, "subject", "send")
+        attachments = await hand_over_all(caller, files, private=bool(asked.private))
         sent = await caller.spoken(
             lambda secret: caller.api.send(
                 recipients,
@@ -62,6 +70,8 @@ async def send(caller: Caller, asked: SendAsked) -> Answer:
                 ack_within_s=_span_s(asked.ack_within),
                 escalate=asked.escalate,
                 secret=secret,
+                attachments=attachments,
+                private=bool(asked.private),
             )
         )
     states = ", ".join(f"{who}: {state}" for who, state in sent["states"].items())
@@ -71,6 +81,10 @@ async def send(caller: Caller, asked: SendAsked) -> Answer:
 
 async def _amend(caller: Caller, asked: SendAsked) -> Answer:
     message_id = needed(asked.message_id, "message_id", "amend")
+    if asked.attachments or asked.private:
+        raise UsageError(
+            "amend changes the body alone; nothing was changed", code="bad_field", remedy="send another one"
+        )
     body = needed(asked.new_content if asked.new_content is not None else asked.body, "new_content", "amend")
     message = await caller.spoken(
         lambda secret: caller.api.amend(message_id, body, reason=asked.reason or "", secret=secret)

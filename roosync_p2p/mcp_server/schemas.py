@@ -85,6 +85,16 @@ class SendAsked(_Asked, frozen=True, kw_only=True):
     ] = None
     escalate: Annotated[str | None, Meta(description="An address that is told as well; with ack_within.")] = None
     idempotency_key: Annotated[str | None, Meta(description="The same key sends the same message once.")] = None
+    attachments: Annotated[
+        list[str] | None,
+        Meta(description="Absolute paths of files on this computer, up to 64 MiB each, that come along."),
+    ] = None
+    private: Annotated[
+        bool | None,
+        Meta(
+            description="Sealed: only the recipients' machines and this one can read it. A reply is as the message is."
+        ),
+    ] = None
 
 
 class ReadAsked(_Asked, frozen=True, kw_only=True):

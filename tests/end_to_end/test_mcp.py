@@ -5,14 +5,18 @@ Every tool, every action, every name that agents were trained on, against three 
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from roosync_p2p.adapters.sealing import can_seal
+from roosync_p2p.errors import InputFault
 from roosync_p2p.mcp_server.former_names import FORMER
 from roosync_p2p.mcp_server.inbox_resource import INBOX
 from tests.helpers.agents import Agent, http_server
@@ -50,6 +54,13 @@ def agent(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[Agent]:
 @pytest.fixture
 def b(fleet: Fleet) -> Machine:
     return fleet.machines["machine-b"]
+
+
+@pytest.fixture(scope="module")
+def sealing(fleet: Fleet) -> None:
+    """Machine A knows for which keys messages to the others are sealed."""
+    a, others = fleet.machines["machine-a"], len(fleet.machines) - 1
+    until(lambda: len(a.rows("SELECT author FROM records WHERE kind='sealing'")) == others, 50, what="keys are known")
 
 
 def arrived(agent: Agent, b: Machine, subject: str, body: str = "corps", **more: Any) -> str:
@@ -150,6 +161,39 @@ def test_a_message_to_a_task_with_all_that_may_be_said(agent: Agent) -> None:
     )
     assert set(sent["states"]) == {"machine-b", "machine-c:docs"}
     assert sent["thread_id"] == "thread-release"
+
+
+@pytest.mark.skipif(not can_seal(), reason="cryptography has no HPKE before version 47")
+@pytest.mark.usefixtures("sealing")
+def test_a_private_message_brings_files_along_and_its_answer_is_sealed_too(
+    agent: Agent, b: Machine, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace été.log"
+    trace.write_bytes(b"ici\n" * 50_000)
+    asked = {"to": "machine-b", "subject": "Une clé", "body": "pour toi seul"}
+    sent = agent.call("roosync_send", **asked, private=True, attachments=[str(trace)])
+    until(lambda: state_of_file(b, sent["id"]) == "here", 50, what="the file arrives")
+    message, got = b.client.message(sent["id"]), io.BytesIO()
+    b.client.download(sent["id"], 0, got)
+    assert (message["sealed"], message["subject"], got.getvalue()) == (True, "Une clé", trace.read_bytes())
+
+    shown = agent.call("roosync_read", mode="message", message_id=sent["id"])["messages"][0]
+    assert (shown["sealed"], shown["subject"], shown["attachments"][0]["name"]) == (True, "Une clé", trace.name)
+    answer = agent.call(
+        "roosync_send", action="reply", message_id=sent["id"], body="et la suite", attachments=[str(trace)]
+    )
+    replied = agent.call("roosync_read", mode="message", message_id=answer["id"])["messages"][0]
+    assert (replied["sealed"], replied["attachments"][0]["size"]) == (True, trace.stat().st_size)
+    opened = agent.call("roosync_send", action="reply", message_id=sent["id"], body="rien de secret", private=False)
+    assert not agent.call("roosync_read", mode="message", message_id=opened["id"])["messages"][0].get("sealed")
+
+
+def state_of_file(machine: Machine, message: str) -> str:
+    """Of the first file of a message there; empty while the message itself is not there."""
+    try:
+        return str(machine.client.message(message)["attachments"][0]["state"])
+    except InputFault:
+        return ""
 
 
 def test_hostile_bodies_stay_inside_their_fence(agent: Agent, b: Machine) -> None:
