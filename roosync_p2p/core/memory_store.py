@@ -205,7 +205,7 @@ class MemoryStore:
         return message in self._tables.mail.kept
 
     def mail_bytes(self) -> dict[MachineId, int]:
-        """How many bytes of headers and bodies are kept of each author's mail."""
+        """How many bytes are kept of each author's mail: headers, bodies, and the files that messages cite."""
         self._require_open()
         return self._tables.mail_bytes()
 

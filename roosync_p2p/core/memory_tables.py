@@ -310,11 +310,13 @@ class Tables:
         return [self.invites[key] for key in sorted(self.invites)]
 
     def mail_bytes(self) -> dict[MachineId, int]:
-        """How many bytes of headers and bodies are kept of each author's mail."""
+        """How many bytes are kept of each author's mail: headers, bodies, and the files that messages cite."""
         found: collections.Counter[MachineId] = collections.Counter()
         for row in self.entries.values():
             if row.chain == MAIL:
                 found[row.author] += len(row.header) + len(row.body or b"")
+        for cited in self.mail.cited(self.messages):
+            found[cited.author] += sum(size for _, size in cited.blobs)
         return dict(found)
 
     def aged(self, query: AgedQuery) -> Aged:

@@ -190,7 +190,7 @@ class Reader(Protocol):
         """Whether a user asked to keep it for good."""
 
     def mail_bytes(self) -> dict[MachineId, int]:
-        """How many bytes of headers and bodies are kept of each author's mail."""
+        """How many bytes are kept of each author's mail: headers, bodies, and the files that messages cite."""
 
     def sealed(self) -> list[EntryId]:
         """Sealed messages with a body, by entry."""

@@ -58,7 +58,9 @@ class MailService:
         key = asked.idempotency_key
         speaker = await self._sessions.sender(asked)
         remembered = None if key is None else await self._facts.store(lambda reader: reader.idempotency(key))
-        with contextlib.nullcontext() if remembered else self._quotas.sending(speaker, asked.subject + asked.body):
+        files = sum(one.size for one in asked.attachments)
+        sending = self._quotas.sending(speaker, asked.subject + asked.body, files=files)
+        with contextlib.nullcontext() if remembered else sending:
             result = await self._write(asked, key, remembered, in_reply_to, speaker if asked.secret else "")
         entry = EntryId(bytes.fromhex(str(result["entry"])))
         row = await self._facts.store(lambda reader: reader.message(entry))

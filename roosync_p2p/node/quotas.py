@@ -67,13 +67,16 @@ class Quotas:
         self._kept = await anyio.to_thread.run_sync(self._reader.mail_bytes)
 
     @contextlib.contextmanager
-    def sending(self, session: str, text: str) -> Iterator[None]:
+    def sending(self, session: str, text: str, *, files: int = 0) -> Iterator[None]:
         """One more message or amendment; it does not count if the block raises.
+
+        Args:
+            files: the bytes of what it brings along.
 
         Raises:
             InputFault: ``sending_too_fast``, ``mail_quota``; nothing was sent.
         """
-        size = len(text.encode()) + limits.MAIL_ENTRY_BYTES_TYPICAL
+        size = len(text.encode()) + limits.MAIL_ENTRY_BYTES_TYPICAL + files
         self._require_room(size)
         wait_s = self._pace.take(session, self._now().monotonic_s)
         if wait_s > 0:

@@ -124,6 +124,9 @@ class MailSuite:
                 mail[row.author] += len(row.header) + len(row.body or b"")
         reopen().commit([*rows, message(2)])
         assert reopen().mail_bytes() == {author: size for author, size in mail.items() if size}
+        cited = [AttachmentRow(message=message(2).entry, number=n, digest=bytes(32), size=50) for n in (0, 1)]
+        reopen().commit(cited)
+        assert reopen().mail_bytes()[A] == mail[A] + 100
         reopen().commit([BodyDropRow(message=message(2).entry)])
         assert reopen().mail_bytes()[A] == mail[A] - 1_000
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from roosync_p2p.api.schemas import AttachmentRequest
 from roosync_p2p.clock import Now
 from roosync_p2p.core.rows import EntryRow
 from roosync_p2p.errors import InputFault
@@ -103,6 +104,20 @@ async def test_an_author_sends_nothing_beyond_the_mail_that_it_may_have(tmp_path
         assert int(str(full.value.details["retry_after_s"])) > 0
         (warned,) = mail.quotas.warnings()
         assert "machine-a" in str(warned["message"])
+
+
+async def test_the_files_of_a_message_take_room_before_it_is_written(tmp_path: Path) -> None:
+    def bringing(size: int) -> AttachmentRequest:
+        return AttachmentRequest(name="trace.log", sha256="ab" * 32, size=size)
+
+    async with _mailing(tmp_path, size=5_000) as mail:
+        for _ in range(3):  # none was uploaded: there is room for each of them alone, and none of them counts
+            with pytest.raises(InputFault) as absent:
+                await mail.send.send(asked(attachments=(bringing(2_000), bringing(2_000))))
+            assert absent.value.code == "no_such_upload"
+        with pytest.raises(InputFault) as full:
+            await mail.send.send(asked(attachments=(bringing(2_000), bringing(4_000))))
+        assert full.value.code == "mail_quota"
 
 
 async def test_what_is_kept_is_measured_after_a_restart(tmp_path: Path) -> None:

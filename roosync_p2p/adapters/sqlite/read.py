@@ -188,12 +188,22 @@ def idempotency_of(connection: sqlite3.Connection, key: str) -> IdempotencyRow |
 
 
 def mail_bytes(connection: sqlite3.Connection) -> dict[MachineId, int]:
-    """The bytes of headers and bodies of each author's mail. Every entry is looked at, without reading its body."""
+    """The bytes of each author's mail: headers, bodies, and files with every message that cites them.
+
+    Every entry is looked at, without reading its body.
+    """
     found = connection.execute(
         "SELECT author, sum(length(header) + coalesce(length(body), 0)) FROM entries"
         " JOIN chains ON chains.no = entries.chain_no WHERE chains.chain = 'mail' GROUP BY author"
     )
-    return {MachineId(author): size for author, size in found}
+    result = {MachineId(author): int(size) for author, size in found}
+    files = connection.execute(
+        "SELECT author, sum(size) FROM attachments"
+        " JOIN messages ON messages.entry = attachments.message GROUP BY author"
+    )
+    for author, size in files:
+        result[MachineId(author)] = result.get(MachineId(author), 0) + int(size)
+    return result
 
 
 def invite_rows(connection: sqlite3.Connection) -> list[InviteRow]:

@@ -236,7 +236,7 @@ class SqliteStore:
             return is_kept(connection, message)
 
     def mail_bytes(self) -> dict[MachineId, int]:
-        """How many bytes of headers and bodies are kept of each author's mail."""
+        """How many bytes are kept of each author's mail: headers, bodies, and the files that messages cite."""
         with self._reading() as connection:
             return read.mail_bytes(connection)
 
