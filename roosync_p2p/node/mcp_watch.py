@@ -67,7 +67,8 @@ class McpWatch:
     async def _one_life(self) -> str:
         """How a server ended, or could not be started."""
         try:
-            with self._output.open("wb") as output:  # of the last life alone
+            # Shielded: one that was started and never got a name here would be ended by nobody.
+            with self._output.open("wb") as output, anyio.CancelScope(shield=True):  # of the last life alone
                 process = await anyio.open_process(
                     self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=output, **_quietly()
                 )
