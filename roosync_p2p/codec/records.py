@@ -6,6 +6,7 @@ bytes, which are kept, and have no effect here. What does not fit raises an erro
 
 from __future__ import annotations
 
+import contextlib
 from typing import TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from roosync_p2p import limits
 from roosync_p2p.codec.canonical import pack, unpack
 from roosync_p2p.errors import MalformedError
 
-__all__ = ["Record", "decode", "encode", "from_value", "to_value"]
+__all__ = ["Record", "decode", "encode", "from_value", "prepare_types", "to_value"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,3 +54,18 @@ def from_value(value: object, kind: type[R]) -> R:
         return msgspec.convert(value, kind, strict=True, builtin_types=(bytes,))
     except (msgspec.ValidationError, RecursionError) as error:
         raise MalformedError(f"{kind.__name__}: {error}", code="bad_field") from error
+
+
+def prepare_types() -> None:
+    """Has msgspec build, in this thread, what it builds when a type is used for the first time.
+
+    Two threads that do so at once for one type crash the interpreter (seen with msgspec 0.20: building runs Python
+    code, which lets the other thread in). Call it with everything imported, before a second thread decodes anything.
+    """
+    waiting: list[type[msgspec.Struct]] = [msgspec.Struct]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            with contextlib.suppress(msgspec.ValidationError, TypeError):  # TypeError: one that is never decoded
+                msgspec.convert({}, kind, builtin_types=(bytes,))

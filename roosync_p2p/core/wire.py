@@ -6,12 +6,14 @@ and skipped; a frame that does not fit its schema is an error of the peer.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TypeAlias, cast
 
 import msgspec
 
 from roosync_p2p import limits
 from roosync_p2p.codec.canonical import pack, unpack
+from roosync_p2p.codec.records import prepare_types
 from roosync_p2p.errors import MalformedError
 from roosync_p2p.gossip.frontier import Span
 from roosync_p2p.gossip.latest import RecordVersion
@@ -55,6 +57,7 @@ __all__ = [
     "WireEntry",
     "decode_frame",
     "encode_frame",
+    "prepare_frames",
 ]
 
 
@@ -378,6 +381,13 @@ def encode_frame(frame: Frame) -> bytes:
     data = pack(msgspec.to_builtins(frame, builtin_types=(bytes,)))
     assert len(data) <= limits.FRAME_BYTES_MAX, type(frame).__name__
     return data
+
+
+def prepare_frames() -> None:
+    """Has everything built that decoding needs; see :func:`~roosync_p2p.codec.records.prepare_types`."""
+    prepare_types()
+    with contextlib.suppress(msgspec.ValidationError):
+        msgspec.convert({}, Frame, builtin_types=(bytes,))
 
 
 def decode_frame(data: bytes) -> Frame | None:

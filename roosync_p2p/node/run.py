@@ -47,6 +47,7 @@ from roosync_p2p.core.node_core import NodeCore
 from roosync_p2p.core.rotations import lost_record
 from roosync_p2p.core.rows import Loaded, PendingRow
 from roosync_p2p.core.settings import Settings, parse_host_port, parse_toml, with_folder
+from roosync_p2p.core.wire import prepare_frames
 from roosync_p2p.errors import EnvironmentFault, RoosyncError
 from roosync_p2p.ids import EntryId
 from roosync_p2p.liveness.profile import NAMED, Profile, custom
@@ -126,6 +127,7 @@ def run_node(
     settings = parse_toml(read_settings(place))
     identity = load_identity(home)
     check_machine(settings, identity)
+    prepare_frames()
     started = rfc3339(read_now().wall_ms)
     with HomeLock.acquire(place.lock_file, program="roosync up", started=started):
         handler = open_log(place.logs, settings.node.log_level)

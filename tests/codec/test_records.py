@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Annotated
 
 import msgspec
@@ -123,3 +125,37 @@ def test_any_value_is_a_record_or_a_documented_error(value: Value) -> None:
 def test_any_bytes_are_a_record_or_a_documented_error(data: bytes) -> None:
     """Invariant: accepted, or a documented error."""
     accepted_or_documented(lambda: decode(data, _Sample))
+
+
+_BUILT_LATE = """
+import sys
+import roosync_p2p.node.run
+from roosync_p2p.core import wire
+from roosync_p2p.errors import MalformedError
+
+built = []
+def watch(frame, event, _arg):
+    if event == "call" and "msgspec" in frame.f_code.co_filename:
+        built.append(frame.f_code.co_name)
+
+def decode():
+    del built[:]
+    sys.setprofile(watch)
+    try:
+        wire.decode_frame(wire.encode_frame(wire.AskHears(machine="alice")))
+    finally:
+        sys.setprofile(None)
+    return bool(built)
+
+if sys.argv[1] == "prepared":
+    wire.prepare_frames()
+print(decode())
+"""
+
+
+@pytest.mark.parametrize(("how", "late"), [("prepared", False), ("not", True)])
+def test_what_is_built_at_the_first_use_of_a_type_is_built_before_two_threads_could_do_it(how: str, late: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _BUILT_LATE, how], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == str(late)

@@ -46,9 +46,10 @@ ADMIN: Final = (sys.executable, "-m", "roosync_p2p.admin.main")
 
 READY_S: Final = 30.0  # a node is ready in well under a second; the machine may be busy
 COMMAND_S: Final = 60.0
+LAST_WORDS_S: Final = 2.0  # of a test that has failed
 POLL_S: Final = 0.03  # at first; each look costs the node and the test some milliseconds, so what takes longer is
 POLL_LONGEST_S: Final = 0.3  # looked at less and less often
-_LOG_LINES_SHOWN: Final = 25
+_LOG_LINES_SHOWN: Final = 60
 _PORTS: Final = range(20_000, 32_000)  # below what Linux, macOS and Windows hand out to clients
 
 Wrap = Callable[[Sequence[str]], list[str]]
@@ -196,6 +197,11 @@ class Machine:
     def running(self) -> bool:
         """Whether this test's node of the home lives."""
         return self._node is not None and self._node.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of this test's node of the home; None while it lives, or before one was started."""
+        return None if self._node is None else self._node.poll()
 
     def start(
         self, *options: str, listen: str | None = None, mdns: bool = False, environ: Mapping[str, str] | None = None
@@ -380,8 +386,16 @@ class Fleet:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
+            self._let_speak()
+            print({name: machine.exit_code for name, machine in self.machines.items()})
             print(self.report())
         self.close()
+
+    def _let_speak(self) -> None:
+        """A node that is about to end says why, before it is killed with the others."""
+        deadline = time.monotonic() + LAST_WORDS_S
+        while time.monotonic() < deadline and all(machine.running for machine in self.machines.values()):
+            time.sleep(POLL_S)
 
     def add(self, name: str, *, listen: str | None = None, wrap: Wrap = list, home: Path | None = None) -> Machine:
         """A machine without anything in its home."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import functools
 import gc
 import importlib
@@ -155,6 +156,7 @@ def _set_subreaper(on: int) -> None:
 
 def _serve(number: int) -> None:
     """Forks a program for every request, until the test's process is gone."""
+    faulthandler.enable()  # in every fork as well: a crash is told on its standard error
     _import_all()
     gc.freeze()  # a child that collects garbage copies no page for what it inherited
     with socket.socket(fileno=number) as ours:
